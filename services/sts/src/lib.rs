@@ -1,0 +1,1 @@
+//! tarn-service-sts
