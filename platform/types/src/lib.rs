@@ -1,1 +1,10 @@
-//! tarn-types
+//! The nouns every layer shares: account, region, ARN, entity tags and named limits. Knows no storage, no HTTP, no clock.
+
+mod arn;
+mod ids;
+
+pub use arn::{Arn, ArnError};
+pub use ids::{AccountId, IdError, Region, Scope};
+
+/// The partition of every ARN that Tarn makes.
+pub const PARTITION: &str = "aws";

@@ -1,0 +1,133 @@
+//! A directory of the machine's own file system as a `Disk`. Knows no file format.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use crate::{Disk, DiskFile, OpenMode};
+
+/// Files below one root; made 0600, directories 0700.
+#[derive(Debug, Clone)]
+pub struct LocalDisk {
+    root: PathBuf,
+}
+
+impl LocalDisk {
+    /// Uses `root`, which is made if it does not exist.
+    pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let disk = Self { root: root.into() };
+        disk.create_dir_all("")?;
+        Ok(disk)
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, path: &str) -> io::Result<PathBuf> {
+        let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        if plain { Ok(self.root.join(path)) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{path}` leaves the disk's root"))) }
+    }
+}
+
+impl Disk for LocalDisk {
+    fn open(&self, path: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).mode(0o600);
+        match mode {
+            OpenMode::Read => {}
+            OpenMode::ReadWrite => {
+                options.write(true);
+            }
+            OpenMode::CreateNew => {
+                options.write(true).create_new(true);
+            }
+            OpenMode::CreateOrOpen => {
+                options.write(true).create(true).truncate(false);
+            }
+        }
+        Ok(Arc::new(LocalFile(options.open(self.path(path)?)?)))
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.path(dir)?)? {
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn create_dir_all(&self, dir: &str) -> io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt;
+        let path = self.path(dir)?;
+        if path.is_dir() {
+            return Ok(());
+        }
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        // Each new name is an entry of the directory above it.
+        let mut above = path.parent();
+        while let Some(parent) = above {
+            if parent.as_os_str().is_empty() {
+                break;
+            }
+            File::open(parent)?.sync_all()?;
+            if parent == self.root || !parent.starts_with(&self.root) {
+                break;
+            }
+            above = parent.parent();
+        }
+        Ok(())
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.path(path)?)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from)?, self.path(to)?)
+    }
+
+    fn sync_dir(&self, dir: &str) -> io::Result<()> {
+        File::open(self.path(dir)?)?.sync_all()
+    }
+
+    fn exists(&self, path: &str) -> io::Result<bool> {
+        fs::exists(self.path(path)?)
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.root)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+#[derive(Debug)]
+struct LocalFile(File);
+
+impl DiskFile for LocalFile {
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(into, offset)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
