@@ -1,1 +1,171 @@
-//! tarn-blobs
+//! Bytes at rest: small payloads in packs, large ones in files of their own, all framed so that damage is found on every read.
+//! Knows ids, lengths and checksums; knows nothing of buckets, keys, encryption or who may read.
+//!
+//! A blob is written once and never changed. Whoever owns it keeps its `BlobRef` in the metadata store; a blob whose ref is in no
+//! committed record is an orphan and is swept.
+//!
+//! **Invariant:** bytes that are returned are the bytes that were written; anything else is an error that names the place.
+
+pub mod contract;
+mod memory;
+
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+pub use memory::MemoryBlobs;
+
+/// Payloads up to this size are appended to packs; larger ones get a file of their own.
+pub const PACKED_SIZE_BYTES_MAX: u64 = 128 << 10;
+/// How much of a stream is held in memory at a time, for one reader or writer.
+pub const STREAM_BUFFER_BYTES_MAX: usize = 4 << 20;
+
+/// What the bytes belong to. It is written in every frame, so that a block found in the wrong place is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BlobOwner {
+    /// The object version, or whatever else owns the blob: 16 random bytes, never reused.
+    pub version: [u8; 16],
+    /// The part of it; 0 if there is only one.
+    pub part: u32,
+}
+
+/// Where a blob is. Kept by its owner; opaque but for the length.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BlobRef {
+    /// Whose it is.
+    pub owner: BlobOwner,
+    /// Payload bytes, without framing.
+    pub len: u64,
+    /// Which engine-specific place.
+    pub place: BlobPlace,
+}
+
+/// An engine's own address of a blob.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum BlobPlace {
+    /// No bytes, no place.
+    Empty,
+    /// In a pack, at an offset.
+    Pack {
+        /// Which pack.
+        pack: u64,
+        /// Offset of its first frame.
+        offset: u64,
+    },
+    /// In a file of its own.
+    File {
+        /// The file's id: 16 random bytes.
+        id: [u8; 16],
+    },
+}
+
+impl fmt::Debug for BlobRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlobRef({} bytes, {:?})", self.len, self.place)
+    }
+}
+
+impl fmt::Debug for BlobPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("empty"),
+            Self::Pack { pack, offset } => write!(f, "pack {pack} at {offset}"),
+            Self::File { id } => write!(f, "file {:032x}", u128::from_be_bytes(*id)),
+        }
+    }
+}
+
+/// Why bytes could not be kept or given back.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BlobError {
+    /// The bytes on disk are not those written: flipped, torn, lost or misdirected.
+    #[error("the bytes at {place} are damaged: {reason}")]
+    Corrupt {
+        /// File and offset.
+        place: String,
+        /// What was found.
+        reason: String,
+    },
+    /// No such blob; its owner should not have named it.
+    #[error("there are no bytes at {place}")]
+    Missing {
+        /// File and offset.
+        place: String,
+    },
+    /// The range is outside of the blob.
+    #[error("the range {start}..{end} is outside of {len} bytes")]
+    Range {
+        /// First byte.
+        start: u64,
+        /// After the last byte.
+        end: u64,
+        /// Bytes there are.
+        len: u64,
+    },
+    /// No room is left.
+    #[error("the disk has no room: free space on the data directory's drive")]
+    NoSpace,
+    /// The system refused.
+    #[error("{doing}: {reason}")]
+    Io {
+        /// What was being done, with the place.
+        doing: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The stream being stored failed; nothing was kept.
+    #[error("the payload ended early: {reason}")]
+    Source {
+        /// What the source said.
+        reason: String,
+    },
+}
+
+/// Receives one blob's bytes. Dropped before `finish`, it leaves nothing behind.
+pub trait BlobWriter: Send {
+    /// Takes the next bytes, of any length. Waits when the disk is slower than the source.
+    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), BlobError>>;
+    /// Makes everything durable and tells where it is. Concurrent finishes of packed blobs share one `fdatasync`.
+    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<BlobRef, BlobError>>;
+}
+
+/// Keeps blobs. Cheap to share: all methods take `&self`.
+pub trait BlobStore: Send + Sync {
+    /// Begins a blob. `len_hint` is the expected length if known: it decides between pack and file and preallocates; it need not be exact.
+    fn create(&self, owner: BlobOwner, len_hint: Option<u64>) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>>;
+    /// The bytes `range` of a blob, in chunks of at most 1 MiB. Every block read is checked. An empty range is an empty stream.
+    fn read(&self, blob: &BlobRef, range: Range<u64>) -> BoxStream<'static, Result<Bytes, BlobError>>;
+    /// Gives back the room. Safe to repeat; a missing blob is no error. Readers that have begun finish.
+    fn delete(&self, blob: &BlobRef) -> BoxFuture<'_, Result<(), BlobError>>;
+    /// Removes every blob for which `is_live` says no and which was finished before the call began. Bounded memory.
+    /// Call with a predicate over committed records, after recovery.
+    fn sweep<'a>(&'a self, is_live: &'a (dyn Fn(&BlobRef) -> bool + Send + Sync)) -> BoxFuture<'a, Result<SweepReport, BlobError>>;
+    /// Bytes on disk and of them in live blobs, for metrics.
+    fn usage(&self) -> BlobUsage;
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SweepReport {
+    /// Blobs removed.
+    pub removed: u64,
+    /// Payload bytes of those.
+    pub removed_bytes: u64,
+}
+
+/// How full the engine is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BlobUsage {
+    /// Bytes of all files.
+    pub stored_bytes: u64,
+    /// Payload bytes that are not deleted.
+    pub live_bytes: u64,
+    /// Blobs in files of their own.
+    pub files: u64,
+    /// Packs.
+    pub packs: u64,
+}
