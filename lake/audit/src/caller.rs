@@ -1,0 +1,83 @@
+//! A call on its way through a domain: the proof that it may, and the record of it that commits with its change.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tarn_metadata::{Store, StoreError, StoreExt, Tx, WriteError};
+use tarn_policy::{Authorized, BoundAuthorizer, Principal};
+use tarn_types::Scope;
+
+use crate::event::{EVENTS, EventDraft, Outcome};
+
+/// Who calls, with the proof that they may and the draft of the audit record. Cheap to clone; one per request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    authorized: Authorized,
+    authorizer: BoundAuthorizer,
+    event: Arc<EventDraft>,
+    recorded: Arc<AtomicBool>,
+}
+
+impl Caller {
+    /// Made by the gateway once a request is authorized, and by workers for what they do on an account's behalf.
+    pub fn new(authorized: Authorized, authorizer: BoundAuthorizer, event: EventDraft) -> Self {
+        Self { authorized, authorizer, event: Arc::new(event), recorded: Arc::default() }
+    }
+
+    /// The proof.
+    pub fn authorized(&self) -> &Authorized {
+        &self.authorized
+    }
+
+    /// Who calls.
+    pub fn principal(&self) -> &Principal {
+        self.authorized.principal()
+    }
+
+    /// To ask for each further thing that the call touches, as the same principal.
+    pub fn authorizer(&self) -> &BoundAuthorizer {
+        &self.authorizer
+    }
+
+    /// The account and region called.
+    pub fn scope(&self) -> &Scope {
+        &self.event.scope
+    }
+
+    /// When the request came in, milliseconds since 1970.
+    pub fn time_ms(&self) -> i64 {
+        self.event.time_ms
+    }
+
+    /// The draft, for refusals and reads that are recorded outside of a change.
+    pub fn event(&self) -> &EventDraft {
+        &self.event
+    }
+
+    /// Whether a commit of this call has taken the record with it.
+    pub fn is_recorded(&self) -> bool {
+        self.recorded.load(Ordering::Acquire)
+    }
+
+    /// Runs `change` as one transaction, with this call's audit record in it (once, however many transactions a call needs).
+    pub async fn commit<T, E, F>(&self, store: &dyn Store, change: F) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let event = (!self.is_recorded()).then(|| self.event.clone());
+        let value = store
+            .write(move |tx| {
+                let value = change(tx)?;
+                if let Some(event) = event {
+                    let event = EventDraft::clone(&event).into_event(Outcome::Success);
+                    tx.put(EVENTS, &event.key(), &event)?;
+                }
+                Ok::<T, E>(value)
+            })
+            .await?;
+        self.recorded.store(true, Ordering::Release);
+        Ok(value)
+    }
+}

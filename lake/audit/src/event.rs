@@ -1,0 +1,110 @@
+//! One audit event. Fields follow CloudTrail's record, version 1.11, so that a trail can be written from it later:
+//! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
+
+use serde::{Deserialize, Serialize};
+use tarn_metadata::{Key, Keyspace, Record};
+use tarn_policy::Principal;
+use tarn_types::Scope;
+
+/// All events, by account, time (milliseconds) and id.
+pub const EVENTS: Keyspace<Event> = Keyspace::new(0x0300, "audit.events");
+
+/// Names an event: a UUID's bytes.
+pub type EventId = [u8; 16];
+
+/// What is known of a call before it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventDraft {
+    /// Names the event.
+    pub id: EventId,
+    /// The request's own id, as the caller saw it.
+    pub request_id: String,
+    /// When it came in, milliseconds since 1970.
+    pub time_ms: i64,
+    /// `s3.amazonaws.com`.
+    pub event_source: String,
+    /// `PutObject`.
+    pub event_name: String,
+    /// Whether the operation changes nothing.
+    pub read_only: bool,
+    /// Control plane (true) or data plane: CloudTrail's managementEvent.
+    pub management: bool,
+    /// Where it happened.
+    pub scope: Scope,
+    /// Who asked.
+    pub principal: Principal,
+    /// The socket peer.
+    pub source_ip: String,
+    /// As sent; cut at 1,024 bytes.
+    pub user_agent: String,
+    /// The input without secrets and payloads, as JSON text; `null` if there is none.
+    pub request_parameters: String,
+    /// ARNs of the resources it names.
+    pub resources: Vec<String>,
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It was done.
+    Success,
+    /// It was refused or failed.
+    Failure {
+        /// `AccessDenied`.
+        code: String,
+        /// What the caller was told.
+        message: String,
+    },
+}
+
+/// A kept event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Names the event.
+    pub id: EventId,
+    /// The request's own id.
+    pub request_id: String,
+    /// Milliseconds since 1970.
+    pub time_ms: i64,
+    /// `s3.amazonaws.com`.
+    pub event_source: String,
+    /// `PutObject`.
+    pub event_name: String,
+    /// Whether the operation changes nothing.
+    pub read_only: bool,
+    /// Control plane or data plane.
+    pub management: bool,
+    /// Where it happened.
+    pub scope: Scope,
+    /// Who asked.
+    pub principal: Principal,
+    /// The socket peer.
+    pub source_ip: String,
+    /// As sent.
+    pub user_agent: String,
+    /// JSON text.
+    pub request_parameters: String,
+    /// ARNs.
+    pub resources: Vec<String>,
+    /// What it came to.
+    pub outcome: Outcome,
+}
+
+impl Record for Event {
+    const VERSION: u16 = 1;
+}
+
+impl EventDraft {
+    /// The event it becomes.
+    pub fn into_event(self, outcome: Outcome) -> Event {
+        let Self { id, request_id, time_ms, event_source, event_name, read_only, management, scope, principal, source_ip, user_agent, request_parameters, resources } = self;
+        Event { id, request_id, time_ms, event_source, event_name, read_only, management, scope, principal, source_ip, user_agent, request_parameters, resources, outcome }
+    }
+}
+
+impl Event {
+    /// Where it is kept: events of an account in the order of their time.
+    pub fn key(&self) -> Key {
+        Key::new().text(self.scope.account.as_str()).u64(u64::try_from(self.time_ms).unwrap_or(0)).raw(&self.id)
+    }
+}

@@ -1,0 +1,204 @@
+//! The question put to the policies, and the proof of their yes. Knows nothing of how an answer is found.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use tarn_types::{AccountId, Arn};
+
+use crate::Principal;
+
+/// Condition keys and their values. Keys compare case-insensitively (they are kept in lower case).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context(BTreeMap<String, Vec<String>>);
+
+impl Context {
+    /// No keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets `key` to one value.
+    pub fn set(&mut self, key: &str, value: impl Into<String>) {
+        self.0.insert(key.to_ascii_lowercase(), vec![value.into()]);
+    }
+
+    /// Sets `key` to several values; none at all is a key that is present and empty.
+    pub fn set_all(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
+        self.0.insert(key.to_ascii_lowercase(), values.into_iter().collect());
+    }
+
+    /// As `set`, for building.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.set(key, value);
+        self
+    }
+
+    /// The values of `key`, if it is present.
+    pub fn get(&self, key: &str) -> Option<&[String]> {
+        self.0.get(&key.to_ascii_lowercase()).map(Vec::as_slice)
+    }
+
+    /// These keys over those of `base`.
+    #[must_use]
+    pub fn over(&self, base: &Self) -> Self {
+        let mut all = base.clone();
+        all.0.extend(self.0.clone());
+        all
+    }
+
+    /// All keys in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(key, values)| (key.as_str(), values.as_slice()))
+    }
+}
+
+/// One thing that a request needs to be allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// `s3:GetObject`.
+    pub action: &'static str,
+    /// On what. `None` for actions that no resource can be named for (`s3:ListAllMyBuckets`): policies match it as `*`.
+    pub resource: Option<Arn>,
+    /// Condition keys of this action, besides those of the request.
+    pub context: Context,
+}
+
+impl Requirement {
+    /// `action` on `resource`, without condition keys of its own.
+    pub fn new(action: &'static str, resource: Arn) -> Self {
+        Self { action, resource: Some(resource), context: Context::new() }
+    }
+
+    /// `action` on no nameable resource.
+    pub fn any(action: &'static str) -> Self {
+        Self { action, resource: None, context: Context::new() }
+    }
+
+    /// With a condition key.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.context.set(key, value);
+        self
+    }
+}
+
+/// The proof that a principal may do what it asks. Only a decision makes one; it cannot be stored or sent.
+#[derive(Clone)]
+pub struct Authorized {
+    principal: Principal,
+    requirements: Arc<[Requirement]>,
+}
+
+impl Authorized {
+    /// Only for `decide`: the crate's one place where a yes becomes a proof.
+    pub(crate) fn new(principal: Principal, requirements: Vec<Requirement>) -> Self {
+        Self { principal, requirements: requirements.into() }
+    }
+
+    /// The proof for the server's own work inside the lake (recovery, delivery, first-start set-up), where no policy is asked.
+    /// `name` is the service it acts as, such as `firehose.amazonaws.com`. Handlers of requests must never call it: `cargo xtask tidy` looks.
+    pub fn internal(name: &'static str, account: AccountId) -> Self {
+        let kind = crate::PrincipalKind::Service { name: name.to_owned() };
+        Self { principal: Principal { kind, id: name.to_owned(), account, access_key_id: None }, requirements: Arc::new([]) }
+    }
+
+    /// Who may.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// What was asked and allowed.
+    pub fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+}
+
+impl fmt::Debug for Authorized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authorized({:?})", self.principal.arn())
+    }
+}
+
+/// Why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeniedBecause {
+    /// No policy allows it.
+    NothingAllows,
+    /// A statement of an identity policy denies it.
+    IdentityPolicy,
+    /// A statement of the resource's policy denies it.
+    ResourcePolicy,
+}
+
+/// The no of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// Who asked.
+    pub principal: Principal,
+    /// What was refused.
+    pub action: &'static str,
+    /// On what.
+    pub resource: Option<Arn>,
+    /// Why.
+    pub because: DeniedBecause,
+}
+
+impl std::error::Error for Denied {}
+
+/// Said as AWS says it: <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.principal.arn() {
+            Some(arn) => write!(f, "User: {arn} is not authorized to perform: {}", self.action)?,
+            None => write!(f, "Anonymous is not authorized to perform: {}", self.action)?,
+        }
+        if let Some(resource) = &self.resource {
+            write!(f, " on resource: \"{resource}\"")?;
+        }
+        f.write_str(match self.because {
+            DeniedBecause::NothingAllows if self.principal.is_anonymous() => " because no resource-based policy allows it",
+            DeniedBecause::NothingAllows => " because no identity-based policy allows the action",
+            DeniedBecause::IdentityPolicy => " with an explicit deny in an identity-based policy",
+            DeniedBecause::ResourcePolicy => " with an explicit deny in a resource-based policy",
+        })
+    }
+}
+
+/// Decides for any principal. Implemented where policies are kept (app/server wires identity policies and resource policies together).
+pub trait Authorizer: Send + Sync {
+    /// A proof for all of `requirements`, or the first no. `context` holds the request's own condition keys.
+    fn authorize(&self, principal: &Principal, requirements: Vec<Requirement>, context: &Context) -> Result<Authorized, Denied>;
+}
+
+/// An `Authorizer` for one principal's one request: what long work (a query, a batch) asks for each further thing it touches.
+#[derive(Clone)]
+pub struct BoundAuthorizer {
+    authorizer: Arc<dyn Authorizer>,
+    principal: Principal,
+    context: Arc<Context>,
+}
+
+impl BoundAuthorizer {
+    /// Asks `authorizer` as `principal` with the request's condition keys.
+    pub fn new(authorizer: Arc<dyn Authorizer>, principal: Principal, context: Context) -> Self {
+        Self { authorizer, principal, context: Arc::new(context) }
+    }
+
+    /// A proof for all of `requirements`, or the first no.
+    pub fn authorize(&self, requirements: Vec<Requirement>) -> Result<Authorized, Denied> {
+        self.authorizer.authorize(&self.principal, requirements, &self.context)
+    }
+
+    /// Who asks.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl fmt::Debug for BoundAuthorizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BoundAuthorizer({:?})", self.principal.arn())
+    }
+}
