@@ -1,18 +1,34 @@
 //! `cargo xtask`: the chores of this repository. Owns the list of commands; each command owns its own file.
 
+mod bench;
 mod codegen;
+mod demo;
+mod lint;
+mod test;
+mod tidy;
+mod tools;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask <command>
 
-  codegen [--check] [--models DIR]   regenerate wire/aws-model from the pinned botocore, or check that it is current";
+  demo                               run the main job on real data and leave its result to look at
+  test                               everything that proves the tree; installs what it needs
+  lint                               formatting and clippy, warnings denied
+  tidy                               layers, first lines, names, the code map
+  codegen [--check] [--models DIR]   regenerate wire/aws-model from the pinned botocore, or check that it is current
+  bench [NAME]                       measure the budgets beside real peers and write bench/RESULTS.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let rest = arguments.get(1..).unwrap_or_default();
     let result = match arguments.first().map(String::as_str) {
+        Some("demo") => demo::run_all(rest),
+        Some("test") => test::run_all(),
+        Some("lint") => lint::run_all(),
+        Some("tidy") => tidy::run(),
         Some("codegen") => codegen::run(rest),
+        Some("bench") => bench::run_all(rest),
         Some(other) => Err(format!("there is no command `{other}`\n{USAGE}").into()),
         None => Err(USAGE.into()),
     };
