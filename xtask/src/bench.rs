@@ -10,8 +10,5 @@ pub fn run_all(names: &[String]) -> Result {
 }
 
 fn run_bench(python: &std::path::Path, binary: &std::path::Path, names: &[String]) -> Result {
-    run(command(python)
-        .arg(root().join("bench/run.py"))
-        .args(names)
-        .env("TARN_BINARY", binary))
+    run(command(python).arg(root().join("bench/run.py")).args(names).env("TARN_BINARY", binary))
 }

@@ -7,8 +7,5 @@ pub fn run_all(arguments: &[String]) -> Result {
     eprintln!("building tarn (the first time takes a while)");
     let binary = tarn("dev")?;
     let python = python(".venv", "requirements.txt")?;
-    run(command(python)
-        .arg(root().join("examples/nyc-flights/demo.py"))
-        .args(arguments)
-        .env("TARN_BINARY", binary))
+    run(command(python).arg(root().join("examples/nyc-flights/demo.py")).args(arguments).env("TARN_BINARY", binary))
 }

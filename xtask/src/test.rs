@@ -21,86 +21,42 @@ pub fn run_all() -> Result {
         if let Some(failure) = &failure {
             eprintln!("== {name}: {failure}");
         }
-        steps.push(Step {
-            name,
-            seconds: start.elapsed().as_secs_f64(),
-            failure,
-        });
+        steps.push(Step { name, seconds: start.elapsed().as_secs_f64(), failure });
     };
     step("Python clients", &mut || {
         python(".venv", "requirements.txt")?;
         python(".venv-s3fs", "requirements-s3fs.txt").map(drop)
     });
     step("tidy", &mut tidy::run);
-    step("generated files", &mut || {
-        codegen::run(&["--check".to_owned()])
-    });
+    step("generated files", &mut || codegen::run(&["--check".to_owned()]));
     step("Rust tests", &mut rust);
     step("clients against the binary", &mut clients);
     step("lint", &mut lint::run_all);
     println!();
-    for Step {
-        name,
-        seconds,
-        failure,
-    } in &steps
-    {
+    for Step { name, seconds, failure } in &steps {
         let outcome = failure.as_deref().unwrap_or("passed");
         println!("{seconds:7.1} s  {name}: {outcome}");
     }
     let failed = steps.iter().filter(|step| step.failure.is_some()).count();
     println!("steps: {} passed, {failed} failed", steps.len() - failed);
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(format!("{failed} steps failed").into())
-    }
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} steps failed").into()) }
 }
 
 fn rust() -> Result {
     if has("cargo", &["nextest", "--version"]) {
-        run(&mut cargo(&[
-            "nextest",
-            "run",
-            "--workspace",
-            "--no-fail-fast",
-        ]))
+        run(&mut cargo(&["nextest", "run", "--workspace", "--no-fail-fast"]))
     } else {
-        run(&mut cargo(&[
-            "test",
-            "--workspace",
-            "--no-fail-fast",
-            "--quiet",
-        ]))
+        run(&mut cargo(&["test", "--workspace", "--no-fail-fast", "--quiet"]))
     }
 }
 
 fn clients() -> Result {
     let binary = tarn("dev")?;
-    run(&mut cargo(&[
-        "build",
-        "--package",
-        "tarn-aws-model",
-        "--example",
-        "conformance",
-    ]))?;
+    run(&mut cargo(&["build", "--package", "tarn-aws-model", "--example", "conformance"]))?;
     let conformance = target_dir()?.join("debug/examples/conformance");
-    let workers = if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
-        "2"
-    } else {
-        "1"
-    };
+    let workers = if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) { "2" } else { "1" };
     run(command(root().join(".venv/bin/python"))
-        .args([
-            "-m",
-            "pytest",
-            "--quiet",
-            "--numprocesses",
-            workers,
-            "--dist",
-            "loadfile",
-            "tests/e2e",
-        ])
+        .args(["-m", "pytest", "--quiet", "--numprocesses", workers, "--dist", "loadfile", "tests/e2e"])
         .env("TARN_BINARY", binary)
         .env("TARN_CONFORMANCE", conformance)
         .env("TARN_PYTHON_S3FS", root().join(".venv-s3fs/bin/python")))

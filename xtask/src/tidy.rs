@@ -36,22 +36,13 @@ const QUARANTINED: [(&str, &[&str]); 6] = [
     ("object_store", &["lake/query"]),
     ("s3s", &["services/s3"]),
     ("redb", &["platform/metadata"]),
-    (
-        "hyper",
-        &["app/gateway", "app/cli", "app/server", "services/s3"],
-    ),
+    ("hyper", &["app/gateway", "app/cli", "app/server", "services/s3"]),
 ];
 
 /// Only these folders may ask the system for time or randomness.
 const CLOCK_OWNERS: [&str; 1] = ["platform/runtime/"];
-const CLOCK_CALLS: [&str; 6] = [
-    "SystemTime::now(",
-    "Timestamp::now(",
-    "Zoned::now(",
-    "getrandom::",
-    "rand::random",
-    "Uuid::new_v4(",
-];
+const CLOCK_CALLS: [&str; 6] =
+    ["SystemTime::now(", "Timestamp::now(", "Zoned::now(", "getrandom::", "rand::random", "Uuid::new_v4("];
 
 /// A domain's proof without a question: only for the server's own work, never in a handler.
 const INTERNAL_PROOF: &str = "Authorized::internal(";
@@ -83,17 +74,13 @@ pub fn run() -> Result {
 }
 
 fn crates() -> Result<Vec<Crate>> {
-    let metadata =
-        output(cargo(&["metadata", "--format-version", "1", "--no-deps"]).stderr(Stdio::null()))?;
+    let metadata = output(cargo(&["metadata", "--format-version", "1", "--no-deps"]).stderr(Stdio::null()))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
     let root = root();
     let mut crates = Vec::new();
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let manifest = Path::new(package["manifest_path"].as_str().unwrap_or_default());
-        let folder = manifest
-            .parent()
-            .and_then(|path| path.strip_prefix(&root).ok())
-            .unwrap_or(Path::new(""));
+        let folder = manifest.parent().and_then(|path| path.strip_prefix(&root).ok()).unwrap_or(Path::new(""));
         let dependencies = package["dependencies"].as_array().into_iter().flatten();
         crates.push(Crate {
             name: package["name"].as_str().unwrap_or_default().to_owned(),
@@ -113,10 +100,8 @@ fn layer(folder: &str) -> &str {
 }
 
 fn check_arrows(crates: &[Crate], breaches: &mut Vec<String>) {
-    let folders: BTreeMap<&str, &str> = crates
-        .iter()
-        .map(|krate| (krate.name.as_str(), krate.folder.as_str()))
-        .collect();
+    let folders: BTreeMap<&str, &str> =
+        crates.iter().map(|krate| (krate.name.as_str(), krate.folder.as_str())).collect();
     for krate in crates {
         let own = layer(&krate.folder);
         for dependency in &krate.dependencies {
@@ -136,14 +121,10 @@ fn check_arrows(crates: &[Crate], breaches: &mut Vec<String>) {
             if !LAYERS.contains(&own) {
                 continue;
             }
-            let same_service_layer =
-                own == "services" && their == "services" && dependency == SERVICE_BASE;
+            let same_service_layer = own == "services" && their == "services" && dependency == SERVICE_BASE;
             let wire_below = own != "wire" || their != "platform" || dependency == WIRE_PLATFORM;
             if !(may_use(own).contains(&their) || same_service_layer) || !wire_below {
-                breaches.push(format!(
-                    "{} depends on {target}: arrows go down only (ARCHITECTURE.md)",
-                    krate.folder
-                ));
+                breaches.push(format!("{} depends on {target}: arrows go down only (ARCHITECTURE.md)", krate.folder));
             }
         }
     }
@@ -164,12 +145,9 @@ fn check_files(breaches: &mut Vec<String>) -> Result {
         }
         let text = fs::read_to_string(root().join(&path))?;
         if !text.starts_with("//!") {
-            breaches.push(format!(
-                "{shown}: the first line must be `//!` and say what the file owns"
-            ));
+            breaches.push(format!("{shown}: the first line must be `//!` and say what the file owns"));
         }
-        let is_test =
-            shown.contains("/tests") || shown.contains("/examples/") || shown.contains("/benches/");
+        let is_test = shown.contains("/tests") || shown.contains("/examples/") || shown.contains("/benches/");
         if is_test || shown.starts_with("xtask/") || shown.starts_with("testkit/") {
             continue;
         }
@@ -180,18 +158,13 @@ fn check_files(breaches: &mut Vec<String>) -> Result {
             if !CLOCK_OWNERS.iter().any(|owner| shown.starts_with(owner)) {
                 for call in CLOCK_CALLS {
                     if statement.contains(call) {
-                        breaches.push(format!(
-                            "{place}: `{call}` belongs to platform/runtime; take it as an argument"
-                        ));
+                        breaches.push(format!("{place}: `{call}` belongs to platform/runtime; take it as an argument"));
                     }
                 }
             }
-            let handler =
-                shown.starts_with("services/") && !shown.starts_with("services/operation/");
+            let handler = shown.starts_with("services/") && !shown.starts_with("services/operation/");
             if handler && statement.contains(INTERNAL_PROOF) {
-                breaches.push(format!(
-                    "{place}: a handler must use its caller's proof, not make one"
-                ));
+                breaches.push(format!("{place}: a handler must use its caller's proof, not make one"));
             }
         }
     }
@@ -209,14 +182,10 @@ fn check_tree(crates: &[Crate], breaches: &mut Vec<String>) -> Result {
         .collect();
     let real: BTreeSet<&str> = crates.iter().map(|krate| krate.folder.as_str()).collect();
     for missing in real.difference(&named) {
-        breaches.push(format!(
-            "ARCHITECTURE.md does not name {missing} in its code map"
-        ));
+        breaches.push(format!("ARCHITECTURE.md does not name {missing} in its code map"));
     }
     for gone in named.difference(&real) {
-        breaches.push(format!(
-            "ARCHITECTURE.md names {gone}, which is not a crate"
-        ));
+        breaches.push(format!("ARCHITECTURE.md names {gone}, which is not a crate"));
     }
     Ok(())
 }

@@ -10,9 +10,7 @@ pub type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 /// The repository's root.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 /// A command that runs in the root.
@@ -31,16 +29,12 @@ pub fn cargo(subcommand: &[&str]) -> Command {
 
 /// Runs and fails unless it exits with 0.
 pub fn run(command: &mut Command) -> Result {
-    let status = command
-        .status()
-        .map_err(|error| format!("{:?}: {error}", command.get_program()))?;
+    let status = command.status().map_err(|error| format!("{:?}: {error}", command.get_program()))?;
     if status.success() {
         return Ok(());
     }
-    let shown: Vec<_> = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(OsStr::to_string_lossy)
-        .collect();
+    let shown: Vec<_> =
+        std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_string_lossy).collect();
     Err(format!("`{}` ended with {status}", shown.join(" ")).into())
 }
 
@@ -65,26 +59,15 @@ pub fn has(program: &str, arguments: &[&str]) -> bool {
 
 /// Where cargo puts what it builds.
 pub fn target_dir() -> Result<PathBuf> {
-    let metadata =
-        output(cargo(&["metadata", "--format-version", "1", "--no-deps"]).stderr(Stdio::null()))?;
+    let metadata = output(cargo(&["metadata", "--format-version", "1", "--no-deps"]).stderr(Stdio::null()))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-    let dir = metadata["target_directory"]
-        .as_str()
-        .ok_or("cargo metadata names no target directory")?;
+    let dir = metadata["target_directory"].as_str().ok_or("cargo metadata names no target directory")?;
     Ok(PathBuf::from(dir))
 }
 
 /// Builds the binary in `profile` (`dev` or `release`) and gives its path.
 pub fn tarn(profile: &str) -> Result<PathBuf> {
-    run(&mut cargo(&[
-        "build",
-        "--package",
-        "tarn-server",
-        "--bin",
-        "tarn",
-        "--profile",
-        profile,
-    ]))?;
+    run(&mut cargo(&["build", "--package", "tarn-server", "--bin", "tarn", "--profile", profile]))?;
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(target_dir()?.join(folder).join("tarn"))
 }
@@ -105,14 +88,7 @@ pub fn python(name: &str, requirements: &str) -> Result<PathBuf> {
     }
     run(command("python3").args(["-m", "venv", "--clear"]).arg(&env))?;
     run(command(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-        ])
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
         .arg(&requirements))?;
     std::fs::write(stamp, wanted)?;
     Ok(python)
@@ -121,18 +97,11 @@ pub fn python(name: &str, requirements: &str) -> Result<PathBuf> {
 /// Installs Debian packages, as root.
 pub fn apt_install(packages: &[&str]) -> Result {
     run(command("apt-get").args(["update", "--quiet"]))?;
-    run(command("apt-get")
-        .args(["install", "--quiet", "--yes", "--no-install-recommends"])
-        .args(packages))
+    run(command("apt-get").args(["install", "--quiet", "--yes", "--no-install-recommends"]).args(packages))
 }
 
 /// Files git knows or would add, relative to the root.
 pub fn files() -> Result<Vec<PathBuf>> {
-    let listed =
-        output(command("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
-    Ok(listed
-        .lines()
-        .map(PathBuf::from)
-        .filter(|path| root().join(path).is_file())
-        .collect())
+    let listed = output(command("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
+    Ok(listed.lines().map(PathBuf::from).filter(|path| root().join(path).is_file()).collect())
 }

@@ -97,8 +97,37 @@ impl Record for Event {
 impl EventDraft {
     /// The event it becomes.
     pub fn into_event(self, outcome: Outcome) -> Event {
-        let Self { id, request_id, time_ms, event_source, event_name, read_only, management, scope, principal, source_ip, user_agent, request_parameters, resources } = self;
-        Event { id, request_id, time_ms, event_source, event_name, read_only, management, scope, principal, source_ip, user_agent, request_parameters, resources, outcome }
+        let Self {
+            id,
+            request_id,
+            time_ms,
+            event_source,
+            event_name,
+            read_only,
+            management,
+            scope,
+            principal,
+            source_ip,
+            user_agent,
+            request_parameters,
+            resources,
+        } = self;
+        Event {
+            id,
+            request_id,
+            time_ms,
+            event_source,
+            event_name,
+            read_only,
+            management,
+            scope,
+            principal,
+            source_ip,
+            user_agent,
+            request_parameters,
+            resources,
+            outcome,
+        }
     }
 }
 

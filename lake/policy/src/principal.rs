@@ -45,7 +45,12 @@ pub struct Principal {
 impl Principal {
     /// An unsigned request.
     pub fn anonymous() -> Self {
-        Self { kind: PrincipalKind::Anonymous, account: AccountId::first(), id: "anonymous".to_owned(), access_key_id: None }
+        Self {
+            kind: PrincipalKind::Anonymous,
+            account: AccountId::first(),
+            id: "anonymous".to_owned(),
+            access_key_id: None,
+        }
     }
 
     /// The account's root.

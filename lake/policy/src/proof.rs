@@ -101,7 +101,10 @@ impl Authorized {
     /// `name` is the service it acts as, such as `firehose.amazonaws.com`. Handlers of requests must never call it: `cargo xtask tidy` looks.
     pub fn internal(name: &'static str, account: AccountId) -> Self {
         let kind = crate::PrincipalKind::Service { name: name.to_owned() };
-        Self { principal: Principal { kind, id: name.to_owned(), account, access_key_id: None }, requirements: Arc::new([]) }
+        Self {
+            principal: Principal { kind, id: name.to_owned(), account, access_key_id: None },
+            requirements: Arc::new([]),
+        }
     }
 
     /// Who may.
@@ -158,7 +161,9 @@ impl fmt::Display for Denied {
             write!(f, " on resource: \"{resource}\"")?;
         }
         f.write_str(match self.because {
-            DeniedBecause::NothingAllows if self.principal.is_anonymous() => " because no resource-based policy allows it",
+            DeniedBecause::NothingAllows if self.principal.is_anonymous() => {
+                " because no resource-based policy allows it"
+            }
             DeniedBecause::NothingAllows => " because no identity-based policy allows the action",
             DeniedBecause::IdentityPolicy => " with an explicit deny in an identity-based policy",
             DeniedBecause::ResourcePolicy => " with an explicit deny in a resource-based policy",
@@ -169,7 +174,12 @@ impl fmt::Display for Denied {
 /// Decides for any principal. Implemented where policies are kept (app/server wires identity policies and resource policies together).
 pub trait Authorizer: Send + Sync {
     /// A proof for all of `requirements`, or the first no. `context` holds the request's own condition keys.
-    fn authorize(&self, principal: &Principal, requirements: Vec<Requirement>, context: &Context) -> Result<Authorized, Denied>;
+    fn authorize(
+        &self,
+        principal: &Principal,
+        requirements: Vec<Requirement>,
+        context: &Context,
+    ) -> Result<Authorized, Denied>;
 }
 
 /// An `Authorizer` for one principal's one request: what long work (a query, a batch) asks for each further thing it touches.

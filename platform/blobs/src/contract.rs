@@ -55,7 +55,16 @@ pub async fn all(store: &dyn BlobStore) {
     }
     for (blob, bytes) in &kept {
         let len = blob.len;
-        for (start, end) in [(0, len), (0, 0), (len, len), (len / 2, len), (len / 3, len / 2), (len.saturating_sub(1), len), (0, len.min(1)), (65_536.min(len), 65_537.min(len))] {
+        for (start, end) in [
+            (0, len),
+            (0, 0),
+            (len, len),
+            (len / 2, len),
+            (len / 3, len / 2),
+            (len.saturating_sub(1), len),
+            (0, len.min(1)),
+            (65_536.min(len), 65_537.min(len)),
+        ] {
             let got = get(store, blob, start, end).await.unwrap();
             assert_eq!(got, bytes.slice(start as usize..end as usize), "{blob:?} {start}..{end}");
         }

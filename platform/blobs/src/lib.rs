@@ -143,7 +143,10 @@ pub trait BlobStore: Send + Sync {
     fn delete(&self, blob: &BlobRef) -> BoxFuture<'_, Result<(), BlobError>>;
     /// Removes every blob for which `is_live` says no and which was finished before the call began. Bounded memory.
     /// Call with a predicate over committed records, after recovery.
-    fn sweep<'a>(&'a self, is_live: &'a (dyn Fn(&BlobRef) -> bool + Send + Sync)) -> BoxFuture<'a, Result<SweepReport, BlobError>>;
+    fn sweep<'a>(
+        &'a self,
+        is_live: &'a (dyn Fn(&BlobRef) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<SweepReport, BlobError>>;
     /// Bytes on disk and of them in live blobs, for metrics.
     fn usage(&self) -> BlobUsage;
 }

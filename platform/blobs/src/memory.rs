@@ -103,7 +103,10 @@ impl BlobStore for MemoryBlobs {
         futures::future::ready(Ok(())).boxed()
     }
 
-    fn sweep<'a>(&'a self, is_live: &'a (dyn Fn(&BlobRef) -> bool + Send + Sync)) -> BoxFuture<'a, Result<SweepReport, BlobError>> {
+    fn sweep<'a>(
+        &'a self,
+        is_live: &'a (dyn Fn(&BlobRef) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<SweepReport, BlobError>> {
         let mut report = SweepReport::default();
         self.0.lock().blobs.retain(|_, (blob, _)| {
             let live = is_live(blob);

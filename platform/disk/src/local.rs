@@ -29,7 +29,11 @@ impl LocalDisk {
 
     fn path(&self, path: &str) -> io::Result<PathBuf> {
         let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-        if plain { Ok(self.root.join(path)) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{path}` leaves the disk's root"))) }
+        if plain {
+            Ok(self.root.join(path))
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{path}` leaves the disk's root")))
+        }
     }
 }
 

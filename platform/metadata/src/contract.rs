@@ -98,7 +98,11 @@ async fn the_feed_has_every_change_in_order(store: &dyn Store) {
     store.wait_for_change(start).await;
     let changed = store.changes_since(start, 100).await.unwrap();
     let sequences: Vec<Sequence> = changed.iter().map(|changed| changed.sequence).collect();
-    assert_eq!(sequences, (1..=5).map(|i| Sequence(start.0 + i)).collect::<Vec<_>>(), "a transaction without a change has no number");
+    assert_eq!(
+        sequences,
+        (1..=5).map(|i| Sequence(start.0 + i)).collect::<Vec<_>>(),
+        "a transaction without a change has no number"
+    );
     let (key, record) = changed[4].changes[0].of(NOTES).unwrap().unwrap();
     assert_eq!((key, record), (Key::new().text("feed").u64(4), Some(note("f"))));
     assert!(changed[4].changes[0].of(OTHERS).is_none());

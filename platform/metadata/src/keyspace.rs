@@ -51,7 +51,9 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Written by a newer server, or by one so old that its form was dropped.
-    #[error("record version {found} is not known; this server knows up to {known}: start it with the server version that wrote it")]
+    #[error(
+        "record version {found} is not known; this server knows up to {known}: start it with the server version that wrote it"
+    )]
     Version {
         /// On disk.
         found: u16,

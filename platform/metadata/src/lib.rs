@@ -8,8 +8,8 @@
 //!
 //! **Invariant:** a reader never sees a change that a power cut could take back.
 
-mod keyspace;
 pub mod contract;
+mod keyspace;
 mod memory;
 mod outbox;
 mod store;
@@ -18,7 +18,8 @@ pub use keyspace::{Key, KeyReader, Keyspace, KeyspaceId, Record, RecordError, de
 pub use memory::MemoryStore;
 pub use outbox::{Outbox, OutboxEntry, OutboxId};
 pub use store::{
-    Change, Changed, Job, JobOutcome, Range, RawRange, Read, ReadView, Sequence, Snapshot, Store, StoreError, StoreExt, Tx, WriteError,
+    Change, Changed, Job, JobOutcome, Range, RawRange, Read, ReadView, Sequence, Snapshot, Store, StoreError, StoreExt,
+    Tx, WriteError,
 };
 
 /// The longest key, bytes: an S3 key (1,024) escaped twice over, with its bucket and version.

@@ -73,7 +73,10 @@ impl<R: Record> Outbox<R> {
                     (Some(sequence), Some(position)) => {
                         Ok(OutboxEntry { id: OutboxId { sequence: Sequence(sequence), position }, effect })
                     }
-                    _ => Err(StoreError::Corrupt { place: self.keyspace.name.to_owned(), reason: "an outbox key is not two numbers".to_owned() }),
+                    _ => Err(StoreError::Corrupt {
+                        place: self.keyspace.name.to_owned(),
+                        reason: "an outbox key is not two numbers".to_owned(),
+                    }),
                 }
             })
             .collect()

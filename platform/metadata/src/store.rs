@@ -145,7 +145,14 @@ pub trait Read {
 
     /// The records between two keys, in order, read lazily in batches.
     fn range<R: Record>(&self, keyspace: Keyspace<R>, from: Bound<&Key>, to: Bound<&Key>) -> Range<'_, R> {
-        Range { view: self.view(), keyspace, range: full_range(keyspace, from, to), reverse: false, batch: Vec::new().into_iter(), done: false }
+        Range {
+            view: self.view(),
+            keyspace,
+            range: full_range(keyspace, from, to),
+            reverse: false,
+            batch: Vec::new().into_iter(),
+            done: false,
+        }
     }
 
     /// As `prefix`, from the last to the first.
@@ -255,7 +262,8 @@ impl ReadView for Overlay<'_> {
         // A bound pair that is out of order would panic in BTreeMap::range.
         let empty = match (&range.0, &range.1) {
             (Bound::Included(a), Bound::Included(b)) => a > b,
-            (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b)) | (Bound::Excluded(a), Bound::Included(b)) => a >= b,
+            (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b))
+            | (Bound::Excluded(a), Bound::Included(b)) => a >= b,
             _ => false,
         };
         if empty {
@@ -275,7 +283,11 @@ impl ReadView for Overlay<'_> {
                 }
             }
         }
-        Ok(if reverse { merged.into_iter().rev().take(limit).collect() } else { merged.into_iter().take(limit).collect() })
+        Ok(if reverse {
+            merged.into_iter().rev().take(limit).collect()
+        } else {
+            merged.into_iter().take(limit).collect()
+        })
     }
 }
 
@@ -309,7 +321,11 @@ impl<'a> Tx<'a> {
 
     fn change(&mut self, keyspace: &'static str, key: Vec<u8>, value: Option<Bytes>) -> Result<(), StoreError> {
         if key.len() > KEY_SIZE_BYTES_MAX {
-            return Err(StoreError::KeyTooLarge { keyspace, size_bytes: key.len(), size_bytes_max: KEY_SIZE_BYTES_MAX });
+            return Err(StoreError::KeyTooLarge {
+                keyspace,
+                size_bytes: key.len(),
+                size_bytes_max: KEY_SIZE_BYTES_MAX,
+            });
         }
         self.size_bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
         if self.size_bytes > TRANSACTION_SIZE_BYTES_MAX {

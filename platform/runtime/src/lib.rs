@@ -6,7 +6,7 @@ mod worker;
 
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
-pub use worker::{Shutdown, Worker, WorkerStatus, Workers, WorkerOutcome};
+pub use worker::{Shutdown, Worker, WorkerOutcome, WorkerStatus, Workers};
 
 use std::sync::Arc;
 

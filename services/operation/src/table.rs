@@ -91,7 +91,12 @@ impl<S: Send + Sync + 'static> Table<S> {
 
     /// Adds the row of `O`: what its callers must be allowed, and the handler, an `async fn(Arc<S>, Caller, Input) -> Result<Output, AwsError>`.
     #[must_use]
-    pub fn with<O, H, F>(mut self, access: Access, requirements: fn(&S, &O::Input, &Scope) -> Result<Vec<Requirement>, AwsError>, handler: H) -> Self
+    pub fn with<O, H, F>(
+        mut self,
+        access: Access,
+        requirements: fn(&S, &O::Input, &Scope) -> Result<Vec<Requirement>, AwsError>,
+        handler: H,
+    ) -> Self
     where
         O: Operation + 'static,
         O::Input: Send + Sync + 'static,
@@ -151,9 +156,14 @@ where
     }
 
     fn decode(&self, input: Value) -> Result<Box<dyn Decoded>, AwsError> {
-        let input = O::Input::from_value(input).map_err(|error| AwsError::validation(O::MODEL.service, error.to_string()))?;
-        let call: TypedCall<S, O> =
-            TypedCall { state: self.state.clone(), requirements: self.requirements, handle: self.handle.clone(), input };
+        let input =
+            O::Input::from_value(input).map_err(|error| AwsError::validation(O::MODEL.service, error.to_string()))?;
+        let call: TypedCall<S, O> = TypedCall {
+            state: self.state.clone(),
+            requirements: self.requirements,
+            handle: self.handle.clone(),
+            input,
+        };
         Ok(Box::new(call))
     }
 }

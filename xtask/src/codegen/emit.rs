@@ -9,10 +9,7 @@ use super::model::{ServiceFile, ServiceSelection, flag, reference};
 use super::{Outcome, names, pattern};
 
 /// The files of the service's module: name and text without the head line.
-pub fn service(
-    file: &ServiceFile,
-    selection: &ServiceSelection,
-) -> Outcome<Vec<(&'static str, String)>> {
+pub fn service(file: &ServiceFile, selection: &ServiceSelection) -> Outcome<Vec<(&'static str, String)>> {
     let emitter = Emitter::new(file, selection)?;
     Ok(vec![
         ("mod.rs", emitter.root()?),
@@ -52,12 +49,7 @@ impl<'a> Emitter<'a> {
                     emitter.reach(reference(side)?)?;
                 }
             }
-            for error in operation
-                .get("errors")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
+            for error in operation.get("errors").and_then(Value::as_array).into_iter().flatten() {
                 let error = reference(error)?;
                 emitter.reach(error)?;
                 emitter.errors.insert(error);
@@ -65,9 +57,7 @@ impl<'a> Emitter<'a> {
         }
         let mut taken = BTreeSet::new();
         for &name in &emitter.reachable {
-            emitter
-                .statics
-                .insert(name, names::unique(&mut taken, names::constant(name)));
+            emitter.statics.insert(name, names::unique(&mut taken, names::constant(name)));
         }
         Ok(emitter)
     }
@@ -89,12 +79,7 @@ impl<'a> Emitter<'a> {
             )
             .into());
         }
-        for member in shape
-            .get("members")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flat_map(|members| members.values())
-        {
+        for member in shape.get("members").and_then(Value::as_object).into_iter().flat_map(|members| members.values()) {
             self.reach(reference(member)?)?;
         }
         for part in ["member", "key", "value"] {
@@ -110,17 +95,11 @@ impl<'a> Emitter<'a> {
         if flag(shape, "document") {
             return Ok("document");
         }
-        Ok(shape
-            .get("type")
-            .and_then(Value::as_str)
-            .ok_or_else(|| format!("shape `{name}` has no type"))?)
+        Ok(shape.get("type").and_then(Value::as_str).ok_or_else(|| format!("shape `{name}` has no type"))?)
     }
 
     fn static_of(&self, name: &str) -> Outcome<&str> {
-        Ok(self
-            .statics
-            .get(name)
-            .ok_or_else(|| format!("shape `{name}` is not reachable"))?)
+        Ok(self.statics.get(name).ok_or_else(|| format!("shape `{name}` is not reachable"))?)
     }
 
     // ---- shapes.rs
@@ -140,10 +119,7 @@ impl<'a> Emitter<'a> {
             text.push_str("use std::collections::BTreeMap;\n\n");
         }
         let mut imports = vec!["Member", "Schema", "structure"];
-        for (word, import) in [
-            ("Location::", "Location"),
-            ("TimestampFormat::", "TimestampFormat"),
-        ] {
+        for (word, import) in [("Location::", "Location"), ("TimestampFormat::", "TimestampFormat")] {
             if body.contains(word) {
                 imports.push(import);
             }
@@ -174,75 +150,38 @@ impl<'a> Emitter<'a> {
             "blob" => format!("Schema::blob({name:?})"),
             "document" => format!("Schema::document({name:?})"),
             "timestamp" => match shape.get("timestampFormat").and_then(Value::as_str) {
-                Some(format) => format!(
-                    "Schema::timestamp_as({name:?}, {})",
-                    timestamp_format(format)?
-                ),
+                Some(format) => format!("Schema::timestamp_as({name:?}, {})", timestamp_format(format)?),
                 None => format!("Schema::timestamp({name:?})"),
             },
             "list" => {
                 let member = shape.get("member").ok_or("a list without member")?;
-                format!(
-                    "Schema::list({name:?}, {})",
-                    self.member("member", member, false, None)?
-                )
+                format!("Schema::list({name:?}, {})", self.member("member", member, false, None)?)
             }
             "map" => {
-                let key = self.member(
-                    "key",
-                    shape.get("key").ok_or("a map without key")?,
-                    false,
-                    None,
-                )?;
-                let value = self.member(
-                    "value",
-                    shape.get("value").ok_or("a map without value")?,
-                    false,
-                    None,
-                )?;
+                let key = self.member("key", shape.get("key").ok_or("a map without key")?, false, None)?;
+                let value = self.member("value", shape.get("value").ok_or("a map without value")?, false, None)?;
                 format!("Schema::map({name:?}, {key}, {value})")
             }
             other => {
-                return Err(format!(
-                    "shape `{name}` is of type `{other}`, which no codec here reads"
-                )
-                .into());
+                return Err(format!("shape `{name}` is of type `{other}`, which no codec here reads").into());
             }
         };
         expression.push_str(&self.options(name, shape)?);
-        writeln!(
-            text,
-            "static {}: Schema = {expression};",
-            self.static_of(name)?
-        )?;
+        writeln!(text, "static {}: Schema = {expression};", self.static_of(name)?)?;
         Ok(())
     }
 
     fn enum_values(&self, name: &str, shape: &Value) -> Option<Vec<String>> {
         let values = shape.get("enum").and_then(Value::as_array)?;
-        let mut values: Vec<String> = values
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect();
-        values.extend(
-            self.selection
-                .enum_additions
-                .get(name)
-                .into_iter()
-                .flatten()
-                .cloned(),
-        );
+        let mut values: Vec<String> = values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        values.extend(self.selection.enum_additions.get(name).into_iter().flatten().cloned());
         Some(values)
     }
 
     fn options(&self, name: &str, shape: &Value) -> Outcome<String> {
         let mut text = String::new();
         let kind = self.kind(name)?;
-        for (key, length, value) in [
-            ("min", "length_min", "value_min"),
-            ("max", "length_max", "value_max"),
-        ] {
+        for (key, length, value) in [("min", "length_min", "value_min"), ("max", "length_max", "value_max")] {
             let Some(limit) = shape.get(key) else {
                 continue;
             };
@@ -251,10 +190,7 @@ impl<'a> Emitter<'a> {
                     let limit = limit.as_f64().ok_or("a limit that is no number")?;
                     write!(text, ".{value}({limit:?})")?;
                 }
-                _ => match limit
-                    .as_u64()
-                    .or_else(|| limit.as_f64().map(|limit| limit as u64))
-                {
+                _ => match limit.as_u64().or_else(|| limit.as_f64().map(|limit| limit as u64)) {
                     Some(limit) if limit > 0 || key == "max" => write!(text, ".{length}({limit})")?,
                     _ => {}
                 },
@@ -262,11 +198,7 @@ impl<'a> Emitter<'a> {
         }
         if let Some(java) = shape.get("pattern").and_then(Value::as_str)
             && shape.get("enum").is_none()
-            && !self
-                .selection
-                .patterns_not_enforced
-                .iter()
-                .any(|exempt| exempt == name)
+            && !self.selection.patterns_not_enforced.iter().any(|exempt| exempt == name)
             && let Some(pattern) = pattern::translate(java)
         {
             write!(text, ".pattern({pattern:?})")?;
@@ -286,17 +218,8 @@ impl<'a> Emitter<'a> {
         Ok(text)
     }
 
-    fn member(
-        &self,
-        name: &str,
-        member: &Value,
-        required: bool,
-        payload: Option<&str>,
-    ) -> Outcome<String> {
-        let mut text = format!(
-            "Member::new({name:?}, &{})",
-            self.static_of(reference(member)?)?
-        );
+    fn member(&self, name: &str, member: &Value, required: bool, payload: Option<&str>) -> Outcome<String> {
+        let mut text = format!("Member::new({name:?}, &{})", self.static_of(reference(member)?)?);
         if let Some(wire) = member.get("locationName").and_then(Value::as_str) {
             write!(text, ".wire({wire:?})")?;
         }
@@ -336,73 +259,32 @@ impl<'a> Emitter<'a> {
         Ok(text)
     }
 
-    fn structure(
-        &self,
-        text: &mut String,
-        name: &str,
-        used: &mut BTreeSet<&'static str>,
-    ) -> Outcome<()> {
+    fn structure(&self, text: &mut String, name: &str, used: &mut BTreeSet<&'static str>) -> Outcome<()> {
         let shape = self.file.shape(name)?;
-        let required: Vec<&str> = shape
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let required: Vec<&str> =
+            shape.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let payload = shape.get("payload").and_then(Value::as_str);
         let type_name = names::type_name(name);
-        if [
-            "Box",
-            "BTreeMap",
-            "Bytes",
-            "Document",
-            "Member",
-            "Option",
-            "Schema",
-            "String",
-            "Timestamp",
-            "Vec",
-        ]
-        .contains(&type_name.as_str())
+        if ["Box", "BTreeMap", "Bytes", "Document", "Member", "Option", "Schema", "String", "Timestamp", "Vec"]
+            .contains(&type_name.as_str())
         {
-            return Err(
-                format!("shape `{name}` has the name of a type the generated code uses").into(),
-            );
+            return Err(format!("shape `{name}` has the name of a type the generated code uses").into());
         }
-        let constructor = if flag(shape, "union") {
-            "union"
-        } else {
-            "structure"
-        };
+        let constructor = if flag(shape, "union") { "union" } else { "structure" };
         writeln!(
             text,
             "structure! {{\n    {type_name}, {}, {constructor} {name:?} [{}];",
             self.static_of(name)?,
             self.options(name, shape)?
         )?;
-        for (member_name, member) in shape
-            .get("members")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
+        for (member_name, member) in shape.get("members").and_then(Value::as_object).into_iter().flatten() {
             let target = reference(member)?;
             let mut rust = self.rust_type(target, used)?;
             if self.contains_directly(target, name, &mut BTreeSet::new())? {
                 rust = format!("Box<{rust}>");
             }
-            let member = self.member(
-                member_name,
-                member,
-                required.contains(&member_name.as_str()),
-                payload,
-            )?;
-            writeln!(
-                text,
-                "    {}: {rust} = {member};",
-                names::field(member_name)
-            )?;
+            let member = self.member(member_name, member, required.contains(&member_name.as_str()), payload)?;
+            writeln!(text, "    {}: {rust} = {member};", names::field(member_name))?;
         }
         text.push_str("}\n");
         Ok(())
@@ -429,16 +311,10 @@ impl<'a> Emitter<'a> {
                 used.insert("Timestamp");
                 "Timestamp".to_owned()
             }
-            "list" => format!(
-                "Vec<{}>",
-                self.rust_type(reference(&shape["member"])?, used)?
-            ),
+            "list" => format!("Vec<{}>", self.rust_type(reference(&shape["member"])?, used)?),
             "map" => {
                 used.insert("BTreeMap");
-                format!(
-                    "BTreeMap<String, {}>",
-                    self.rust_type(reference(&shape["value"])?, used)?
-                )
+                format!("BTreeMap<String, {}>", self.rust_type(reference(&shape["value"])?, used)?)
             }
             "structure" => names::type_name(name),
             other => return Err(format!("shape `{name}` is of type `{other}`").into()),
@@ -446,23 +322,14 @@ impl<'a> Emitter<'a> {
     }
 
     /// Whether a value of shape `outer` holds one of structure `inner` without a list or map between.
-    fn contains_directly(
-        &self,
-        outer: &'a str,
-        inner: &str,
-        seen: &mut BTreeSet<&'a str>,
-    ) -> Outcome<bool> {
+    fn contains_directly(&self, outer: &'a str, inner: &str, seen: &mut BTreeSet<&'a str>) -> Outcome<bool> {
         if self.kind(outer)? != "structure" || !seen.insert(outer) {
             return Ok(false);
         }
         if outer == inner {
             return Ok(true);
         }
-        let members = self
-            .file
-            .shape(outer)?
-            .get("members")
-            .and_then(Value::as_object);
+        let members = self.file.shape(outer)?.get("members").and_then(Value::as_object);
         for member in members.into_iter().flat_map(|members| members.values()) {
             if self.contains_directly(reference(member)?, inner, seen)? {
                 return Ok(true);
@@ -494,10 +361,7 @@ impl<'a> Emitter<'a> {
                     }
                     None => {
                         unit = true;
-                        (
-                            "Unit".to_owned(),
-                            "<Unit as tarn_aws_protocol::Structure>::SCHEMA".to_owned(),
-                        )
+                        ("Unit".to_owned(), "<Unit as tarn_aws_protocol::Structure>::SCHEMA".to_owned())
                     }
                 })
             };
@@ -505,23 +369,11 @@ impl<'a> Emitter<'a> {
             let (output_type, output) = side("output")?;
             let http = operation.get("http").ok_or("an operation without http")?;
             let mut errors = Vec::new();
-            for error in operation
-                .get("errors")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
-                errors.push(format!(
-                    "&super::errors::{}",
-                    self.static_of(reference(error)?)?
-                ));
+            for error in operation.get("errors").and_then(Value::as_array).into_iter().flatten() {
+                errors.push(format!("&super::errors::{}", self.static_of(reference(error)?)?));
             }
             let nested = |key: &str, inner: &str| {
-                operation
-                    .get(key)
-                    .and_then(|value| value.get(inner))
-                    .and_then(Value::as_str)
-                    .map(str::to_owned)
+                operation.get(key).and_then(|value| value.get(inner)).and_then(Value::as_str).map(str::to_owned)
             };
             writeln!(
                 body,
@@ -531,12 +383,8 @@ impl<'a> Emitter<'a> {
                 body,
                 "/// The table of `{name}`.\npub static {constant}: OperationModel = OperationModel {{\n    name: {name:?},\n    service: &super::SERVICE,\n    http_method: {:?},\n    request_uri: {:?},\n    response_status: {},\n    input: {input},\n    output: {output},\n    result_wrapper: {:?},\n    input_xml_name: {:?},\n    host_prefix: {:?},\n    errors: {constant}_ERRORS,\n}};\nconst {constant}_ERRORS: &[&ErrorModel] = &[{}];\n",
                 http.get("method").and_then(Value::as_str).unwrap_or("POST"),
-                http.get("requestUri")
-                    .and_then(Value::as_str)
-                    .unwrap_or("/"),
-                http.get("responseCode")
-                    .and_then(Value::as_u64)
-                    .unwrap_or(200),
+                http.get("requestUri").and_then(Value::as_str).unwrap_or("/"),
+                http.get("responseCode").and_then(Value::as_u64).unwrap_or(200),
                 nested("output", "resultWrapper"),
                 nested("input", "locationName"),
                 nested("endpoint", "hostPrefix"),
@@ -570,11 +418,7 @@ impl<'a> Emitter<'a> {
                 .and_then(|error| error.get("httpStatusCode"))
                 .and_then(Value::as_u64)
                 .unwrap_or(if receiver { 500 } else { 400 });
-            let fault = if receiver || status >= 500 {
-                "Receiver"
-            } else {
-                "Sender"
-            };
+            let fault = if receiver || status >= 500 { "Receiver" } else { "Sender" };
             writeln!(
                 text,
                 "/// `{name}`\npub static {}: ErrorModel = ErrorModel {{ name: {name:?}, code: {code:?}, http_status: {status}, fault: Fault::{fault}, schema: &super::shapes::{} }};",
@@ -619,11 +463,7 @@ impl<'a> Emitter<'a> {
         let metadata = |key: &str| self.file.metadata_text(key);
         let mut protocols: Vec<String> = Vec::new();
         let expected = metadata("protocol").ok_or("a model without protocol")?;
-        let listed = self
-            .file
-            .metadata
-            .get("protocols")
-            .and_then(Value::as_array);
+        let listed = self.file.metadata.get("protocols").and_then(Value::as_array);
         let others = listed.into_iter().flatten().filter_map(Value::as_str);
         for name in std::iter::once(expected).chain(others) {
             let name = self.protocol(name)?;
@@ -632,69 +472,30 @@ impl<'a> Emitter<'a> {
             }
         }
         let served: Vec<&str> = selection.operations.iter().map(String::as_str).collect();
-        let not_served: Vec<&String> = self
-            .file
-            .operations
-            .keys()
-            .filter(|name| !served.contains(&name.as_str()))
-            .collect();
+        let not_served: Vec<&String> =
+            self.file.operations.keys().filter(|name| !served.contains(&name.as_str())).collect();
         let endpoint = metadata("endpointPrefix").unwrap_or(&selection.name);
         let mut text = format!(
             "//! The service `{}`.\n\npub mod errors;\npub mod operations;\npub mod shapes;\npub mod values;\n\n",
             selection.name
         );
         text.push_str("pub use shapes::*;\n\nuse tarn_aws_protocol::{OperationModel, Protocol, ServiceModel};\n\n");
-        writeln!(
-            text,
-            "/// The service's table.\npub static SERVICE: ServiceModel = ServiceModel {{"
-        )?;
+        writeln!(text, "/// The service's table.\npub static SERVICE: ServiceModel = ServiceModel {{")?;
         writeln!(text, "    name: {:?},", selection.name)?;
-        writeln!(
-            text,
-            "    service_id: {:?},",
-            metadata("serviceId").unwrap_or(&selection.name)
-        )?;
-        writeln!(
-            text,
-            "    full_name: {:?},",
-            metadata("serviceFullName").unwrap_or(&selection.name)
-        )?;
+        writeln!(text, "    service_id: {:?},", metadata("serviceId").unwrap_or(&selection.name))?;
+        writeln!(text, "    full_name: {:?},", metadata("serviceFullName").unwrap_or(&selection.name))?;
         writeln!(text, "    protocol: {},", protocols[0])?;
         writeln!(text, "    protocols: &[{}],", protocols.join(", "))?;
         writeln!(text, "    target_prefix: {:?},", metadata("targetPrefix"))?;
-        writeln!(
-            text,
-            "    api_version: {:?},",
-            metadata("apiVersion").unwrap_or_default()
-        )?;
+        writeln!(text, "    api_version: {:?},", metadata("apiVersion").unwrap_or_default())?;
         writeln!(text, "    xml_namespace: {:?},", metadata("xmlNamespace"))?;
-        writeln!(
-            text,
-            "    signing_name: {:?},",
-            metadata("signingName").unwrap_or(endpoint)
-        )?;
+        writeln!(text, "    signing_name: {:?},", metadata("signingName").unwrap_or(endpoint))?;
         writeln!(text, "    endpoint_prefix: {endpoint:?},")?;
-        writeln!(
-            text,
-            "    validation_error_code: {:?},",
-            selection.validation_error_code
-        )?;
-        writeln!(
-            text,
-            "    access_denied_code: {:?},",
-            selection.access_denied_code
-        )?;
-        writeln!(
-            text,
-            "    repeats_error_code: {:?},",
-            selection.repeats_error_code
-        )?;
+        writeln!(text, "    validation_error_code: {:?},", selection.validation_error_code)?;
+        writeln!(text, "    access_denied_code: {:?},", selection.access_denied_code)?;
+        writeln!(text, "    repeats_error_code: {:?},", selection.repeats_error_code)?;
         text.push_str("    operations: &OPERATIONS,\n    operations_not_served: OPERATIONS_NOT_SERVED,\n};\n\n");
-        writeln!(
-            text,
-            "static OPERATIONS: [&OperationModel; {}] = [",
-            selection.operations.len()
-        )?;
+        writeln!(text, "static OPERATIONS: [&OperationModel; {}] = [", selection.operations.len())?;
         for name in &selection.operations {
             writeln!(text, "    &operations::{},", names::constant(name))?;
         }
@@ -730,25 +531,15 @@ fn timestamp_format(format: &str) -> Outcome<&'static str> {
 }
 
 fn xml_namespace(namespace: &Value) -> Outcome<String> {
-    let uri = namespace
-        .as_str()
-        .or_else(|| namespace.get("uri").and_then(Value::as_str))
-        .ok_or("a namespace without uri")?;
+    let uri =
+        namespace.as_str().or_else(|| namespace.get("uri").and_then(Value::as_str)).ok_or("a namespace without uri")?;
     let prefix = namespace.get("prefix").and_then(Value::as_str);
     Ok(format!(".xml_namespace({uri:?}, {prefix:?})"))
 }
 
 /// The constant of an enumeration's value: words stay whole when they are in capitals already.
 fn value_constant(value: &str) -> String {
-    let cleaned: String = value
-        .chars()
-        .map(|character| {
-            if character.is_ascii_alphanumeric() {
-                character
-            } else {
-                '_'
-            }
-        })
-        .collect();
+    let cleaned: String =
+        value.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect();
     names::constant(cleaned.trim_matches('_'))
 }

@@ -28,16 +28,8 @@ pub fn run(arguments: &[String]) -> Outcome<()> {
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--check" => check = true,
-            "--models" => {
-                models = Some(PathBuf::from(
-                    rest.next().ok_or("--models needs a directory")?,
-                ))
-            }
-            "--into" => {
-                output = Some(PathBuf::from(
-                    rest.next().ok_or("--into needs a directory")?,
-                ))
-            }
+            "--models" => models = Some(PathBuf::from(rest.next().ok_or("--models needs a directory")?)),
+            "--into" => output = Some(PathBuf::from(rest.next().ok_or("--into needs a directory")?)),
             other => return Err(format!("codegen has no option `{other}`").into()),
         }
     }
@@ -71,11 +63,7 @@ pub fn run(arguments: &[String]) -> Outcome<()> {
     if stale.is_empty() {
         return Ok(());
     }
-    Err(format!(
-        "generated files are not current; run `cargo xtask codegen`:\n  {}",
-        stale.join("\n  ")
-    )
-    .into())
+    Err(format!("generated files are not current; run `cargo xtask codegen`:\n  {}", stale.join("\n  ")).into())
 }
 
 /// Whether a generated file's text is what the generator wrote. Files without the mark are `None`.
@@ -88,10 +76,7 @@ pub fn is_sealed(text: &str) -> Option<bool> {
 }
 
 fn seal(version: &str, body: &str) -> String {
-    format!(
-        "{GENERATED_MARK} {version}; do not edit.\n{}\n{body}",
-        seal_of(body)
-    )
+    format!("{GENERATED_MARK} {version}; do not edit.\n{}\n{body}", seal_of(body))
 }
 
 fn seal_of(body: &str) -> String {
@@ -102,9 +87,7 @@ fn seal_of(body: &str) -> String {
 
 fn repository_root() -> Outcome<PathBuf> {
     let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let root = manifest
-        .parent()
-        .ok_or("xtask is not inside the repository")?;
+    let root = manifest.parent().ok_or("xtask is not inside the repository")?;
     Ok(root.to_path_buf())
 }
 
@@ -118,18 +101,13 @@ fn installed_models(root: &Path, version: &str) -> Outcome<PathBuf> {
         return Err(format!("{} is missing; {hint}", python.display()).into());
     }
     let output = Command::new(&python)
-        .args([
-            "-c",
-            "import botocore; print(botocore.__version__); print(botocore.__path__[0])",
-        ])
+        .args(["-c", "import botocore; print(botocore.__version__); print(botocore.__path__[0])"])
         .output()?;
     let text = String::from_utf8(output.stdout)?;
     let mut lines = text.lines();
     match (lines.next(), lines.next()) {
         (Some(found), Some(path)) if found == version => Ok(Path::new(path).join("data")),
-        (Some(found), Some(_)) => {
-            Err(format!("botocore {found} is installed, {version} is pinned; {hint}").into())
-        }
+        (Some(found), Some(_)) => Err(format!("botocore {found} is installed, {version} is pinned; {hint}").into()),
         _ => Err(format!("botocore is not installed in .venv; {hint}").into()),
     }
 }

@@ -31,25 +31,17 @@ pub struct ServiceSelection {
 
 impl Selection {
     pub fn read(path: &Path) -> Outcome<Selection> {
-        let text =
-            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let table: toml::Table = text.parse()?;
-        let botocore = table
-            .get("botocore")
-            .and_then(toml::Value::as_str)
-            .ok_or("operations.toml: botocore is missing")?;
+        let botocore =
+            table.get("botocore").and_then(toml::Value::as_str).ok_or("operations.toml: botocore is missing")?;
         let mut services = Vec::new();
-        let list = table
-            .get("services")
-            .and_then(toml::Value::as_table)
-            .ok_or("operations.toml: services is missing")?;
+        let list =
+            table.get("services").and_then(toml::Value::as_table).ok_or("operations.toml: services is missing")?;
         for (name, service) in list {
             services.push(ServiceSelection::read(name, service)?);
         }
-        Ok(Selection {
-            botocore: botocore.to_owned(),
-            services,
-        })
+        Ok(Selection { botocore: botocore.to_owned(), services })
     }
 }
 
@@ -57,18 +49,10 @@ impl ServiceSelection {
     fn read(name: &str, service: &toml::Value) -> Outcome<ServiceSelection> {
         let text = |key: &str| -> Outcome<String> {
             let value = service.get(key).and_then(toml::Value::as_str);
-            Ok(value
-                .ok_or_else(|| format!("operations.toml: services.{name}.{key} is missing"))?
-                .to_owned())
+            Ok(value.ok_or_else(|| format!("operations.toml: services.{name}.{key} is missing"))?.to_owned())
         };
-        let enum_additions = match service
-            .get("enum_additions")
-            .and_then(toml::Value::as_table)
-        {
-            Some(table) => table
-                .iter()
-                .map(|(shape, values)| (shape.clone(), texts(Some(values))))
-                .collect(),
+        let enum_additions = match service.get("enum_additions").and_then(toml::Value::as_table) {
+            Some(table) => table.iter().map(|(shape, values)| (shape.clone(), texts(Some(values)))).collect(),
             None => BTreeMap::new(),
         };
         Ok(ServiceSelection {
@@ -76,10 +60,7 @@ impl ServiceSelection {
             operations: texts(service.get("operations")),
             validation_error_code: text("validation_error_code")?,
             access_denied_code: text("access_denied_code")?,
-            repeats_error_code: service
-                .get("repeats_error_code")
-                .and_then(toml::Value::as_bool)
-                .unwrap_or(false),
+            repeats_error_code: service.get("repeats_error_code").and_then(toml::Value::as_bool).unwrap_or(false),
             enum_additions,
             patterns_not_enforced: texts(service.get("patterns_not_enforced")),
         })
@@ -87,14 +68,8 @@ impl ServiceSelection {
 }
 
 fn texts(value: Option<&toml::Value>) -> Vec<String> {
-    let list = value
-        .and_then(toml::Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    list.iter()
-        .filter_map(toml::Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    let list = value.and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect()
 }
 
 /// One `service-2.json`.
@@ -114,9 +89,7 @@ impl ServiceFile {
             .filter(|path| path.is_dir())
             .collect();
         versions.sort();
-        let version = versions
-            .last()
-            .ok_or_else(|| format!("{} has no version", folder.display()))?;
+        let version = versions.last().ok_or_else(|| format!("{} has no version", folder.display()))?;
         let packed = version.join("service-2.json.gz");
         let mut text = String::new();
         if packed.exists() {
@@ -143,19 +116,13 @@ impl ServiceFile {
 
     /// A shape by name.
     pub fn shape(&self, name: &str) -> Outcome<&Value> {
-        Ok(self
-            .shapes
-            .get(name)
-            .ok_or_else(|| format!("the model refers to a shape `{name}` that it lacks"))?)
+        Ok(self.shapes.get(name).ok_or_else(|| format!("the model refers to a shape `{name}` that it lacks"))?)
     }
 }
 
 /// The shape name that a reference holds.
 pub fn reference(value: &Value) -> Outcome<&str> {
-    Ok(value
-        .get("shape")
-        .and_then(Value::as_str)
-        .ok_or("a reference without a shape")?)
+    Ok(value.get("shape").and_then(Value::as_str).ok_or("a reference without a shape")?)
 }
 
 /// Whether a key is `true`.

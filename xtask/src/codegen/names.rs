@@ -33,26 +33,19 @@ pub fn snake(name: &str) -> String {
 /// Whether the capital at `index` ends an abbreviation in the plural, as in `ARNs`.
 fn is_plural_end(characters: &[char], index: usize) -> bool {
     characters.get(index + 1) == Some(&'s')
-        && characters
-            .get(index + 2)
-            .is_none_or(|character| character.is_ascii_uppercase())
+        && characters.get(index + 2).is_none_or(|character| character.is_ascii_uppercase())
 }
 
 /// A struct field, with Rust's keywords escaped.
 pub fn field(name: &str) -> String {
     let name = snake(name);
     const KEYWORDS: &[&str] = &[
-        "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do",
-        "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in",
-        "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
-        "return", "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe",
-        "unsized", "use", "virtual", "where", "while", "yield",
+        "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn", "else", "enum",
+        "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
+        "move", "mut", "override", "priv", "pub", "ref", "return", "static", "struct", "trait", "true", "try", "type",
+        "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
     ];
-    if KEYWORDS.contains(&name.as_str()) {
-        format!("r#{name}")
-    } else {
-        name
-    }
+    if KEYWORDS.contains(&name.as_str()) { format!("r#{name}") } else { name }
 }
 
 /// A constant or static.

@@ -2,10 +2,7 @@
 
 /// The pattern in the other syntax; `None` when it needs what that crate lacks (look-around, back-references).
 pub fn translate(java: &str) -> Option<String> {
-    if ["(?=", "(?!", "(?<=", "(?<!"]
-        .iter()
-        .any(|look| java.contains(look))
-    {
+    if ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|look| java.contains(look)) {
         return None;
     }
     // A pair of surrogates in a class means all characters beyond the basic plane.
@@ -33,17 +30,11 @@ pub fn translate(java: &str) -> Option<String> {
                         index += 4;
                     }
                     // Java's classes are ASCII unless told otherwise.
-                    'w' => result.push_str(if class_depth > 0 {
-                        "0-9A-Za-z_"
-                    } else {
-                        "[0-9A-Za-z_]"
-                    }),
+                    'w' => result.push_str(if class_depth > 0 { "0-9A-Za-z_" } else { "[0-9A-Za-z_]" }),
                     'd' => result.push_str(if class_depth > 0 { "0-9" } else { "[0-9]" }),
-                    's' => result.push_str(if class_depth > 0 {
-                        " \\t\\n\\x0B\\x0C\\r"
-                    } else {
-                        "[ \\t\\n\\x0B\\x0C\\r]"
-                    }),
+                    's' => {
+                        result.push_str(if class_depth > 0 { " \\t\\n\\x0B\\x0C\\r" } else { "[ \\t\\n\\x0B\\x0C\\r]" })
+                    }
                     'S' if class_depth == 0 => result.push_str("[^ \\t\\n\\x0B\\x0C\\r]"),
                     '1'..='9' => return None,
                     other if other.is_ascii_alphanumeric() || other.is_ascii_punctuation() => {
