@@ -1,1 +1,24 @@
-//! tarn-keys
+//! Keys of the lake: the sealed root key, data keys wrapped by it, and the cipher that stored bytes are written in.
+//! Knows nothing of objects, buckets or HTTP.
+//!
+//! * `Keys` keeps the root key in a file beside the data (0600) and a check value of it in the store; it refuses to open with another.
+//! * `Keys::data_key` makes a fresh data key and its sealed form; `DataKey::part` derives a key for each part of an object's version.
+//! * `PartKey` seals chunks of 64 KiB, each bound to its place and to being the last, so that chunks cannot be swapped, cut or added.
+//!
+//! **Invariant:** no key and no secret is ever in the store, a log or a `Debug` output in the clear.
+
+mod chunks;
+mod custody;
+mod derive;
+mod errors;
+mod seal;
+
+#[cfg(test)]
+mod tests;
+
+pub use chunks::{
+    CHUNK_BYTES, PartKey, RangeOpener, SEALED_CHUNK_BYTES, SealWriter, TAG_BYTES, open_range, open_stream, plain_len, seal_stream, sealed_len,
+};
+pub use custody::{Keys, ROOT_KEYS, RootKeyRecord};
+pub use errors::KeysError;
+pub use seal::{DataKey, KeyContext, RootKeyId, SealedDataKey, SealedSecret, Secret};
