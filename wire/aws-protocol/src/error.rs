@@ -43,7 +43,12 @@ pub struct AwsError {
 
 impl AwsError {
     /// An error outside any model.
-    pub fn new(code: impl Into<String>, status: u16, fault: Fault, message: impl Into<String>) -> AwsError {
+    pub fn new(
+        code: impl Into<String>,
+        status: u16,
+        fault: Fault,
+        message: impl Into<String>,
+    ) -> AwsError {
         AwsError {
             code: code.into(),
             message: message.into(),
@@ -85,7 +90,9 @@ impl AwsError {
             let members = value.schema().members();
             for (member, slot) in members.iter().zip(value.into_members()) {
                 match slot {
-                    Some(Value::String(text)) if member.name == error.message_member => error.message = text,
+                    Some(Value::String(text)) if member.name == error.message_member => {
+                        error.message = text
+                    }
                     Some(other) => error.fields.push((member.name, other)),
                     None => {}
                 }
@@ -143,8 +150,13 @@ impl AwsError {
             | Protocol::RpcV2Cbor
             | Protocol::AwsCbor11 => "RequestEntityTooLargeException",
         };
-        AwsError::sender(code, format!("The request body is larger than {size_bytes_max} bytes; send less in one request."))
-            .with_status(413)
+        AwsError::sender(
+            code,
+            format!(
+                "The request body is larger than {size_bytes_max} bytes; send less in one request."
+            ),
+        )
+        .with_status(413)
     }
 
     /// The server failed; `message` must not tell the caller internals.
@@ -197,7 +209,10 @@ impl AwsError {
         match service.protocol {
             Protocol::Query => AwsError::sender(
                 "InvalidAction",
-                format!("Could not find operation {operation} for version {}", service.api_version),
+                format!(
+                    "Could not find operation {operation} for version {}",
+                    service.api_version
+                ),
             ),
             Protocol::Json10 | Protocol::Json11 | Protocol::AwsCbor11 => AwsError::sender(
                 "UnknownOperationException",
@@ -205,15 +220,13 @@ impl AwsError {
             ),
             Protocol::RestJson | Protocol::RestXml | Protocol::RpcV2Cbor => AwsError::sender(
                 "UnknownOperationException",
-                format!("The service {} has no operation at {operation}.", service.name),
+                format!(
+                    "The service {} has no operation at {operation}.",
+                    service.name
+                ),
             )
             .with_status(404),
         }
-    }
-
-    /// All members of the error's body in addition to its code: the message, then the modelled fields.
-    pub(crate) fn structure_fields(&self) -> impl Iterator<Item = (&'static str, &Value)> {
-        self.fields.iter().map(|(name, value)| (*name, value))
     }
 }
 
@@ -290,11 +303,15 @@ pub enum DecodeError {
 
 impl DecodeError {
     pub(crate) fn syntax(reason: impl Into<String>) -> DecodeError {
-        DecodeError::Syntax { reason: reason.into() }
+        DecodeError::Syntax {
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn mistyped(reason: impl Into<String>) -> DecodeError {
-        DecodeError::Type { reason: reason.into() }
+        DecodeError::Type {
+            reason: reason.into(),
+        }
     }
 
     /// The error that the caller sees.
@@ -303,11 +320,15 @@ impl DecodeError {
             DecodeError::Syntax { .. }
             | DecodeError::Type { .. }
             | DecodeError::TooDeep { .. }
-            | DecodeError::TooManyValues { .. } => AwsError::serialization(protocol, self.to_string()),
-            DecodeError::TooLarge { size_bytes_max } => AwsError::request_too_large(protocol, size_bytes_max),
-            DecodeError::Value { .. } => {
-                AwsError::internal_failure("The server could not read the request; report this as a defect.")
+            | DecodeError::TooManyValues { .. } => {
+                AwsError::serialization(protocol, self.to_string())
             }
+            DecodeError::TooLarge { size_bytes_max } => {
+                AwsError::request_too_large(protocol, size_bytes_max)
+            }
+            DecodeError::Value { .. } => AwsError::internal_failure(
+                "The server could not read the request; report this as a defect.",
+            ),
         }
     }
 }

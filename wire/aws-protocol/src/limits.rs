@@ -1,4 +1,8 @@
-//! Named limits of decoding.
+//! Named limits of decoding, and what is left of them during one request.
+
+use std::cell::Cell;
+
+use crate::error::DecodeError;
 
 /// How much a decoder takes before it refuses a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +17,49 @@ pub struct DecodeLimits {
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        DecodeLimits { depth_max: 64, values_max: 200_000, body_size_bytes_max: 16 * 1024 * 1024 }
+        DecodeLimits {
+            depth_max: 64,
+            values_max: 200_000,
+            body_size_bytes_max: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// What one request may still use.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limits: DecodeLimits,
+    values_left: Cell<usize>,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: DecodeLimits) -> Budget {
+        Budget {
+            limits,
+            values_left: Cell::new(limits.values_max),
+        }
+    }
+
+    /// Takes one value from the budget.
+    pub(crate) fn spend(&self) -> Result<(), DecodeError> {
+        match self.values_left.get().checked_sub(1) {
+            Some(left) => {
+                self.values_left.set(left);
+                Ok(())
+            }
+            None => Err(DecodeError::TooManyValues {
+                values_max: self.limits.values_max,
+            }),
+        }
+    }
+
+    /// Whether a value may be nested `depth` levels deep.
+    pub(crate) fn descend(&self, depth: usize) -> Result<(), DecodeError> {
+        if depth > self.limits.depth_max {
+            return Err(DecodeError::TooDeep {
+                depth_max: self.limits.depth_max,
+            });
+        }
+        Ok(())
     }
 }

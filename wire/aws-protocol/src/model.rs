@@ -61,7 +61,10 @@ pub struct ServiceModel {
 impl ServiceModel {
     /// The served operation called `name`.
     pub fn operation(&self, name: &str) -> Option<&'static OperationModel> {
-        self.operations.iter().copied().find(|operation| operation.name == name)
+        self.operations
+            .iter()
+            .copied()
+            .find(|operation| operation.name == name)
     }
 }
 

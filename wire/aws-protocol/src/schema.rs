@@ -203,7 +203,10 @@ impl Schema {
     pub const fn timestamp(name: &'static str) -> Schema {
         Schema::new(
             name,
-            Shape::Timestamp(TimestampFormat::EpochSeconds, TimestampFormatSource::Default),
+            Shape::Timestamp(
+                TimestampFormat::EpochSeconds,
+                TimestampFormatSource::Default,
+            ),
         )
     }
 
@@ -214,29 +217,61 @@ impl Schema {
 
     /// A list of `member`.
     pub const fn list(name: &'static str, member: Member) -> Schema {
-        Schema::new(name, Shape::List { member, flattened: false })
+        Schema::new(
+            name,
+            Shape::List {
+                member,
+                flattened: false,
+            },
+        )
     }
 
     /// A map from text to `value`.
     pub const fn map(name: &'static str, key: Member, value: Member) -> Schema {
-        Schema::new(name, Shape::Map { key, value, flattened: false })
+        Schema::new(
+            name,
+            Shape::Map {
+                key,
+                value,
+                flattened: false,
+            },
+        )
     }
 
     /// A structure.
     pub const fn structure(name: &'static str, members: &'static [Member]) -> Schema {
-        Schema::new(name, Shape::Structure { members, union: false })
+        Schema::new(
+            name,
+            Shape::Structure {
+                members,
+                union: false,
+            },
+        )
     }
 
     /// A union: a structure of which exactly one member is set.
     pub const fn union(name: &'static str, members: &'static [Member]) -> Schema {
-        Schema::new(name, Shape::Structure { members, union: true })
+        Schema::new(
+            name,
+            Shape::Structure {
+                members,
+                union: true,
+            },
+        )
     }
 
     /// Marks a list or map as flattened wherever it is used.
     pub const fn flattened(mut self) -> Schema {
         self.shape = match self.shape {
-            Shape::List { member, .. } => Shape::List { member, flattened: true },
-            Shape::Map { key, value, .. } => Shape::Map { key, value, flattened: true },
+            Shape::List { member, .. } => Shape::List {
+                member,
+                flattened: true,
+            },
+            Shape::Map { key, value, .. } => Shape::Map {
+                key,
+                value,
+                flattened: true,
+            },
             other => other,
         };
         self
@@ -285,7 +320,11 @@ impl Schema {
     }
 
     /// Sets the namespace of the structure's element.
-    pub const fn xml_namespace(mut self, uri: &'static str, prefix: Option<&'static str>) -> Schema {
+    pub const fn xml_namespace(
+        mut self,
+        uri: &'static str,
+        prefix: Option<&'static str>,
+    ) -> Schema {
         self.xml_namespace = Some(XmlNamespace { uri, prefix });
         self
     }
@@ -300,7 +339,10 @@ impl Schema {
 
     /// The member with the model's name `name`, and its index.
     pub fn member(&self, name: &str) -> Option<(usize, &'static Member)> {
-        self.members().iter().enumerate().find(|(_, member)| member.name == name)
+        self.members()
+            .iter()
+            .enumerate()
+            .find(|(_, member)| member.name == name)
     }
 
     /// Whether values of this schema, or the scalars in a list or map of them, must not be shown.
@@ -391,7 +433,11 @@ impl Member {
     }
 
     /// Sets the namespace of its element.
-    pub const fn xml_namespace(mut self, uri: &'static str, prefix: Option<&'static str>) -> Member {
+    pub const fn xml_namespace(
+        mut self,
+        uri: &'static str,
+        prefix: Option<&'static str>,
+    ) -> Member {
         self.xml_namespace = Some(XmlNamespace { uri, prefix });
         self
     }

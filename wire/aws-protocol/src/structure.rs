@@ -24,7 +24,11 @@ pub trait Structure: WireValue {
 }
 
 fn mismatch(expected: &'static str, found: &Value) -> ValueError {
-    ValueError { expected, found: found.kind(), place: expected }
+    ValueError {
+        expected,
+        found: found.kind(),
+        place: expected,
+    }
 }
 
 macro_rules! scalar {
@@ -55,8 +59,11 @@ scalar!(serde_json::Value, Document);
 impl WireValue for i32 {
     fn from_value(value: Value) -> Result<Self, ValueError> {
         match value {
-            Value::Integer(inner) => i32::try_from(inner)
-                .map_err(|_| ValueError { expected: "Integer of 32 bits", found: "Long", place: "Integer" }),
+            Value::Integer(inner) => i32::try_from(inner).map_err(|_| ValueError {
+                expected: "Integer of 32 bits",
+                found: "Long",
+                place: "Integer",
+            }),
             other => Err(mismatch("Integer", &other)),
         }
     }
@@ -115,7 +122,11 @@ impl<T: WireValue> WireValue for BTreeMap<String, T> {
     }
 
     fn into_value(self) -> Value {
-        Value::Map(self.into_iter().map(|(key, value)| (key, value.into_value())).collect())
+        Value::Map(
+            self.into_iter()
+                .map(|(key, value)| (key, value.into_value()))
+                .collect(),
+        )
     }
 }
 
