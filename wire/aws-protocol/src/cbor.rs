@@ -16,11 +16,7 @@ const CHUNK_BYTES: usize = 4096;
 
 /// How many units of the protocol's instants make a second: the CBOR of the Java SDK for Kinesis counts milliseconds.
 fn units_per_second(protocol: Protocol) -> f64 {
-    if protocol == Protocol::AwsCbor11 {
-        1000.0
-    } else {
-        1.0
-    }
+    if protocol == Protocol::AwsCbor11 { 1000.0 } else { 1.0 }
 }
 
 /// Reads a body of `schema`; an empty body is an empty structure.
@@ -33,11 +29,7 @@ pub(crate) fn decode(
     if body.is_empty() {
         return Ok(Value::Structure(StructureValue::new(schema)));
     }
-    let mut parser = Parser {
-        decoder: Decoder::from(body),
-        protocol,
-        budget,
-    };
+    let mut parser = Parser { decoder: Decoder::from(body), protocol, budget };
     let header = parser.pull()?;
     let value = parser.value(&Member::new("body", schema), header, 0)?;
     if parser.decoder.offset() != body.len() {
@@ -92,19 +84,13 @@ impl Parser<'_> {
     }
 
     /// One value of a member; null and undefined are `None`.
-    fn value(
-        &mut self,
-        member: &Member,
-        header: Header,
-        depth: usize,
-    ) -> Result<Option<Value>, DecodeError> {
+    fn value(&mut self, member: &Member, header: Header, depth: usize) -> Result<Option<Value>, DecodeError> {
         self.budget.spend()?;
         self.budget.descend(depth)?;
         if matches!(header, Header::Simple(simple::NULL | simple::UNDEFINED)) {
             return Ok(None);
         }
-        let refuse =
-            || DecodeError::mistyped(format!("The value of '{}' is not of its type", member.name));
+        let refuse = || DecodeError::mistyped(format!("The value of '{}' is not of its type", member.name));
         let value = match (member.schema.shape, header) {
             (Shape::Boolean, Header::Simple(simple::TRUE)) => Value::Boolean(true),
             (Shape::Boolean, Header::Simple(simple::FALSE)) => Value::Boolean(false),
@@ -113,29 +99,19 @@ impl Parser<'_> {
                 Value::Integer(number.ok_or_else(refuse)?)
             }
             (Shape::Long, header) => Value::Integer(integer(header).ok_or_else(refuse)?),
-            (Shape::Float | Shape::Double, header) => {
-                Value::Double(double(header).ok_or_else(refuse)?)
-            }
+            (Shape::Float | Shape::Double, header) => Value::Double(double(header).ok_or_else(refuse)?),
             (Shape::Timestamp(..), header) => {
                 let seconds = double(header).ok_or_else(refuse)? / units_per_second(self.protocol);
                 Value::Timestamp(timestamp_from_seconds(seconds).ok_or_else(refuse)?)
             }
             (Shape::String, Header::Text(length)) => Value::String(self.text(length)?),
             (Shape::Blob, Header::Bytes(length)) => Value::Blob(self.bytes(length)?.into()),
-            (
-                Shape::List {
-                    member: element, ..
-                },
-                Header::Array(length),
-            ) => {
+            (Shape::List { member: element, .. }, Header::Array(length)) => {
                 let mut values = Vec::new();
                 let mut left = length;
                 while let Some(header) = self.next_of(&mut left)? {
                     let Some(value) = self.value(&element, header, depth + 1)? else {
-                        return Err(DecodeError::mistyped(format!(
-                            "The list '{}' must not contain null",
-                            member.name
-                        )));
+                        return Err(DecodeError::mistyped(format!("The list '{}' must not contain null", member.name)));
                     };
                     values.push(value);
                 }
@@ -159,11 +135,7 @@ impl Parser<'_> {
                 while let Some(header) = self.next_of(&mut left)? {
                     let key = self.key(header)?;
                     let header = self.pull()?;
-                    match members
-                        .iter()
-                        .enumerate()
-                        .find(|(_, member)| member.wire_name == key)
-                    {
+                    match members.iter().enumerate().find(|(_, member)| member.wire_name == key) {
                         Some((index, member)) => {
                             if let Some(value) = self.value(member, header, depth + 1)? {
                                 structure.set_at(index, value);
@@ -205,9 +177,7 @@ impl Parser<'_> {
         self.budget.spend()?;
         self.budget.descend(depth)?;
         match header {
-            Header::Positive(_) | Header::Negative(_) | Header::Float(_) | Header::Simple(_) => {
-                Ok(())
-            }
+            Header::Positive(_) | Header::Negative(_) | Header::Float(_) | Header::Simple(_) => Ok(()),
             Header::Bytes(length) => self.bytes(length).map(drop),
             Header::Text(length) => self.text(length).map(drop),
             Header::Array(length) => {
@@ -253,25 +223,14 @@ fn double(header: Header) -> Option<f64> {
 /// Writes a value.
 pub(crate) fn encode(protocol: Protocol, value: &Value) -> Vec<u8> {
     let mut bytes = Vec::new();
-    Writer {
-        encoder: Encoder::from(&mut bytes),
-        protocol,
-    }
-    .value(value);
+    Writer { encoder: Encoder::from(&mut bytes), protocol }.value(value);
     bytes
 }
 
 /// Writes an object of text and values, for errors.
-pub(crate) fn encode_object(
-    protocol: Protocol,
-    texts: &[(&str, &str)],
-    fields: &[(&str, &Value)],
-) -> Vec<u8> {
+pub(crate) fn encode_object(protocol: Protocol, texts: &[(&str, &str)], fields: &[(&str, &Value)]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut writer = Writer {
-        encoder: Encoder::from(&mut bytes),
-        protocol,
-    };
+    let mut writer = Writer { encoder: Encoder::from(&mut bytes), protocol };
     writer.push(Header::Map(Some(texts.len() + fields.len())));
     for (key, text) in texts {
         writer.text(key);
@@ -308,11 +267,7 @@ impl Writer<'_> {
 
     fn value(&mut self, value: &Value) {
         match value {
-            Value::Boolean(value) => self.push(Header::Simple(if *value {
-                simple::TRUE
-            } else {
-                simple::FALSE
-            })),
+            Value::Boolean(value) => self.push(Header::Simple(if *value { simple::TRUE } else { simple::FALSE })),
             Value::Integer(value) => self.integer(*value),
             Value::Double(value) => self.push(Header::Float(*value)),
             Value::String(value) => self.text(value),

@@ -39,16 +39,12 @@ pub fn decode_request(
     request: &Request<'_>,
     limits: DecodeLimits,
 ) -> Result<Value, AwsError> {
-    let value = decode(operation, protocol, request, limits)
-        .map_err(|error| error.into_aws_error(protocol))?;
+    let value = decode(operation, protocol, request, limits).map_err(|error| error.into_aws_error(protocol))?;
     let violations = validate(&value);
     if violations.is_empty() {
         return Ok(value);
     }
-    Err(AwsError::validation(
-        operation.service,
-        violations_message(&violations),
-    ))
+    Err(AwsError::validation(operation.service, violations_message(&violations)))
 }
 
 fn decode(
@@ -58,9 +54,7 @@ fn decode(
     limits: DecodeLimits,
 ) -> Result<Value, DecodeError> {
     if request.body.len() > limits.body_size_bytes_max {
-        return Err(DecodeError::TooLarge {
-            size_bytes_max: limits.body_size_bytes_max,
-        });
+        return Err(DecodeError::TooLarge { size_bytes_max: limits.body_size_bytes_max });
     }
     let schema = operation.input;
     let budget = Budget::new(limits);
@@ -69,20 +63,12 @@ fn decode(
         Protocol::Query => {
             let body = std::str::from_utf8(request.body)
                 .map_err(|_| DecodeError::syntax("The request's form is not valid UTF-8"))?;
-            let budget = Budget::new(DecodeLimits {
-                values_max: limits.values_max.min(QUERY_NAMES_MAX),
-                ..limits
-            });
-            let form =
-                query::Form::read(&[request.uri.query().unwrap_or_default(), body], &budget)?;
+            let budget = Budget::new(DecodeLimits { values_max: limits.values_max.min(QUERY_NAMES_MAX), ..limits });
+            let form = query::Form::read(&[request.uri.query().unwrap_or_default(), body], &budget)?;
             query::decode(schema, &form, &budget)
         }
-        Protocol::RestJson | Protocol::RestXml => {
-            rest::decode(operation, protocol, request, &budget)
-        }
-        Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
-            cbor::decode(schema, protocol, request.body, &budget)
-        }
+        Protocol::RestJson | Protocol::RestXml => rest::decode(operation, protocol, request, &budget),
+        Protocol::RpcV2Cbor | Protocol::AwsCbor11 => cbor::decode(schema, protocol, request.body, &budget),
     }
 }
 
@@ -102,56 +88,32 @@ pub fn encode_response(
         return Err(ValueError::new(operation.output, output));
     }
     let mut response = match protocol {
-        Protocol::Json10 | Protocol::Json11 => answer(
-            operation.response_status,
-            json_type(protocol),
-            json::encode(operation.output, output),
-        ),
-        Protocol::Query => answer(
-            200,
-            "text/xml",
-            query_answer(operation, structure, request_id),
-        ),
+        Protocol::Json10 | Protocol::Json11 => {
+            answer(operation.response_status, json_type(protocol), json::encode(operation.output, output))
+        }
+        Protocol::Query => answer(200, "text/xml", query_answer(operation, structure, request_id)),
         Protocol::RestJson | Protocol::RestXml => rest::encode(operation, protocol, structure),
-        Protocol::RpcV2Cbor | Protocol::AwsCbor11 => answer(
-            operation.response_status,
-            cbor_type(protocol),
-            cbor::encode(protocol, output),
-        ),
+        Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
+            answer(operation.response_status, cbor_type(protocol), cbor::encode(protocol, output))
+        }
     };
     finish(protocol, request_id, response.headers_mut());
     Ok(response)
 }
 
 /// Writes an error of `service`.
-pub fn encode_error(
-    service: &ServiceModel,
-    protocol: Protocol,
-    error: &AwsError,
-    request_id: &str,
-) -> Response<Bytes> {
+pub fn encode_error(service: &ServiceModel, protocol: Protocol, error: &AwsError, request_id: &str) -> Response<Bytes> {
     let code = error.code.as_str();
     let message = (error.message_member, error.message.as_str());
-    let fields: Vec<(&str, &Value)> = error
-        .fields
-        .iter()
-        .map(|(name, value)| (*name, value))
-        .collect();
+    let fields: Vec<(&str, &Value)> = error.fields.iter().map(|(name, value)| (*name, value)).collect();
     let mut response = match protocol {
         Protocol::Json10 | Protocol::Json11 => {
             let body = if service.repeats_error_code {
-                let texts = [
-                    ("__type", code),
-                    ("AthenaErrorCode", code),
-                    ("ErrorCode", code),
-                    ("Message", &error.message),
-                ];
+                let texts =
+                    [("__type", code), ("AthenaErrorCode", code), ("ErrorCode", code), ("Message", &error.message)];
                 // The service's own, finer code replaces the repeated one.
                 let own: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
-                let texts: Vec<(&str, &str)> = texts
-                    .into_iter()
-                    .filter(|(name, _)| !own.contains(name))
-                    .collect();
+                let texts: Vec<(&str, &str)> = texts.into_iter().filter(|(name, _)| !own.contains(name)).collect();
                 json::encode_object(&texts, &fields)
             } else {
                 json::encode_object(&[("__type", code), message], &fields)
@@ -159,24 +121,12 @@ pub fn encode_error(
             answer(error.status, json_type(protocol), body)
         }
         Protocol::RestJson => {
-            let mut response = answer(
-                error.status,
-                "application/json",
-                json::encode_object(&[message], &fields),
-            );
+            let mut response = answer(error.status, "application/json", json::encode_object(&[message], &fields));
             set(response.headers_mut(), "x-amzn-errortype", code);
             response
         }
-        Protocol::Query => answer(
-            error.status,
-            "text/xml",
-            xml_error(service, error, request_id),
-        ),
-        Protocol::RestXml => answer(
-            error.status,
-            "application/xml",
-            xml_error(service, error, request_id),
-        ),
+        Protocol::Query => answer(error.status, "text/xml", xml_error(service, error, request_id)),
+        Protocol::RestXml => answer(error.status, "application/xml", xml_error(service, error, request_id)),
         Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
             let body = cbor::encode_object(protocol, &[("__type", code), message], &fields);
             answer(error.status, cbor_type(protocol), body)
@@ -186,15 +136,8 @@ pub fn encode_error(
     response
 }
 
-fn query_answer(
-    operation: &OperationModel,
-    structure: &StructureValue,
-    request_id: &str,
-) -> Vec<u8> {
-    let namespace = operation
-        .service
-        .xml_namespace
-        .map(|uri| XmlNamespace { uri, prefix: None });
+fn query_answer(operation: &OperationModel, structure: &StructureValue, request_id: &str) -> Vec<u8> {
+    let namespace = operation.service.xml_namespace.map(|uri| XmlNamespace { uri, prefix: None });
     let envelope = format!("{}Response", operation.name);
     let mut writer = XmlWriter::document();
     writer.open(&envelope, namespace);
@@ -213,9 +156,7 @@ fn query_answer(
 }
 
 fn xml_error(service: &ServiceModel, error: &AwsError, request_id: &str) -> Vec<u8> {
-    let namespace = service
-        .xml_namespace
-        .map(|uri| XmlNamespace { uri, prefix: None });
+    let namespace = service.xml_namespace.map(|uri| XmlNamespace { uri, prefix: None });
     let mut writer = XmlWriter::document();
     writer.open("ErrorResponse", namespace);
     writer.open("Error", None);
@@ -242,11 +183,8 @@ static FIELD: crate::schema::Schema = crate::schema::Schema::string("Field");
 /// A response with a body. A status that HTTP does not know becomes 500.
 pub(crate) fn answer(status: u16, content_type: &'static str, body: Vec<u8>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -271,11 +209,7 @@ fn finish(protocol: Protocol, request_id: &str, headers: &mut HeaderMap) {
             set(headers, "smithy-protocol", "rpc-v2-cbor");
             set(headers, "x-amzn-requestid", request_id);
         }
-        Protocol::Json10
-        | Protocol::Json11
-        | Protocol::Query
-        | Protocol::RestJson
-        | Protocol::AwsCbor11 => {
+        Protocol::Json10 | Protocol::Json11 | Protocol::Query | Protocol::RestJson | Protocol::AwsCbor11 => {
             set(headers, "x-amzn-requestid", request_id);
         }
     }

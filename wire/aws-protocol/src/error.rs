@@ -43,12 +43,7 @@ pub struct AwsError {
 
 impl AwsError {
     /// An error outside any model.
-    pub fn new(
-        code: impl Into<String>,
-        status: u16,
-        fault: Fault,
-        message: impl Into<String>,
-    ) -> AwsError {
+    pub fn new(code: impl Into<String>, status: u16, fault: Fault, message: impl Into<String>) -> AwsError {
         AwsError {
             code: code.into(),
             message: message.into(),
@@ -90,9 +85,7 @@ impl AwsError {
             let members = value.schema().members();
             for (member, slot) in members.iter().zip(value.into_members()) {
                 match slot {
-                    Some(Value::String(text)) if member.name == error.message_member => {
-                        error.message = text
-                    }
+                    Some(Value::String(text)) if member.name == error.message_member => error.message = text,
                     Some(other) => error.fields.push((member.name, other)),
                     None => {}
                 }
@@ -131,11 +124,9 @@ impl AwsError {
     pub fn serialization(protocol: Protocol, message: impl Into<String>) -> AwsError {
         let code = match protocol {
             Protocol::Query | Protocol::RestXml => "MalformedInput",
-            Protocol::Json10
-            | Protocol::Json11
-            | Protocol::RestJson
-            | Protocol::RpcV2Cbor
-            | Protocol::AwsCbor11 => "SerializationException",
+            Protocol::Json10 | Protocol::Json11 | Protocol::RestJson | Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
+                "SerializationException"
+            }
         };
         AwsError::sender(code, message)
     }
@@ -144,17 +135,13 @@ impl AwsError {
     pub fn request_too_large(protocol: Protocol, size_bytes_max: usize) -> AwsError {
         let code = match protocol {
             Protocol::Query | Protocol::RestXml => "RequestEntityTooLarge",
-            Protocol::Json10
-            | Protocol::Json11
-            | Protocol::RestJson
-            | Protocol::RpcV2Cbor
-            | Protocol::AwsCbor11 => "RequestEntityTooLargeException",
+            Protocol::Json10 | Protocol::Json11 | Protocol::RestJson | Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
+                "RequestEntityTooLargeException"
+            }
         };
         AwsError::sender(
             code,
-            format!(
-                "The request body is larger than {size_bytes_max} bytes; send less in one request."
-            ),
+            format!("The request body is larger than {size_bytes_max} bytes; send less in one request."),
         )
         .with_status(413)
     }
@@ -168,11 +155,9 @@ impl AwsError {
     pub fn throttling(protocol: Protocol, message: impl Into<String>) -> AwsError {
         let code = match protocol {
             Protocol::Query | Protocol::RestXml => "Throttling",
-            Protocol::Json10
-            | Protocol::Json11
-            | Protocol::RestJson
-            | Protocol::RpcV2Cbor
-            | Protocol::AwsCbor11 => "ThrottlingException",
+            Protocol::Json10 | Protocol::Json11 | Protocol::RestJson | Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
+                "ThrottlingException"
+            }
         };
         AwsError::sender(code, message)
     }
@@ -187,11 +172,9 @@ impl AwsError {
         let code = match service.protocol {
             Protocol::Query => "InvalidAction",
             Protocol::RestXml => "NotImplemented",
-            Protocol::Json10
-            | Protocol::Json11
-            | Protocol::RestJson
-            | Protocol::RpcV2Cbor
-            | Protocol::AwsCbor11 => "UnknownOperationException",
+            Protocol::Json10 | Protocol::Json11 | Protocol::RestJson | Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
+                "UnknownOperationException"
+            }
         };
         AwsError::new(
             code,
@@ -209,10 +192,7 @@ impl AwsError {
         match service.protocol {
             Protocol::Query => AwsError::sender(
                 "InvalidAction",
-                format!(
-                    "Could not find operation {operation} for version {}",
-                    service.api_version
-                ),
+                format!("Could not find operation {operation} for version {}", service.api_version),
             ),
             Protocol::Json10 | Protocol::Json11 | Protocol::AwsCbor11 => AwsError::sender(
                 "UnknownOperationException",
@@ -220,10 +200,7 @@ impl AwsError {
             ),
             Protocol::RestJson | Protocol::RestXml | Protocol::RpcV2Cbor => AwsError::sender(
                 "UnknownOperationException",
-                format!(
-                    "The service {} has no operation at {operation}.",
-                    service.name
-                ),
+                format!("The service {} has no operation at {operation}.", service.name),
             )
             .with_status(404),
         }
@@ -303,15 +280,11 @@ pub enum DecodeError {
 
 impl DecodeError {
     pub(crate) fn syntax(reason: impl Into<String>) -> DecodeError {
-        DecodeError::Syntax {
-            reason: reason.into(),
-        }
+        DecodeError::Syntax { reason: reason.into() }
     }
 
     pub(crate) fn mistyped(reason: impl Into<String>) -> DecodeError {
-        DecodeError::Type {
-            reason: reason.into(),
-        }
+        DecodeError::Type { reason: reason.into() }
     }
 
     /// The error that the caller sees.
@@ -320,15 +293,11 @@ impl DecodeError {
             DecodeError::Syntax { .. }
             | DecodeError::Type { .. }
             | DecodeError::TooDeep { .. }
-            | DecodeError::TooManyValues { .. } => {
-                AwsError::serialization(protocol, self.to_string())
+            | DecodeError::TooManyValues { .. } => AwsError::serialization(protocol, self.to_string()),
+            DecodeError::TooLarge { size_bytes_max } => AwsError::request_too_large(protocol, size_bytes_max),
+            DecodeError::Value { .. } => {
+                AwsError::internal_failure("The server could not read the request; report this as a defect.")
             }
-            DecodeError::TooLarge { size_bytes_max } => {
-                AwsError::request_too_large(protocol, size_bytes_max)
-            }
-            DecodeError::Value { .. } => AwsError::internal_failure(
-                "The server could not read the request; report this as a defect.",
-            ),
         }
     }
 }

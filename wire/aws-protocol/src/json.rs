@@ -16,34 +16,22 @@ use crate::timestamp::{epoch_seconds, format_timestamp, parse_timestamp, timesta
 use crate::value::{StructureValue, Value};
 
 /// Reads a body of `schema`; an empty body is an empty structure.
-pub(crate) fn decode(
-    schema: &'static Schema,
-    body: &[u8],
-    budget: &Budget,
-) -> Result<Value, DecodeError> {
+pub(crate) fn decode(schema: &'static Schema, body: &[u8], budget: &Budget) -> Result<Value, DecodeError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(empty(schema));
     }
     let root = Member::new("body", schema);
-    let context = Context {
-        budget,
-        failure: RefCell::new(None),
-    };
+    let context = Context { budget, failure: RefCell::new(None) };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let seed = Seed {
-        member: &root,
-        context: &context,
-        depth: 0,
-    };
-    let outcome = seed
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value));
+    let seed = Seed { member: &root, context: &context, depth: 0 };
+    let outcome = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match outcome {
         Ok(Some(value)) => Ok(value),
         Ok(None) => Ok(empty(schema)),
-        Err(error) => Err(context.failure.take().unwrap_or_else(|| {
-            DecodeError::syntax(format!("The body is not valid JSON: {error}"))
-        })),
+        Err(error) => Err(context
+            .failure
+            .take()
+            .unwrap_or_else(|| DecodeError::syntax(format!("The body is not valid JSON: {error}")))),
     }
 }
 
@@ -120,17 +108,11 @@ impl Seed<'_> {
         match self.schema().shape {
             Shape::Float | Shape::Double => Ok(Some(Value::Double(number))),
             // 1.0 and 1e3 are integers too.
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "checked to be a whole number in range"
-            )]
+            #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole number in range")]
             Shape::Integer if number.fract() == 0.0 && number.abs() <= f64::from(i32::MAX) => {
                 Ok(Some(Value::Integer(number as i64)))
             }
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "checked to be a whole number in range"
-            )]
+            #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole number in range")]
             Shape::Long if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
                 Ok(Some(Value::Integer(number as i64)))
             }
@@ -147,10 +129,7 @@ impl Seed<'_> {
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Option<Value>;
 
-    fn deserialize<D: de::Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         self.context.check(self.context.budget.spend())?;
         deserializer.deserialize_any(self)
     }
@@ -186,10 +165,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         match (self.schema().shape, i64::try_from(value)) {
             (Shape::Document, _) => Ok(Some(Value::Document(value.into()))),
             (_, Ok(value)) => self.integer(value),
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "beyond 64 bits only a double can hold it"
-            )]
+            #[expect(clippy::cast_precision_loss, reason = "beyond 64 bits only a double can hold it")]
             (_, Err(_)) => self.double(value as f64),
         }
     }
@@ -204,15 +180,12 @@ impl<'de> Visitor<'de> for Seed<'_> {
             Shape::Document => Ok(Some(Value::Document(value.into()))),
             Shape::Blob => match STANDARD.decode(value) {
                 Ok(bytes) => Ok(Some(Value::Blob(bytes.into()))),
-                Err(_) => Err(self.context.fail(DecodeError::mistyped(format!(
-                    "The value of '{}' is not valid base64",
-                    self.member.name
-                )))),
+                Err(_) => Err(self
+                    .context
+                    .fail(DecodeError::mistyped(format!("The value of '{}' is not valid base64", self.member.name)))),
             },
             Shape::Timestamp(..) => {
-                let format = self
-                    .member
-                    .timestamp_format_or(TimestampFormat::EpochSeconds);
+                let format = self.member.timestamp_format_or(TimestampFormat::EpochSeconds);
                 let timestamp = self.context.check(parse_timestamp(value, format))?;
                 Ok(Some(Value::Timestamp(timestamp)))
             }
@@ -225,17 +198,12 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        self.context
-            .check(self.context.budget.descend(self.depth + 1))?;
+        self.context.check(self.context.budget.descend(self.depth + 1))?;
         match self.schema().shape {
             Shape::List { member, .. } => {
                 let mut elements = Vec::new();
                 loop {
-                    let seed = Seed {
-                        member: &member,
-                        context: self.context,
-                        depth: self.depth + 1,
-                    };
+                    let seed = Seed { member: &member, context: self.context, depth: self.depth + 1 };
                     match sequence.next_element_seed(seed)? {
                         Some(Some(element)) => elements.push(element),
                         Some(None) => {
@@ -251,26 +219,19 @@ impl<'de> Visitor<'de> for Seed<'_> {
             Shape::Document => {
                 let mut elements = Vec::new();
                 loop {
-                    let seed = Seed {
-                        member: self.member,
-                        context: self.context,
-                        depth: self.depth + 1,
-                    };
+                    let seed = Seed { member: self.member, context: self.context, depth: self.depth + 1 };
                     match sequence.next_element_seed(seed)? {
                         Some(element) => elements.push(document(element)),
                         None => return Ok(Some(Value::Document(elements.into()))),
                     }
                 }
             }
-            _ => Err(self.context.fail(DecodeError::mistyped(
-                "Start of list found where not expected",
-            ))),
+            _ => Err(self.context.fail(DecodeError::mistyped("Start of list found where not expected"))),
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        self.context
-            .check(self.context.budget.descend(self.depth + 1))?;
+        self.context.check(self.context.budget.descend(self.depth + 1))?;
         match self.schema().shape {
             Shape::Structure { members, .. } => {
                 let mut structure = StructureValue::new(self.schema());
@@ -279,11 +240,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
-                    let seed = Seed {
-                        member,
-                        context: self.context,
-                        depth: self.depth + 1,
-                    };
+                    let seed = Seed { member, context: self.context, depth: self.depth + 1 };
                     if let Some(value) = map.next_value_seed(seed)? {
                         structure.set_at(index, value);
                     }
@@ -293,11 +250,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             Shape::Map { value, .. } => {
                 let mut entries: Vec<(String, Value)> = Vec::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    let seed = Seed {
-                        member: &value,
-                        context: self.context,
-                        depth: self.depth + 1,
-                    };
+                    let seed = Seed { member: &value, context: self.context, depth: self.depth + 1 };
                     if let Some(value) = map.next_value_seed(seed)? {
                         entries.push((key, value));
                     }
@@ -307,19 +260,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
             Shape::Document => {
                 let mut entries = serde_json::Map::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    let seed = Seed {
-                        member: self.member,
-                        context: self.context,
-                        depth: self.depth + 1,
-                    };
+                    let seed = Seed { member: self.member, context: self.context, depth: self.depth + 1 };
                     let value = map.next_value_seed(seed)?;
                     entries.insert(key, document(value));
                 }
                 Ok(Some(Value::Document(entries.into())))
             }
-            _ => Err(self.context.fail(DecodeError::mistyped(
-                "Start of structure or map found where not expected.",
-            ))),
+            _ => Err(self.context.fail(DecodeError::mistyped("Start of structure or map found where not expected."))),
         }
     }
 }
@@ -339,10 +286,7 @@ struct MemberSeed {
 impl<'de> DeserializeSeed<'de> for MemberSeed {
     type Value = Option<(usize, &'static Member)>;
 
-    fn deserialize<D: de::Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
@@ -366,10 +310,7 @@ impl Visitor<'_> for MemberSeed {
 /// Writes a value of `schema`.
 pub(crate) fn encode(schema: &'static Schema, value: &Value) -> Vec<u8> {
     let root = Member::new("body", schema);
-    encode_bytes(&Encoded {
-        member: Some(&root),
-        value,
-    })
+    encode_bytes(&Encoded { member: Some(&root), value })
 }
 
 fn encode_bytes<T: Serialize>(value: &T) -> Vec<u8> {
@@ -387,13 +328,7 @@ pub(crate) fn encode_object(texts: &[(&str, &str)], fields: &[(&str, &Value)]) -
                 map.serialize_entry(key, text)?;
             }
             for (key, value) in self.1 {
-                map.serialize_entry(
-                    key,
-                    &Encoded {
-                        member: None,
-                        value,
-                    },
-                )?;
+                map.serialize_entry(key, &Encoded { member: None, value })?;
             }
             map.end()
         }
@@ -418,13 +353,8 @@ impl Serialize for Encoded<'_> {
             Value::Document(value) => value.serialize(serializer),
             Value::Timestamp(value) => {
                 let default = TimestampFormat::EpochSeconds;
-                match self
-                    .member
-                    .map_or(default, |member| member.timestamp_format_or(default))
-                {
-                    TimestampFormat::EpochSeconds => {
-                        serializer.serialize_f64(epoch_seconds(*value))
-                    }
+                match self.member.map_or(default, |member| member.timestamp_format_or(default)) {
+                    TimestampFormat::EpochSeconds => serializer.serialize_f64(epoch_seconds(*value)),
                     other => serializer.serialize_str(&format_timestamp(*value, other)),
                 }
             }
@@ -435,10 +365,7 @@ impl Serialize for Encoded<'_> {
                 };
                 let mut sequence = serializer.serialize_seq(Some(elements.len()))?;
                 for value in elements {
-                    sequence.serialize_element(&Encoded {
-                        member: member.as_ref(),
-                        value,
-                    })?;
+                    sequence.serialize_element(&Encoded { member: member.as_ref(), value })?;
                 }
                 sequence.end()
             }
@@ -449,28 +376,15 @@ impl Serialize for Encoded<'_> {
                 };
                 let mut map = serializer.serialize_map(Some(entries.len()))?;
                 for (key, value) in entries {
-                    map.serialize_entry(
-                        key,
-                        &Encoded {
-                            member: member.as_ref(),
-                            value,
-                        },
-                    )?;
+                    map.serialize_entry(key, &Encoded { member: member.as_ref(), value })?;
                 }
                 map.end()
             }
             Value::Structure(structure) => {
                 let mut map = serializer.serialize_map(None)?;
-                for (member, value) in structure.schema().members().iter().zip(structure.members())
-                {
+                for (member, value) in structure.schema().members().iter().zip(structure.members()) {
                     if let (Some(value), Location::Body) = (value, member.location) {
-                        map.serialize_entry(
-                            member.wire_name,
-                            &Encoded {
-                                member: Some(member),
-                                value,
-                            },
-                        )?;
+                        map.serialize_entry(member.wire_name, &Encoded { member: Some(member), value })?;
                     }
                 }
                 map.end()

@@ -27,10 +27,7 @@ pub use error::{AwsError, DecodeError, Fault};
 pub use limits::DecodeLimits;
 pub use model::{ErrorModel, Operation, OperationModel, Protocol, ServiceModel};
 pub use router::{RouteError, Routed, protocol_of, route};
-pub use schema::{
-    Constraints, Location, Member, Schema, Shape, TimestampFormat, TimestampFormatSource,
-    XmlNamespace,
-};
+pub use schema::{Constraints, Location, Member, Schema, Shape, TimestampFormat, TimestampFormatSource, XmlNamespace};
 pub use structure::{Slots, Structure, Unit, WireValue, debug_structure};
 pub use timestamp::{format_timestamp, parse_timestamp};
 pub use validate::{Violation, compile as compile_pattern, validate, violations_message};

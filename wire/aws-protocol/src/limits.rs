@@ -17,11 +17,7 @@ pub struct DecodeLimits {
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        DecodeLimits {
-            depth_max: 64,
-            values_max: 200_000,
-            body_size_bytes_max: 16 * 1024 * 1024,
-        }
+        DecodeLimits { depth_max: 64, values_max: 200_000, body_size_bytes_max: 16 * 1024 * 1024 }
     }
 }
 
@@ -34,10 +30,7 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new(limits: DecodeLimits) -> Budget {
-        Budget {
-            limits,
-            values_left: Cell::new(limits.values_max),
-        }
+        Budget { limits, values_left: Cell::new(limits.values_max) }
     }
 
     /// Takes one value from the budget.
@@ -47,18 +40,14 @@ impl Budget {
                 self.values_left.set(left);
                 Ok(())
             }
-            None => Err(DecodeError::TooManyValues {
-                values_max: self.limits.values_max,
-            }),
+            None => Err(DecodeError::TooManyValues { values_max: self.limits.values_max }),
         }
     }
 
     /// Whether a value may be nested `depth` levels deep.
     pub(crate) fn descend(&self, depth: usize) -> Result<(), DecodeError> {
         if depth > self.limits.depth_max {
-            return Err(DecodeError::TooDeep {
-                depth_max: self.limits.depth_max,
-            });
+            return Err(DecodeError::TooDeep { depth_max: self.limits.depth_max });
         }
         Ok(())
     }

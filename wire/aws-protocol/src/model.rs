@@ -61,10 +61,7 @@ pub struct ServiceModel {
 impl ServiceModel {
     /// The served operation called `name`.
     pub fn operation(&self, name: &str) -> Option<&'static OperationModel> {
-        self.operations
-            .iter()
-            .copied()
-            .find(|operation| operation.name == name)
+        self.operations.iter().copied().find(|operation| operation.name == name)
     }
 }
 
@@ -98,10 +95,7 @@ pub struct OperationModel {
 impl OperationModel {
     /// The declared error whose shape or code is `name`.
     pub fn error(&self, name: &str) -> Option<&'static ErrorModel> {
-        self.errors
-            .iter()
-            .copied()
-            .find(|error| error.name == name || error.code == name)
+        self.errors.iter().copied().find(|error| error.name == name || error.code == name)
     }
 }
 

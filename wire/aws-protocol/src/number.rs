@@ -22,10 +22,7 @@ pub(crate) fn parse_double(text: &str) -> Option<f64> {
         "NaN" => Some(f64::NAN),
         "Infinity" => Some(f64::INFINITY),
         "-Infinity" => Some(f64::NEG_INFINITY),
-        _ if text.contains(|character: char| {
-            character.is_ascii_alphabetic() && !matches!(character, 'e' | 'E')
-        }) =>
-        {
+        _ if text.contains(|character: char| character.is_ascii_alphabetic() && !matches!(character, 'e' | 'E')) => {
             None
         }
         _ => text.parse().ok(),
@@ -35,11 +32,7 @@ pub(crate) fn parse_double(text: &str) -> Option<f64> {
 /// Reads a number or boolean of `schema` from text; `None` for schemas of other kinds.
 pub(crate) fn parse_scalar(schema: &Schema, text: &str) -> Option<Result<Value, DecodeError>> {
     let refuse = |kind: &str| {
-        let shown = if schema.sensitive {
-            "***".to_owned()
-        } else {
-            shortened(text)
-        };
+        let shown = if schema.sensitive { "***".to_owned() } else { shortened(text) };
         DecodeError::mistyped(format!("\"{shown}\" can not be converted to {kind}"))
     };
     match schema.shape {
@@ -48,26 +41,12 @@ pub(crate) fn parse_scalar(schema: &Schema, text: &str) -> Option<Result<Value, 
             "false" | "False" | "FALSE" => Ok(Value::Boolean(false)),
             _ => Err(refuse("a Boolean")),
         }),
-        Shape::Integer => Some(
-            text.parse::<i32>()
-                .map(|value| Value::Integer(i64::from(value)))
-                .map_err(|_| refuse("an Integer")),
-        ),
-        Shape::Long => Some(
-            text.parse::<i64>()
-                .map(Value::Integer)
-                .map_err(|_| refuse("a Long")),
-        ),
-        Shape::Float => Some(
-            parse_double(text)
-                .map(Value::Double)
-                .ok_or_else(|| refuse("a Float")),
-        ),
-        Shape::Double => Some(
-            parse_double(text)
-                .map(Value::Double)
-                .ok_or_else(|| refuse("a Double")),
-        ),
+        Shape::Integer => {
+            Some(text.parse::<i32>().map(|value| Value::Integer(i64::from(value))).map_err(|_| refuse("an Integer")))
+        }
+        Shape::Long => Some(text.parse::<i64>().map(Value::Integer).map_err(|_| refuse("a Long"))),
+        Shape::Float => Some(parse_double(text).map(Value::Double).ok_or_else(|| refuse("a Float"))),
+        Shape::Double => Some(parse_double(text).map(Value::Double).ok_or_else(|| refuse("a Double"))),
         Shape::String
         | Shape::Blob
         | Shape::Document

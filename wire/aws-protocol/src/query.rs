@@ -14,9 +14,7 @@ use crate::timestamp::parse_timestamp;
 use crate::value::{StructureValue, Value};
 
 /// A form's pairs, decoded, in order.
-pub(crate) fn form_pairs(
-    text: &str,
-) -> impl Iterator<Item = Result<(String, String), DecodeError>> {
+pub(crate) fn form_pairs(text: &str) -> impl Iterator<Item = Result<(String, String), DecodeError>> {
     text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         Ok((form_text(key)?, form_text(value)?))
@@ -27,9 +25,7 @@ fn form_text(text: &str) -> Result<String, DecodeError> {
     let spaced = text.replace('+', " ");
     match percent_decode_str(&spaced).decode_utf8() {
         Ok(decoded) => Ok(decoded.into_owned()),
-        Err(_) => Err(DecodeError::syntax(
-            "The request's form is not valid UTF-8 after percent-decoding",
-        )),
+        Err(_) => Err(DecodeError::syntax("The request's form is not valid UTF-8 after percent-decoding")),
     }
 }
 
@@ -68,31 +64,19 @@ impl Form {
 
     /// The children whose keys are numbers, in the order of the numbers.
     fn numbered(&self) -> Vec<&Form> {
-        let mut children: Vec<(u32, &Form)> = self
-            .children
-            .iter()
-            .filter_map(|(key, node)| key.parse().ok().map(|number| (number, node)))
-            .collect();
+        let mut children: Vec<(u32, &Form)> =
+            self.children.iter().filter_map(|(key, node)| key.parse().ok().map(|number| (number, node))).collect();
         children.sort_by_key(|(number, _)| *number);
         children.into_iter().map(|(_, node)| node).collect()
     }
 }
 
 /// Reads a form as a structure of `schema`.
-pub(crate) fn decode(
-    schema: &'static Schema,
-    form: &Form,
-    budget: &Budget,
-) -> Result<Value, DecodeError> {
+pub(crate) fn decode(schema: &'static Schema, form: &Form, budget: &Budget) -> Result<Value, DecodeError> {
     structure(schema, form, budget, 0)
 }
 
-fn structure(
-    schema: &'static Schema,
-    form: &Form,
-    budget: &Budget,
-    depth: usize,
-) -> Result<Value, DecodeError> {
+fn structure(schema: &'static Schema, form: &Form, budget: &Budget, depth: usize) -> Result<Value, DecodeError> {
     budget.descend(depth)?;
     let mut structure = StructureValue::new(schema);
     for (index, member) in schema.members().iter().enumerate() {
@@ -106,66 +90,38 @@ fn structure(
 /// The key of a member: a flattened list whose element is named goes by that name, as botocore writes it.
 fn key_of(member: &Member) -> &'static str {
     match member.schema.shape {
-        Shape::List {
-            member: element, ..
-        } if member.is_flattened() && element.wire_name_from_model => element.wire_name,
+        Shape::List { member: element, .. } if member.is_flattened() && element.wire_name_from_model => {
+            element.wire_name
+        }
         _ => member.wire_name,
     }
 }
 
-fn value(
-    member: &Member,
-    form: &Form,
-    budget: &Budget,
-    depth: usize,
-) -> Result<Value, DecodeError> {
+fn value(member: &Member, form: &Form, budget: &Budget, depth: usize) -> Result<Value, DecodeError> {
     budget.descend(depth)?;
     let schema = member.schema;
     let text = || {
         form.text.as_deref().ok_or_else(|| {
-            DecodeError::mistyped(format!(
-                "Start of structure or map found where not expected (at '{}')",
-                member.name
-            ))
+            DecodeError::mistyped(format!("Start of structure or map found where not expected (at '{}')", member.name))
         })
     };
     match schema.shape {
         Shape::Structure { .. } => structure(schema, form, budget, depth),
-        Shape::List {
-            member: element, ..
-        } => {
-            let node = if member.is_flattened() {
-                Some(form)
-            } else {
-                form.children.get(element.wire_name)
-            };
+        Shape::List { member: element, .. } => {
+            let node = if member.is_flattened() { Some(form) } else { form.children.get(element.wire_name) };
             let nodes = node.map(Form::numbered).unwrap_or_default();
-            let elements = nodes
-                .into_iter()
-                .map(|node| value(&element, node, budget, depth + 1));
+            let elements = nodes.into_iter().map(|node| value(&element, node, budget, depth + 1));
             Ok(Value::List(elements.collect::<Result<_, _>>()?))
         }
-        Shape::Map {
-            key, value: entry, ..
-        } => {
-            let node = if member.is_flattened() {
-                Some(form)
-            } else {
-                form.children.get("entry")
-            };
+        Shape::Map { key, value: entry, .. } => {
+            let node = if member.is_flattened() { Some(form) } else { form.children.get("entry") };
             let mut entries = Vec::new();
             for node in node.map(Form::numbered).unwrap_or_default() {
                 let key_text = node.text(key.wire_name).ok_or_else(|| {
-                    DecodeError::mistyped(format!(
-                        "An entry of the map '{}' has no key",
-                        member.name
-                    ))
+                    DecodeError::mistyped(format!("An entry of the map '{}' has no key", member.name))
                 })?;
                 let Some(node) = node.children.get(entry.wire_name) else {
-                    return Err(DecodeError::mistyped(format!(
-                        "An entry of the map '{}' has no value",
-                        member.name
-                    )));
+                    return Err(DecodeError::mistyped(format!("An entry of the map '{}' has no value", member.name)));
                 };
                 entries.push((key_text.to_owned(), value(&entry, node, budget, depth + 1)?));
             }
@@ -175,25 +131,15 @@ fn value(
         Shape::Blob => STANDARD
             .decode(text()?)
             .map(|bytes| Value::Blob(bytes.into()))
-            .map_err(|_| {
-                DecodeError::mistyped(format!(
-                    "The value of '{}' is not valid base64",
-                    member.name
-                ))
-            }),
-        Shape::Timestamp(..) => parse_timestamp(
-            text()?,
-            member.timestamp_format_or(TimestampFormat::DateTime),
-        )
-        .map(Value::Timestamp),
+            .map_err(|_| DecodeError::mistyped(format!("The value of '{}' is not valid base64", member.name))),
+        Shape::Timestamp(..) => {
+            parse_timestamp(text()?, member.timestamp_format_or(TimestampFormat::DateTime)).map(Value::Timestamp)
+        }
         Shape::Document => Err(DecodeError::mistyped("This protocol has no documents")),
         Shape::Boolean | Shape::Integer | Shape::Long | Shape::Float | Shape::Double => {
             match parse_scalar(schema, text()?) {
                 Some(result) => result,
-                None => Err(DecodeError::mistyped(format!(
-                    "'{}' can not be read from text",
-                    member.name
-                ))),
+                None => Err(DecodeError::mistyped(format!("'{}' can not be read from text", member.name))),
             }
         }
     }

@@ -22,26 +22,15 @@ use crate::xml::{self, XmlWriter, scalar_text};
 // ---- URI templates
 
 /// The operation whose method and URI template fit best: the one with the most fixed parts.
-pub(crate) fn operation(
-    service: &ServiceModel,
-    request: &Request<'_>,
-) -> Option<&'static OperationModel> {
-    let fits = service
-        .operations
-        .iter()
-        .copied()
-        .filter(|operation| operation.http_method == request.method.as_str());
+pub(crate) fn operation(service: &ServiceModel, request: &Request<'_>) -> Option<&'static OperationModel> {
+    let fits = service.operations.iter().copied().filter(|operation| operation.http_method == request.method.as_str());
     fits.filter_map(|operation| {
         labels(operation.request_uri, request.uri.path())?;
         let (_, constants) = split_template(operation.request_uri);
-        let query: Vec<(String, String)> = form_pairs(request.uri.query().unwrap_or_default())
-            .flatten()
-            .collect();
+        let query: Vec<(String, String)> = form_pairs(request.uri.query().unwrap_or_default()).flatten().collect();
         let wanted: Vec<(&str, Option<&str>)> = query_constants(constants).collect();
         let present = |name: &str, value: Option<&str>| {
-            query
-                .iter()
-                .any(|(key, found)| key == name && value.is_none_or(|value| value == found))
+            query.iter().any(|(key, found)| key == name && value.is_none_or(|value| value == found))
         };
         wanted
             .iter()
@@ -57,21 +46,14 @@ fn split_template(template: &str) -> (&str, &str) {
 }
 
 fn query_constants(query: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| match pair.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (pair, None),
-        })
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| match pair.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (pair, None),
+    })
 }
 
 fn fixed_parts(template: &str) -> usize {
-    split_template(template)
-        .0
-        .split('/')
-        .filter(|part| !part.is_empty() && !part.starts_with('{'))
-        .count()
+    split_template(template).0.split('/').filter(|part| !part.is_empty() && !part.starts_with('{')).count()
 }
 
 /// The labels of a path that fits a template; `None` if it does not fit. Labels are not decoded yet.
@@ -80,12 +62,9 @@ fn labels<'t, 'p>(template: &'t str, path: &'p str) -> Option<Vec<(&'t str, &'p 
     let mut rest = path.strip_prefix('/')?;
     let mut labels = Vec::new();
     loop {
-        let (part, pattern_after) = pattern
-            .split_once('/')
-            .map_or((pattern, None), |(part, after)| (part, Some(after)));
-        let label = part
-            .strip_prefix('{')
-            .and_then(|part| part.strip_suffix('}'));
+        let (part, pattern_after) =
+            pattern.split_once('/').map_or((pattern, None), |(part, after)| (part, Some(after)));
+        let label = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
         if let Some(name) = label.and_then(|label| label.strip_suffix('+')) {
             // A greedy label takes all but what the parts after it need.
             let after = pattern_after.map_or(0, |after| after.split('/').count());
@@ -106,9 +85,7 @@ fn labels<'t, 'p>(template: &'t str, path: &'p str) -> Option<Vec<(&'t str, &'p 
                 None => return Some(labels),
             }
         }
-        let (found, rest_after) = rest
-            .split_once('/')
-            .map_or((rest, None), |(found, after)| (found, Some(after)));
+        let (found, rest_after) = rest.split_once('/').map_or((rest, None), |(found, after)| (found, Some(after)));
         match label {
             Some(_) if found.is_empty() => return None,
             Some(name) => labels.push((name, found)),
@@ -131,9 +108,7 @@ fn labels<'t, 'p>(template: &'t str, path: &'p str) -> Option<Vec<(&'t str, &'p 
 fn decoded(text: &str) -> Result<String, DecodeError> {
     match percent_decode_str(text).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(DecodeError::syntax(
-            "The request's path is not valid UTF-8 after percent-decoding",
-        )),
+        Err(_) => Err(DecodeError::syntax("The request's path is not valid UTF-8 after percent-decoding")),
     }
 }
 
@@ -147,15 +122,11 @@ pub(crate) fn decode(
     budget: &Budget,
 ) -> Result<Value, DecodeError> {
     let schema = operation.input;
-    let has_body_members = schema
-        .members()
-        .iter()
-        .any(|member| member.location == Location::Body);
+    let has_body_members = schema.members().iter().any(|member| member.location == Location::Body);
     let mut structure = StructureValue::new(schema);
     if has_body_members
         && !request.body.is_empty()
-        && let Value::Structure(body) =
-            read_body(&Member::new("body", schema), protocol, request.body, budget)?
+        && let Value::Structure(body) = read_body(&Member::new("body", schema), protocol, request.body, budget)?
     {
         structure = body;
     }
@@ -169,11 +140,7 @@ pub(crate) fn decode(
         let value = match member.location {
             Location::Body | Location::StatusCode => None,
             Location::Uri => match labels.iter().find(|(name, _)| *name == member.wire_name) {
-                Some((_, text)) => Some(from_text(
-                    member,
-                    &decoded(text)?,
-                    TimestampFormat::DateTime,
-                )?),
+                Some((_, text)) => Some(from_text(member, &decoded(text)?, TimestampFormat::DateTime)?),
                 None => None,
             },
             Location::QueryString => from_query(operation, member, &query)?,
@@ -188,12 +155,7 @@ pub(crate) fn decode(
     Ok(Value::Structure(structure))
 }
 
-fn read_body(
-    member: &Member,
-    protocol: Protocol,
-    body: &[u8],
-    budget: &Budget,
-) -> Result<Value, DecodeError> {
+fn read_body(member: &Member, protocol: Protocol, body: &[u8], budget: &Budget) -> Result<Value, DecodeError> {
     match protocol {
         Protocol::RestXml => xml::read(member, &xml::parse(body, budget)?),
         _ => json::decode(member.schema, body, budget),
@@ -226,21 +188,11 @@ fn from_text(member: &Member, text: &str, default: TimestampFormat) -> Result<Va
         Shape::Blob => STANDARD
             .decode(text)
             .map(|bytes| Value::Blob(bytes.into()))
-            .map_err(|_| {
-                DecodeError::mistyped(format!(
-                    "The value of '{}' is not valid base64",
-                    member.name
-                ))
-            }),
-        Shape::Timestamp(..) => {
-            parse_timestamp(text, member.timestamp_format_or(default)).map(Value::Timestamp)
-        }
+            .map_err(|_| DecodeError::mistyped(format!("The value of '{}' is not valid base64", member.name))),
+        Shape::Timestamp(..) => parse_timestamp(text, member.timestamp_format_or(default)).map(Value::Timestamp),
         _ => match parse_scalar(member.schema, text) {
             Some(result) => result,
-            None => Err(DecodeError::mistyped(format!(
-                "'{}' can not be read from text",
-                member.name
-            ))),
+            None => Err(DecodeError::mistyped(format!("'{}' can not be read from text", member.name))),
         },
     }
 }
@@ -251,9 +203,7 @@ fn from_query(
     query: &[(String, String)],
 ) -> Result<Option<Value>, DecodeError> {
     match member.schema.shape {
-        Shape::List {
-            member: element, ..
-        } => {
+        Shape::List { member: element, .. } => {
             let values: Vec<Value> = query
                 .iter()
                 .filter(|(name, _)| name == member.wire_name)
@@ -274,9 +224,7 @@ fn from_query(
             let mut entries: Vec<(String, Value)> = Vec::new();
             for (name, text) in query.iter().filter(|(name, _)| !is_other(name)) {
                 match value.schema.shape {
-                    Shape::List {
-                        member: element, ..
-                    } => {
+                    Shape::List { member: element, .. } => {
                         let element = from_text(&element, text, TimestampFormat::DateTime)?;
                         match entries.iter_mut().find(|(key, _)| key == name) {
                             Some((_, Value::List(values))) => values.push(element),
@@ -284,10 +232,7 @@ fn from_query(
                         }
                     }
                     _ if entries.iter().any(|(key, _)| key == name) => {}
-                    _ => entries.push((
-                        name.clone(),
-                        from_text(&value, text, TimestampFormat::DateTime)?,
-                    )),
+                    _ => entries.push((name.clone(), from_text(&value, text, TimestampFormat::DateTime)?)),
                 }
             }
             Ok((!entries.is_empty()).then_some(Value::Map(entries)))
@@ -300,11 +245,8 @@ fn from_query(
 }
 
 fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let values: Vec<String> = headers
-        .get_all(name)
-        .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        .collect();
+    let values: Vec<String> =
+        headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
     (!values.is_empty()).then(|| values.join(", "))
 }
 
@@ -313,29 +255,17 @@ fn from_header(member: &Member, headers: &HeaderMap) -> Result<Option<Value>, De
         return Ok(None);
     };
     match member.schema.shape {
-        Shape::List {
-            member: element, ..
-        } => {
+        Shape::List { member: element, .. } => {
             let dates = matches!(element.schema.shape, Shape::Timestamp(..))
-                && element.timestamp_format_or(TimestampFormat::HttpDate)
-                    == TimestampFormat::HttpDate;
+                && element.timestamp_format_or(TimestampFormat::HttpDate) == TimestampFormat::HttpDate;
             let values = split_header(&text, dates);
-            let values = values
-                .iter()
-                .map(|text| from_text(&element, text, TimestampFormat::HttpDate));
+            let values = values.iter().map(|text| from_text(&element, text, TimestampFormat::HttpDate));
             Ok(Some(Value::List(values.collect::<Result<_, _>>()?)))
         }
         Shape::String if member.json_value => {
-            let refuse = || {
-                DecodeError::mistyped(format!(
-                    "The value of '{}' is not base64 of text",
-                    member.name
-                ))
-            };
+            let refuse = || DecodeError::mistyped(format!("The value of '{}' is not base64 of text", member.name));
             let bytes = STANDARD.decode(&text).map_err(|_| refuse())?;
-            String::from_utf8(bytes)
-                .map(|text| Some(Value::String(text)))
-                .map_err(|_| refuse())
+            String::from_utf8(bytes).map(|text| Some(Value::String(text))).map_err(|_| refuse())
         }
         _ => from_text(member, &text, TimestampFormat::HttpDate).map(Some),
     }
@@ -383,11 +313,7 @@ fn from_prefixed_headers(member: &Member, headers: &HeaderMap) -> Option<Value> 
 // ---- responses
 
 /// Writes the output to all the places that its members name.
-pub(crate) fn encode(
-    operation: &OperationModel,
-    protocol: Protocol,
-    structure: &StructureValue,
-) -> Response<Bytes> {
+pub(crate) fn encode(operation: &OperationModel, protocol: Protocol, structure: &StructureValue) -> Response<Bytes> {
     let schema = operation.output;
     let mut status = operation.response_status;
     let mut payload = None;
@@ -398,12 +324,8 @@ pub(crate) fn encode(
         }
         let Some(value) = value else { continue };
         match (member.location, value) {
-            (Location::StatusCode, Value::Integer(code)) => {
-                status = u16::try_from(*code).unwrap_or(status)
-            }
-            (Location::Header, value) => {
-                add_header(&mut headers, member.wire_name, &to_header(member, value))
-            }
+            (Location::StatusCode, Value::Integer(code)) => status = u16::try_from(*code).unwrap_or(status),
+            (Location::Header, value) => add_header(&mut headers, member.wire_name, &to_header(member, value)),
             (Location::HeaderPrefix, Value::Map(entries)) => {
                 for (key, value) in entries {
                     let text = scalar_text(member, value, TimestampFormat::HttpDate);
@@ -423,38 +345,21 @@ pub(crate) fn encode(
         Some((_, Some(Value::String(text)))) => ("text/plain", text.clone().into_bytes()),
         Some((member, Some(value))) if protocol == Protocol::RestXml => {
             let mut writer = XmlWriter::document();
-            writer.element(
-                member.schema.xml_name.unwrap_or(member.wire_name),
-                member,
-                value,
-                member.xml_namespace,
-            );
+            writer.element(member.schema.xml_name.unwrap_or(member.wire_name), member, value, member.xml_namespace);
             (default_type, writer.into_bytes())
         }
         Some((member, Some(value))) => (default_type, json::encode(member.schema, value)),
-        None if !schema
-            .members()
-            .iter()
-            .any(|member| member.location == Location::Body) =>
-        {
-            (default_type, Vec::new())
-        }
+        None if !schema.members().iter().any(|member| member.location == Location::Body) => (default_type, Vec::new()),
         None if protocol == Protocol::RestXml => {
             let name = schema.xml_name.unwrap_or(schema.name);
-            let namespace = operation
-                .service
-                .xml_namespace
-                .map(|uri| XmlNamespace { uri, prefix: None });
+            let namespace = operation.service.xml_namespace.map(|uri| XmlNamespace { uri, prefix: None });
             let mut writer = XmlWriter::document();
             writer.open(name, schema.xml_namespace.or(namespace));
             writer.members(structure);
             writer.close(name);
             (default_type, writer.into_bytes())
         }
-        None => (
-            default_type,
-            json::encode(schema, &Value::Structure(structure.clone())),
-        ),
+        None => (default_type, json::encode(schema, &Value::Structure(structure.clone()))),
     };
     let mut response = answer(status, content_type, body);
     response.headers_mut().extend(headers);
@@ -463,22 +368,13 @@ pub(crate) fn encode(
 
 fn to_header(member: &Member, value: &Value) -> String {
     match (member.schema.shape, value) {
-        (
-            Shape::List {
-                member: element, ..
-            },
-            Value::List(values),
-        ) => {
+        (Shape::List { member: element, .. }, Value::List(values)) => {
             let texts: Vec<String> = values
                 .iter()
                 .map(|value| {
                     let text = scalar_text(&element, value, TimestampFormat::HttpDate);
                     let plain = !matches!(value, Value::String(_)) || !text.contains(['"', ',']);
-                    if plain {
-                        text
-                    } else {
-                        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-                    }
+                    if plain { text } else { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) }
                 })
                 .collect();
             texts.join(", ")
@@ -490,10 +386,8 @@ fn to_header(member: &Member, value: &Value) -> String {
 
 /// Adds a header unless its name or value cannot be one.
 fn add_header(headers: &mut HeaderMap, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (
-        HeaderName::from_bytes(name.as_bytes()),
-        HeaderValue::from_bytes(value.as_bytes()),
-    ) {
+    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+    {
         headers.insert(name, value);
     }
 }

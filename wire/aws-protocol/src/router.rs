@@ -31,17 +31,8 @@ pub struct RouteError {
 
 /// The protocol of a request to `service`: what its headers say if the service accepts it, else the service's own.
 pub fn protocol_of(service: &ServiceModel, headers: &HeaderMap) -> Protocol {
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
-    let content_type = text("content-type")
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = text("content-type").split(';').next().unwrap_or_default().trim();
     let accepts = |protocol: Protocol| service.protocols.contains(&protocol);
     let speaks_json = accepts(Protocol::Json10) || accepts(Protocol::Json11);
     if text("smithy-protocol") == "rpc-v2-cbor" && accepts(Protocol::RpcV2Cbor) {
@@ -71,62 +62,33 @@ pub fn route(service: &'static ServiceModel, request: &Request<'_>) -> Result<Ro
         Protocol::RpcV2Cbor => rpc_name(service, request),
         Protocol::RestJson | Protocol::RestXml => {
             return match rest::operation(service, request) {
-                Some(operation) => Ok(Routed {
-                    operation,
-                    protocol,
-                }),
+                Some(operation) => Ok(Routed { operation, protocol }),
                 None => Err(RouteError {
                     protocol,
                     operation: None,
-                    error: AwsError::unknown_operation(
-                        service,
-                        &format!("{} {}", request.method, request.uri.path()),
-                    ),
+                    error: AwsError::unknown_operation(service, &format!("{} {}", request.method, request.uri.path())),
                 }),
             };
         }
     };
-    let name = name.map_err(|error| RouteError {
-        protocol,
-        operation: None,
-        error,
-    })?;
+    let name = name.map_err(|error| RouteError { protocol, operation: None, error })?;
     if let Some(operation) = service.operation(&name) {
-        return Ok(Routed {
-            operation,
-            protocol,
-        });
+        return Ok(Routed { operation, protocol });
     }
-    match service
-        .operations_not_served
-        .iter()
-        .copied()
-        .find(|known| *known == name)
-    {
-        Some(known) => Err(RouteError {
-            protocol,
-            operation: Some(known),
-            error: AwsError::operation_not_served(service, known),
-        }),
-        None => Err(RouteError {
-            protocol,
-            operation: None,
-            error: AwsError::unknown_operation(service, &shown(&name)),
-        }),
+    match service.operations_not_served.iter().copied().find(|known| *known == name) {
+        Some(known) => {
+            Err(RouteError { protocol, operation: Some(known), error: AwsError::operation_not_served(service, known) })
+        }
+        None => {
+            Err(RouteError { protocol, operation: None, error: AwsError::unknown_operation(service, &shown(&name)) })
+        }
     }
 }
 
 fn target_name(service: &ServiceModel, request: &Request<'_>) -> Result<String, AwsError> {
-    let target = request
-        .headers
-        .get("x-amz-target")
-        .and_then(|value| value.to_str().ok())
-        .ok_or_else(|| {
-            AwsError::sender(
-                "UnknownOperationException",
-                "The request has no X-Amz-Target header that names an operation.",
-            )
-        })?;
+    let target = request.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).ok_or_else(|| {
+        AwsError::sender("UnknownOperationException", "The request has no X-Amz-Target header that names an operation.")
+    })?;
     match target.rsplit_once('.') {
         Some((prefix, name)) if Some(prefix) == service.target_prefix => Ok(name.to_owned()),
         _ => Err(AwsError::unknown_operation(service, &shown(target))),
@@ -142,24 +104,16 @@ fn action_name(request: &Request<'_>) -> Result<String, AwsError> {
             }
         }
     }
-    Err(AwsError::sender(
-        "MissingAction",
-        "The request has no parameter Action that names an operation.",
-    ))
+    Err(AwsError::sender("MissingAction", "The request has no parameter Action that names an operation."))
 }
 
 fn rpc_name(service: &ServiceModel, request: &Request<'_>) -> Result<String, AwsError> {
     let parts: Vec<&str> = request.uri.path().split('/').collect();
     match parts.as_slice() {
-        [.., "service", prefix, "operation", name]
-            if service.target_prefix.is_none_or(|own| own == *prefix) =>
-        {
+        [.., "service", prefix, "operation", name] if service.target_prefix.is_none_or(|own| own == *prefix) => {
             Ok((*name).to_owned())
         }
-        _ => Err(AwsError::unknown_operation(
-            service,
-            &shown(request.uri.path()),
-        )),
+        _ => Err(AwsError::unknown_operation(service, &shown(request.uri.path()))),
     }
 }
 

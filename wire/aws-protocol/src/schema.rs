@@ -142,14 +142,7 @@ pub struct Schema {
 
 impl Schema {
     const fn new(name: &'static str, shape: Shape) -> Schema {
-        Schema {
-            name,
-            shape,
-            constraints: Constraints::NONE,
-            sensitive: false,
-            xml_name: None,
-            xml_namespace: None,
-        }
+        Schema { name, shape, constraints: Constraints::NONE, sensitive: false, xml_name: None, xml_namespace: None }
     }
 
     /// A boolean.
@@ -201,13 +194,7 @@ impl Schema {
 
     /// An instant in the protocol's default format.
     pub const fn timestamp(name: &'static str) -> Schema {
-        Schema::new(
-            name,
-            Shape::Timestamp(
-                TimestampFormat::EpochSeconds,
-                TimestampFormatSource::Default,
-            ),
-        )
+        Schema::new(name, Shape::Timestamp(TimestampFormat::EpochSeconds, TimestampFormatSource::Default))
     }
 
     /// An instant in a format the model names.
@@ -217,61 +204,29 @@ impl Schema {
 
     /// A list of `member`.
     pub const fn list(name: &'static str, member: Member) -> Schema {
-        Schema::new(
-            name,
-            Shape::List {
-                member,
-                flattened: false,
-            },
-        )
+        Schema::new(name, Shape::List { member, flattened: false })
     }
 
     /// A map from text to `value`.
     pub const fn map(name: &'static str, key: Member, value: Member) -> Schema {
-        Schema::new(
-            name,
-            Shape::Map {
-                key,
-                value,
-                flattened: false,
-            },
-        )
+        Schema::new(name, Shape::Map { key, value, flattened: false })
     }
 
     /// A structure.
     pub const fn structure(name: &'static str, members: &'static [Member]) -> Schema {
-        Schema::new(
-            name,
-            Shape::Structure {
-                members,
-                union: false,
-            },
-        )
+        Schema::new(name, Shape::Structure { members, union: false })
     }
 
     /// A union: a structure of which exactly one member is set.
     pub const fn union(name: &'static str, members: &'static [Member]) -> Schema {
-        Schema::new(
-            name,
-            Shape::Structure {
-                members,
-                union: true,
-            },
-        )
+        Schema::new(name, Shape::Structure { members, union: true })
     }
 
     /// Marks a list or map as flattened wherever it is used.
     pub const fn flattened(mut self) -> Schema {
         self.shape = match self.shape {
-            Shape::List { member, .. } => Shape::List {
-                member,
-                flattened: true,
-            },
-            Shape::Map { key, value, .. } => Shape::Map {
-                key,
-                value,
-                flattened: true,
-            },
+            Shape::List { member, .. } => Shape::List { member, flattened: true },
+            Shape::Map { key, value, .. } => Shape::Map { key, value, flattened: true },
             other => other,
         };
         self
@@ -320,11 +275,7 @@ impl Schema {
     }
 
     /// Sets the namespace of the structure's element.
-    pub const fn xml_namespace(
-        mut self,
-        uri: &'static str,
-        prefix: Option<&'static str>,
-    ) -> Schema {
+    pub const fn xml_namespace(mut self, uri: &'static str, prefix: Option<&'static str>) -> Schema {
         self.xml_namespace = Some(XmlNamespace { uri, prefix });
         self
     }
@@ -339,10 +290,7 @@ impl Schema {
 
     /// The member with the model's name `name`, and its index.
     pub fn member(&self, name: &str) -> Option<(usize, &'static Member)> {
-        self.members()
-            .iter()
-            .enumerate()
-            .find(|(_, member)| member.name == name)
+        self.members().iter().enumerate().find(|(_, member)| member.name == name)
     }
 
     /// Whether values of this schema, or the scalars in a list or map of them, must not be shown.
@@ -433,11 +381,7 @@ impl Member {
     }
 
     /// Sets the namespace of its element.
-    pub const fn xml_namespace(
-        mut self,
-        uri: &'static str,
-        prefix: Option<&'static str>,
-    ) -> Member {
+    pub const fn xml_namespace(mut self, uri: &'static str, prefix: Option<&'static str>) -> Member {
         self.xml_namespace = Some(XmlNamespace { uri, prefix });
         self
     }

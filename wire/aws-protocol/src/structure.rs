@@ -24,11 +24,7 @@ pub trait Structure: WireValue {
 }
 
 fn mismatch(expected: &'static str, found: &Value) -> ValueError {
-    ValueError {
-        expected,
-        found: found.kind(),
-        place: expected,
-    }
+    ValueError { expected, found: found.kind(), place: expected }
 }
 
 macro_rules! scalar {
@@ -113,20 +109,15 @@ impl<T: WireValue> WireValue for Vec<T> {
 impl<T: WireValue> WireValue for BTreeMap<String, T> {
     fn from_value(value: Value) -> Result<Self, ValueError> {
         match value {
-            Value::Map(entries) => entries
-                .into_iter()
-                .map(|(key, value)| T::from_value(value).map(|value| (key, value)))
-                .collect(),
+            Value::Map(entries) => {
+                entries.into_iter().map(|(key, value)| T::from_value(value).map(|value| (key, value))).collect()
+            }
             other => Err(mismatch("Map", &other)),
         }
     }
 
     fn into_value(self) -> Value {
-        Value::Map(
-            self.into_iter()
-                .map(|(key, value)| (key, value.into_value()))
-                .collect(),
-        )
+        Value::Map(self.into_iter().map(|(key, value)| (key, value.into_value())).collect())
     }
 }
 

@@ -19,10 +19,9 @@ pub fn format_timestamp(timestamp: Timestamp, format: TimestampFormat) -> String
                 utc.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
             }
         }
-        TimestampFormat::HttpDate => timestamp
-            .to_zoned(TimeZone::UTC)
-            .strftime("%a, %d %b %Y %H:%M:%S GMT")
-            .to_string(),
+        TimestampFormat::HttpDate => {
+            timestamp.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        }
         TimestampFormat::EpochSeconds => double_text(epoch_seconds(timestamp)),
     }
 }
@@ -32,9 +31,7 @@ pub fn parse_timestamp(text: &str, format: TimestampFormat) -> Result<Timestamp,
     let text = text.trim();
     let refuse = || DecodeError::mistyped(format!("\"{}\" is not a timestamp", shortened(text)));
     if let Ok(seconds) = text.parse::<f64>()
-        && !text.contains(|character: char| {
-            character.is_ascii_alphabetic() && !matches!(character, 'e' | 'E')
-        })
+        && !text.contains(|character: char| character.is_ascii_alphabetic() && !matches!(character, 'e' | 'E'))
     {
         return timestamp_from_seconds(seconds).ok_or_else(refuse);
     }
@@ -44,9 +41,7 @@ pub fn parse_timestamp(text: &str, format: TimestampFormat) -> Result<Timestamp,
             .parse_timestamp(text)
             .or_else(|_| text.parse())
             .map_err(|_| refuse()),
-        TimestampFormat::DateTime | TimestampFormat::EpochSeconds => {
-            text.parse().map_err(|_| refuse())
-        }
+        TimestampFormat::DateTime | TimestampFormat::EpochSeconds => text.parse().map_err(|_| refuse()),
     }
 }
 
@@ -63,10 +58,7 @@ pub(crate) fn timestamp_from_seconds(seconds: f64) -> Option<Timestamp> {
     if !seconds.is_finite() {
         return None;
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "saturates, and is then out of range"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, and is then out of range")]
     let microseconds = (seconds * 1_000_000.0).round() as i64;
     Timestamp::from_microsecond(microseconds).ok()
 }

@@ -31,27 +31,12 @@ pub fn violations_message(violations: &[Violation]) -> String {
     let details: Vec<String> = violations
         .iter()
         .map(|violation| {
-            let value = violation
-                .value
-                .as_ref()
-                .map(|value| format!(" {value}"))
-                .unwrap_or_default();
-            format!(
-                "Value{value} at '{}' failed to satisfy constraint: {}",
-                violation.path, violation.constraint
-            )
+            let value = violation.value.as_ref().map(|value| format!(" {value}")).unwrap_or_default();
+            format!("Value{value} at '{}' failed to satisfy constraint: {}", violation.path, violation.constraint)
         })
         .collect();
-    let noun = if violations.len() == 1 {
-        "error"
-    } else {
-        "errors"
-    };
-    format!(
-        "{} validation {noun} detected: {}",
-        violations.len(),
-        details.join("; ")
-    )
+    let noun = if violations.len() == 1 { "error" } else { "errors" };
+    format!("{} validation {noun} detected: {}", violations.len(), details.join("; "))
 }
 
 /// Checks a value against the constraints of its schema; at most the first twenty violations are found.
@@ -71,16 +56,8 @@ fn check_members(structure: &StructureValue, path: &str, found: &mut Vec<Violati
         }
         match value {
             Some(value) => {
-                if needs_check(member.schema)
-                    || matches!(value, Value::Structure(_) | Value::List(_) | Value::Map(_))
-                {
-                    check(
-                        member,
-                        value,
-                        &join(path, &lower_first(member.name)),
-                        schema.sensitive,
-                        found,
-                    );
+                if needs_check(member.schema) || matches!(value, Value::Structure(_) | Value::List(_) | Value::Map(_)) {
+                    check(member, value, &join(path, &lower_first(member.name)), schema.sensitive, found);
                 }
             }
             None if member.required => found.push(Violation {
@@ -103,88 +80,41 @@ fn check(member: &Member, value: &Value, path: &str, hidden: bool, found: &mut V
     }
     let hidden = hidden || member.schema.hides_value();
     for constraint in broken(member.schema, value) {
-        found.push(Violation {
-            path: path.to_owned(),
-            value: shown(value, hidden),
-            constraint,
-        });
+        found.push(Violation { path: path.to_owned(), value: shown(value, hidden), constraint });
     }
     match (member.schema.shape, value) {
         (_, Value::Structure(structure)) => check_members(structure, path, found),
-        (
-            Shape::List {
-                member: element, ..
-            },
-            Value::List(values),
-        ) => {
+        (Shape::List { member: element, .. }, Value::List(values)) => {
             if nests(element.schema) {
                 for (index, value) in values.iter().enumerate() {
-                    check(
-                        &element,
-                        value,
-                        &format!("{path}.{}.member", index + 1),
-                        hidden,
-                        found,
-                    );
+                    check(&element, value, &format!("{path}.{}.member", index + 1), hidden, found);
                 }
             } else if needs_check(element.schema)
-                && let Some(inner) = values
-                    .iter()
-                    .map(|value| broken(element.schema, value))
-                    .find(|inner| !inner.is_empty())
+                && let Some(inner) =
+                    values.iter().map(|value| broken(element.schema, value)).find(|inner| !inner.is_empty())
             {
                 let constraint = format!("Member must satisfy constraint: [{}]", inner.join(", "));
-                found.push(Violation {
-                    path: path.to_owned(),
-                    value: shown(value, hidden),
-                    constraint,
-                });
+                found.push(Violation { path: path.to_owned(), value: shown(value, hidden), constraint });
             }
         }
-        (
-            Shape::Map {
-                key, value: entry, ..
-            },
-            Value::Map(entries),
-        ) => {
+        (Shape::Map { key, value: entry, .. }, Value::Map(entries)) => {
             if needs_check(key.schema) {
                 let keys = entries.iter().map(|(key, _)| Value::String(key.clone()));
-                if let Some(inner) = keys
-                    .map(|text| broken(key.schema, &text))
-                    .find(|inner| !inner.is_empty())
-                {
-                    let constraint =
-                        format!("Map keys must satisfy constraint: [{}]", inner.join(", "));
-                    found.push(Violation {
-                        path: path.to_owned(),
-                        value: shown(value, hidden),
-                        constraint,
-                    });
+                if let Some(inner) = keys.map(|text| broken(key.schema, &text)).find(|inner| !inner.is_empty()) {
+                    let constraint = format!("Map keys must satisfy constraint: [{}]", inner.join(", "));
+                    found.push(Violation { path: path.to_owned(), value: shown(value, hidden), constraint });
                 }
             }
             if nests(entry.schema) {
                 for (key, value) in entries {
-                    check(
-                        &entry,
-                        value,
-                        &format!("{path}.{key}.member"),
-                        hidden,
-                        found,
-                    );
+                    check(&entry, value, &format!("{path}.{key}.member"), hidden, found);
                 }
             } else if needs_check(entry.schema)
-                && let Some(inner) = entries
-                    .iter()
-                    .map(|(_, value)| broken(entry.schema, value))
-                    .find(|inner| !inner.is_empty())
+                && let Some(inner) =
+                    entries.iter().map(|(_, value)| broken(entry.schema, value)).find(|inner| !inner.is_empty())
             {
-                let constraint =
-                    format!("Map value must satisfy constraint: [{}]", inner.join(", "));
-                found.push(Violation {
-                    path: path.to_owned(),
-                    value: shown(value, hidden),
-                    constraint,
-                });
+                let constraint = format!("Map value must satisfy constraint: [{}]", inner.join(", "));
+                found.push(Violation { path: path.to_owned(), value: shown(value, hidden), constraint });
             }
         }
         _ => {}
@@ -192,10 +122,7 @@ fn check(member: &Member, value: &Value, path: &str, hidden: bool, found: &mut V
 }
 
 fn nests(schema: &Schema) -> bool {
-    matches!(
-        schema.shape,
-        Shape::Structure { .. } | Shape::List { .. } | Shape::Map { .. }
-    )
+    matches!(schema.shape, Shape::Structure { .. } | Shape::List { .. } | Shape::Map { .. })
 }
 
 /// What `value` itself, without what is in it, breaks of the schema's constraints.
@@ -204,44 +131,30 @@ fn broken(schema: &Schema, value: &Value) -> Vec<String> {
     let mut broken = Vec::new();
     if let Some(length) = length(value) {
         if let Some(max) = constraints.length_max.filter(|max| length > *max) {
-            broken.push(format!(
-                "Member must have length less than or equal to {max}"
-            ));
+            broken.push(format!("Member must have length less than or equal to {max}"));
         }
         if let Some(min) = constraints.length_min.filter(|min| length < *min) {
-            broken.push(format!(
-                "Member must have length greater than or equal to {min}"
-            ));
+            broken.push(format!("Member must have length greater than or equal to {min}"));
         }
     }
     if let Some(number) = number(value) {
         if let Some(max) = constraints.value_max.filter(|max| number > *max) {
-            broken.push(format!(
-                "Member must have value less than or equal to {max}"
-            ));
+            broken.push(format!("Member must have value less than or equal to {max}"));
         }
         if let Some(min) = constraints.value_min.filter(|min| number < *min) {
-            broken.push(format!(
-                "Member must have value greater than or equal to {min}"
-            ));
+            broken.push(format!("Member must have value greater than or equal to {min}"));
         }
     }
     if let Value::String(text) = value {
-        if !constraints.enum_values.is_empty() && !constraints.enum_values.contains(&text.as_str())
-        {
-            broken.push(format!(
-                "Member must satisfy enum value set: [{}]",
-                constraints.enum_values.join(", ")
-            ));
+        if !constraints.enum_values.is_empty() && !constraints.enum_values.contains(&text.as_str()) {
+            broken.push(format!("Member must satisfy enum value set: [{}]", constraints.enum_values.join(", ")));
         }
         // The length is checked first, so that a pattern never runs over more than the model allows.
         if broken.is_empty()
             && let Some(pattern) = constraints.pattern
             && !matches(pattern, text)
         {
-            broken.push(format!(
-                "Member must satisfy regular expression pattern: {pattern}"
-            ));
+            broken.push(format!("Member must satisfy regular expression pattern: {pattern}"));
         }
     }
     broken
@@ -284,19 +197,14 @@ fn matches(pattern: &'static str, text: &str) -> bool {
     let regex = compile(pattern);
     let matches = regex.as_ref().is_none_or(|regex| regex.is_match(text));
     if let Ok(mut compiled) = COMPILED.write() {
-        compiled
-            .get_or_insert_with(HashMap::new)
-            .insert(pattern, regex);
+        compiled.get_or_insert_with(HashMap::new).insert(pattern, regex);
     }
     matches
 }
 
 /// A pattern of a model, compiled to match whole texts; `None` if it is not in the syntax.
 pub fn compile(pattern: &str) -> Option<Regex> {
-    regex::RegexBuilder::new(&format!("\\A(?:{pattern})\\z"))
-        .size_limit(PATTERN_SIZE_BYTES_MAX)
-        .build()
-        .ok()
+    regex::RegexBuilder::new(&format!("\\A(?:{pattern})\\z")).size_limit(PATTERN_SIZE_BYTES_MAX).build().ok()
 }
 
 fn shown(value: &Value, hidden: bool) -> Option<String> {
@@ -318,10 +226,7 @@ fn show(value: &Value, text: &mut String) {
         Value::Integer(value) => text.push_str(&value.to_string()),
         Value::Double(value) => text.push_str(&value.to_string()),
         Value::String(value) => text.push_str(value),
-        Value::Blob(value) => text.push_str(&format!(
-            "java.nio.HeapByteBuffer[pos=0 lim={0} cap={0}]",
-            value.len()
-        )),
+        Value::Blob(value) => text.push_str(&format!("java.nio.HeapByteBuffer[pos=0 lim={0} cap={0}]", value.len())),
         Value::Timestamp(value) => text.push_str(&value.to_string()),
         Value::Document(value) => text.push_str(&value.to_string()),
         Value::List(values) => {
@@ -359,9 +264,5 @@ fn lower_first(name: &str) -> String {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

@@ -66,17 +66,11 @@ impl PartialEq for StructureValue {
 impl StructureValue {
     /// A structure of `schema` without any member set.
     pub fn new(schema: &'static Schema) -> StructureValue {
-        StructureValue {
-            schema,
-            members: vec![None; schema.members().len()],
-        }
+        StructureValue { schema, members: vec![None; schema.members().len()] }
     }
 
     /// Makes a structure from its slots, one for each member of `schema`, in order.
-    pub fn from_members(
-        schema: &'static Schema,
-        mut members: Vec<Option<Value>>,
-    ) -> StructureValue {
+    pub fn from_members(schema: &'static Schema, mut members: Vec<Option<Value>>) -> StructureValue {
         members.resize(schema.members().len(), None);
         StructureValue { schema, members }
     }
@@ -127,10 +121,7 @@ impl StructureValue {
 
     /// How many members are set.
     pub fn set_count(&self) -> usize {
-        self.members
-            .iter()
-            .filter(|member| member.is_some())
-            .count()
+        self.members.iter().filter(|member| member.is_some()).count()
     }
 }
 
@@ -165,11 +156,7 @@ pub struct ValueError {
 impl ValueError {
     /// A mismatch at `schema`.
     pub fn new(schema: &'static Schema, found: &Value) -> ValueError {
-        ValueError {
-            expected: kind_of(schema.shape),
-            found: found.kind(),
-            place: schema.name,
-        }
+        ValueError { expected: kind_of(schema.shape), found: found.kind(), place: schema.name }
     }
 }
 

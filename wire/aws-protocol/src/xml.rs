@@ -25,9 +25,7 @@ pub(crate) struct XmlWriter {
 impl XmlWriter {
     /// A document with its declaration.
     pub(crate) fn document() -> XmlWriter {
-        XmlWriter {
-            text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned(),
-        }
+        XmlWriter { text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned() }
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
@@ -84,8 +82,7 @@ impl XmlWriter {
                 '"' => self.text.push_str("&quot;"),
                 // A parser would turn a bare carriage return into a line feed; AWS writes references for all of these.
                 '\u{1}'..='\u{8}' | '\u{b}'..='\u{1f}' => {
-                    self.text
-                        .push_str(&format!("&#x{:X};", u32::from(character)));
+                    self.text.push_str(&format!("&#x{:X};", u32::from(character)));
                 }
                 // XML has no way to write these at all.
                 '\0' | '\u{fffe}' | '\u{ffff}' => self.text.push('\u{fffd}'),
@@ -97,9 +94,7 @@ impl XmlWriter {
     /// The members of a structure, without the structure's own element.
     pub(crate) fn members(&mut self, structure: &StructureValue) {
         for (member, value) in structure.schema().members().iter().zip(structure.members()) {
-            if let (Some(value), Location::Body, false) =
-                (value, member.location, member.xml_attribute)
-            {
+            if let (Some(value), Location::Body, false) = (value, member.location, member.xml_attribute) {
                 self.member(member, value);
             }
         }
@@ -108,32 +103,13 @@ impl XmlWriter {
     /// One member of a structure: its element, or its elements when it is flattened.
     fn member(&mut self, member: &Member, value: &Value) {
         match (member.schema.shape, value) {
-            (
-                Shape::List {
-                    member: element, ..
-                },
-                Value::List(values),
-            ) if member.is_flattened() => {
-                let name = if element.wire_name_from_model {
-                    element.wire_name
-                } else {
-                    member.wire_name
-                };
+            (Shape::List { member: element, .. }, Value::List(values)) if member.is_flattened() => {
+                let name = if element.wire_name_from_model { element.wire_name } else { member.wire_name };
                 for value in values {
-                    self.element(
-                        name,
-                        &element,
-                        value,
-                        element.xml_namespace.or(member.xml_namespace),
-                    );
+                    self.element(name, &element, value, element.xml_namespace.or(member.xml_namespace));
                 }
             }
-            (
-                Shape::Map {
-                    key, value: entry, ..
-                },
-                Value::Map(entries),
-            ) if member.is_flattened() => {
+            (Shape::Map { key, value: entry, .. }, Value::Map(entries)) if member.is_flattened() => {
                 for (name, value) in entries {
                     self.open(member.wire_name, member.xml_namespace);
                     self.entry(&key, &entry, name, value);
@@ -152,43 +128,26 @@ impl XmlWriter {
     }
 
     /// One element with its content.
-    pub(crate) fn element(
-        &mut self,
-        name: &str,
-        member: &Member,
-        value: &Value,
-        namespace: Option<XmlNamespace>,
-    ) {
+    pub(crate) fn element(&mut self, name: &str, member: &Member, value: &Value, namespace: Option<XmlNamespace>) {
         self.open(name, namespace.or(member.schema.xml_namespace));
         match value {
             Value::Structure(structure) => {
-                for (attribute, value) in
-                    structure.schema().members().iter().zip(structure.members())
-                {
+                for (attribute, value) in structure.schema().members().iter().zip(structure.members()) {
                     if let (Some(value), true) = (value, attribute.xml_attribute) {
-                        self.attribute(
-                            attribute.wire_name,
-                            &scalar_text(attribute, value, TimestampFormat::DateTime),
-                        );
+                        self.attribute(attribute.wire_name, &scalar_text(attribute, value, TimestampFormat::DateTime));
                     }
                 }
                 self.members(structure);
             }
             Value::List(values) => {
-                if let Shape::List {
-                    member: element, ..
-                } = member.schema.shape
-                {
+                if let Shape::List { member: element, .. } = member.schema.shape {
                     for value in values {
                         self.element(element.wire_name, &element, value, element.xml_namespace);
                     }
                 }
             }
             Value::Map(entries) => {
-                if let Shape::Map {
-                    key, value: entry, ..
-                } = member.schema.shape
-                {
+                if let Shape::Map { key, value: entry, .. } = member.schema.shape {
                     for (name, value) in entries {
                         self.open("entry", None);
                         self.entry(&key, &entry, name, value);
@@ -263,9 +222,7 @@ pub(crate) fn parse(body: &[u8], budget: &Budget) -> Result<Element, DecodeError
                 None => return Err(ill_formed("there is text outside the root element")),
             },
             Event::GeneralRef(reference) => {
-                let element = open
-                    .last_mut()
-                    .ok_or_else(|| ill_formed("there is text outside the root element"))?;
+                let element = open.last_mut().ok_or_else(|| ill_formed("there is text outside the root element"))?;
                 match reference.resolve_char_ref().map_err(ill_formed)? {
                     Some(character) => element.text.push(character),
                     None => match resolve_predefined_entity(&reference) {
@@ -287,19 +244,12 @@ pub(crate) fn parse(body: &[u8], budget: &Budget) -> Result<Element, DecodeError
 }
 
 fn start_of(start: &BytesStart<'_>, budget: &Budget) -> Result<Element, DecodeError> {
-    let mut element = Element {
-        name: start.local_name().as_ref().to_owned(),
-        ..Element::default()
-    };
+    let mut element = Element { name: start.local_name().as_ref().to_owned(), ..Element::default() };
     for attribute in start.attributes() {
         budget.spend()?;
         let attribute = attribute.map_err(ill_formed)?;
-        let value = attribute
-            .normalized_value(XmlVersion::Explicit1_0)
-            .map_err(ill_formed)?;
-        element
-            .attributes
-            .push((attribute.key.as_ref().to_owned(), value.into_owned()));
+        let value = attribute.normalized_value(XmlVersion::Explicit1_0).map_err(ill_formed)?;
+        element.attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
     }
     Ok(element)
 }
@@ -309,36 +259,18 @@ pub(crate) fn read(member: &Member, element: &Element) -> Result<Value, DecodeEr
     match member.schema.shape {
         Shape::Structure { members, .. } => structure(member.schema, members, element),
         Shape::List { member: item, .. } => {
-            let items = element
-                .children
-                .iter()
-                .filter(|child| child.name == item.wire_name);
-            Ok(Value::List(
-                items
-                    .map(|child| read(&item, child))
-                    .collect::<Result<_, _>>()?,
-            ))
+            let items = element.children.iter().filter(|child| child.name == item.wire_name);
+            Ok(Value::List(items.map(|child| read(&item, child)).collect::<Result<_, _>>()?))
         }
         Shape::Map { key, value, .. } => {
-            let entries = element
-                .children
-                .iter()
-                .filter(|child| child.name == "entry");
-            Ok(Value::Map(
-                entries
-                    .map(|entry| read_entry(member, &key, &value, entry))
-                    .collect::<Result<_, _>>()?,
-            ))
+            let entries = element.children.iter().filter(|child| child.name == "entry");
+            Ok(Value::Map(entries.map(|entry| read_entry(member, &key, &value, entry)).collect::<Result<_, _>>()?))
         }
         _ => scalar(member, &element.text),
     }
 }
 
-fn structure(
-    schema: &'static Schema,
-    members: &'static [Member],
-    element: &Element,
-) -> Result<Value, DecodeError> {
+fn structure(schema: &'static Schema, members: &'static [Member], element: &Element) -> Result<Value, DecodeError> {
     let mut structure = StructureValue::new(schema);
     for (index, member) in members.iter().enumerate() {
         if member.location != Location::Body {
@@ -353,11 +285,7 @@ fn structure(
         }
         match member.schema.shape {
             Shape::List { member: item, .. } if member.is_flattened() => {
-                let name = if item.wire_name_from_model {
-                    item.wire_name
-                } else {
-                    member.wire_name
-                };
+                let name = if item.wire_name_from_model { item.wire_name } else { member.wire_name };
                 let values: Vec<Value> = element
                     .children
                     .iter()
@@ -380,11 +308,7 @@ fn structure(
                 }
             }
             _ => {
-                let name = member
-                    .wire_name
-                    .rsplit(':')
-                    .next()
-                    .unwrap_or(member.wire_name);
+                let name = member.wire_name.rsplit(':').next().unwrap_or(member.wire_name);
                 if let Some(child) = element.children.iter().find(|child| child.name == name) {
                     structure.set_at(index, read(member, child)?);
                 }
@@ -394,16 +318,9 @@ fn structure(
     Ok(Value::Structure(structure))
 }
 
-fn read_entry(
-    map: &Member,
-    key: &Member,
-    value: &Member,
-    entry: &Element,
-) -> Result<(String, Value), DecodeError> {
+fn read_entry(map: &Member, key: &Member, value: &Member, entry: &Element) -> Result<(String, Value), DecodeError> {
     let child = |name: &str| entry.children.iter().find(|child| child.name == name);
-    let lacking = |what: &str| {
-        DecodeError::mistyped(format!("An entry of the map '{}' has no {what}", map.name))
-    };
+    let lacking = |what: &str| DecodeError::mistyped(format!("An entry of the map '{}' has no {what}", map.name));
     let name = child(key.wire_name).ok_or_else(|| lacking("key"))?;
     let content = child(value.wire_name).ok_or_else(|| lacking("value"))?;
     Ok((name.text.clone(), read(value, content)?))
@@ -415,22 +332,13 @@ fn scalar(member: &Member, text: &str) -> Result<Value, DecodeError> {
         Shape::Blob => STANDARD
             .decode(text.trim())
             .map(|bytes| Value::Blob(bytes.into()))
-            .map_err(|_| {
-                DecodeError::mistyped(format!(
-                    "The value of '{}' is not valid base64",
-                    member.name
-                ))
-            }),
+            .map_err(|_| DecodeError::mistyped(format!("The value of '{}' is not valid base64", member.name))),
         Shape::Timestamp(..) => {
-            parse_timestamp(text, member.timestamp_format_or(TimestampFormat::DateTime))
-                .map(Value::Timestamp)
+            parse_timestamp(text, member.timestamp_format_or(TimestampFormat::DateTime)).map(Value::Timestamp)
         }
         _ => match parse_scalar(member.schema, text.trim()) {
             Some(result) => result,
-            None => Err(DecodeError::mistyped(format!(
-                "'{}' can not be read from text",
-                member.name
-            ))),
+            None => Err(DecodeError::mistyped(format!("'{}' can not be read from text", member.name))),
         },
     }
 }
