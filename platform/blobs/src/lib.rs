@@ -6,8 +6,19 @@
 //!
 //! **Invariant:** bytes that are returned are the bytes that were written; anything else is an error that names the place.
 
+mod compact;
 pub mod contract;
+mod file;
+mod frame;
+mod handles;
+mod identity;
+mod lane;
+mod local;
 mod memory;
+mod read;
+mod scan;
+mod shared;
+mod sweep;
 
 use std::fmt;
 use std::ops::Range;
@@ -17,6 +28,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
+pub use local::{LocalBlobs, LocalOptions};
 pub use memory::MemoryBlobs;
 
 /// Payloads up to this size are appended to packs; larger ones get a file of their own.
@@ -147,8 +159,36 @@ pub trait BlobStore: Send + Sync {
         &'a self,
         is_live: &'a (dyn Fn(&BlobRef) -> bool + Send + Sync),
     ) -> BoxFuture<'a, Result<SweepReport, BlobError>>;
+    /// Gives back the room of removed blobs by moving those that live beside them. A bounded piece of work: call it again while
+    /// `CompactReport::moved` or `packs_removed` is not 0. Room of what was moved is given back by the next call, so that a reader that
+    /// looked up a reference just before it was replaced still finds its bytes.
+    fn compact<'a>(&'a self, relocate: &'a dyn Relocate) -> BoxFuture<'a, Result<CompactReport, BlobError>>;
     /// Bytes on disk and of them in live blobs, for metrics.
     fn usage(&self) -> BlobUsage;
+}
+
+/// The owner of references, asked while blobs are moved.
+pub trait Relocate: Send + Sync {
+    /// Whether a committed record names `blob`.
+    fn is_live(&self, blob: &BlobRef) -> bool;
+    /// Replaces `old` by `new` in the record that names it, durably; `new` holds the same bytes and is durable. `false` if no record names
+    /// `old` any more; then `new` is dropped. After an error both stay until the next compaction or sweep.
+    fn relocate<'a>(&'a self, old: &'a BlobRef, new: BlobRef) -> BoxFuture<'a, Result<bool, BlobError>>;
+}
+
+/// What a compaction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompactReport {
+    /// Packs removed.
+    pub packs_removed: u64,
+    /// Bytes of those on disk.
+    pub reclaimed_bytes: u64,
+    /// Blobs that were moved.
+    pub moved: u64,
+    /// Payload bytes of those.
+    pub moved_bytes: u64,
+    /// Packs that must stay because something in them is damaged.
+    pub packs_damaged: u64,
 }
 
 /// What a sweep did.

@@ -1,0 +1,201 @@
+//! Removes blobs that no committed record names, and counts what is there. Knows nothing of why they were left.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::frame::{BLOCK_FRAME_BYTES, FramePlace, HEADER_BYTES, Header, file_path, file_payload_bytes};
+use crate::handles::{blocking, io_error};
+use crate::scan::PackScan;
+use crate::shared::{Files, Pack, Shared};
+use crate::{BlobError, BlobPlace, BlobRef, SweepReport};
+
+/// Files looked at in one job.
+const FILES_BATCH: usize = 256;
+/// Blocks tried for a header that tells whose a file is.
+const HEADER_TRIES: u64 = 8;
+
+type IsLive<'a> = &'a (dyn Fn(&BlobRef) -> bool + Send + Sync);
+
+/// Ends the protection of new files, also when the sweep is dropped.
+struct Protection(Arc<Shared>);
+
+impl Drop for Protection {
+    fn drop(&mut self) {
+        self.0.files.lock().since_sweep = None;
+    }
+}
+
+/// Sweeps packs, then files. One at a time.
+pub(crate) async fn sweep(shared: &Arc<Shared>, is_live: IsLive<'_>) -> Result<SweepReport, BlobError> {
+    let protection = Protection(shared.clone());
+    {
+        let mut files = shared.files.lock();
+        files.since_sweep = Some(files.writing.clone());
+        (files.count, files.payload_bytes, files.stored_bytes) = (0, 0, 0);
+    }
+    let packs: Vec<(Arc<Pack>, u64)> =
+        shared.packs.lock().values().map(|pack| (pack.clone(), pack.len.load(Ordering::Acquire))).collect();
+    let mut report = SweepReport::default();
+    for (pack, len) in packs {
+        sweep_pack(shared, pack, len, is_live, &mut report).await?;
+    }
+    for first in 0..=u8::MAX {
+        sweep_dir(shared, first, is_live, &mut report).await?;
+    }
+    drop(protection);
+    Ok(report)
+}
+
+async fn sweep_pack(
+    shared: &Arc<Shared>,
+    pack: Arc<Pack>,
+    len: u64,
+    is_live: IsLive<'_>,
+    report: &mut SweepReport,
+) -> Result<(), BlobError> {
+    let (job, id) = (shared.clone(), pack.id);
+    let mut scan = match blocking(move || PackScan::begin(&job, id, len)).await {
+        Ok(scan) => scan,
+        // Removed meanwhile.
+        Err(BlobError::Missing { .. }) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut payload_bytes = 0;
+    loop {
+        let job = shared.clone();
+        let (blobs, moved) = blocking(move || Ok((scan.batch(&job)?, scan))).await?;
+        scan = moved;
+        if blobs.is_empty() {
+            break;
+        }
+        let mut orphans = Vec::new();
+        for blob in &blobs {
+            payload_bytes += blob.len;
+            let BlobPlace::Pack { offset, .. } = blob.place else { continue };
+            if !pack.dead.lock().contains(offset) && !is_live(blob) {
+                orphans.push((offset, blob.len));
+            }
+        }
+        if !orphans.is_empty() {
+            let (job, marked) = (shared.clone(), pack.clone());
+            for (_, len) in blocking(move || Ok(marked.mark_dead(&job, orphans))).await? {
+                report.removed += 1;
+                report.removed_bytes += len;
+            }
+        }
+    }
+    if !pack.open.load(Ordering::Acquire) {
+        pack.payload_bytes.store(payload_bytes, Ordering::Release);
+    }
+    Ok(())
+}
+
+enum Found {
+    /// A finished blob, and the file's bytes.
+    Blob(BlobRef, u64),
+    /// No header in it can be read: it stays, because what is damaged may be needed.
+    Unreadable,
+    /// Not to be touched.
+    Other,
+}
+
+async fn sweep_dir(
+    shared: &Arc<Shared>,
+    first: u8,
+    is_live: IsLive<'_>,
+    report: &mut SweepReport,
+) -> Result<(), BlobError> {
+    let job = shared.clone();
+    let names = blocking(move || {
+        let dir = format!("obj/{first:02x}");
+        match job.disk.list(&dir) {
+            Ok(names) => Ok(names),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(io_error("listing", &dir, &error)),
+        }
+    })
+    .await?;
+    let ids: Vec<[u8; 16]> = names
+        .iter()
+        .filter_map(|name| u128::from_str_radix(name, 16).ok())
+        .map(u128::to_be_bytes)
+        .filter(|id| id[0] == first)
+        .collect();
+    for batch in ids.chunks(FILES_BATCH) {
+        let (job, batch) = (shared.clone(), batch.to_vec());
+        let found = blocking(move || {
+            batch.into_iter().map(|id| Ok((id, look(&job, id)?))).collect::<Result<Vec<_>, BlobError>>()
+        })
+        .await?;
+        let mut orphans = Vec::new();
+        for (id, found) in found {
+            match found {
+                Found::Other => {}
+                Found::Unreadable => {
+                    tracing::error!(path = %file_path(&id), "no header of this file can be read; it is kept for salvage")
+                }
+                Found::Blob(blob, bytes) => {
+                    if is_live(&blob) {
+                        let mut files = shared.files.lock();
+                        files.count += 1;
+                        files.payload_bytes += blob.len;
+                        files.stored_bytes += bytes;
+                    } else {
+                        report.removed += 1;
+                        report.removed_bytes += blob.len;
+                        orphans.push(id);
+                    }
+                }
+            }
+        }
+        if !orphans.is_empty() {
+            let job = shared.clone();
+            blocking(move || orphans.into_iter().try_for_each(|id| remove_file(&job, &id).map(drop))).await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_protected(files: &Files, id: &[u8; 16]) -> bool {
+    files.since_sweep.as_ref().is_some_and(|since| since.contains(id))
+}
+
+/// Reads whose a file is from the first of its headers that is whole.
+fn look(shared: &Shared, id: [u8; 16]) -> Result<Found, BlobError> {
+    if is_protected(&shared.files.lock(), &id) {
+        return Ok(Found::Other);
+    }
+    let path = file_path(&id);
+    let opened = shared.disk.open(&path, tarn_disk::OpenMode::Read);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Other),
+        Err(error) => return Err(io_error("opening", &path, &error)),
+    };
+    let bytes = file.len().map_err(|error| io_error("asking for the length of", &path, &error))?;
+    let Some(len) = file_payload_bytes(bytes) else { return Ok(Found::Unreadable) };
+    for block in 0..bytes.div_ceil(BLOCK_FRAME_BYTES as u64).min(HEADER_TRIES) {
+        let mut header = [0; HEADER_BYTES];
+        if file.read_exact_at(&mut header, block * BLOCK_FRAME_BYTES as u64).is_err() {
+            continue;
+        }
+        if let Ok(header) = Header::parse(&header)
+            && header.store == shared.store
+            && matches!(header.at, FramePlace::File { id: of, block: number, .. } if of == id && number == block)
+        {
+            return Ok(Found::Blob(BlobRef { owner: header.owner, len, place: BlobPlace::File { id } }, bytes));
+        }
+    }
+    Ok(Found::Unreadable)
+}
+
+/// Removes a finished file; says whether it was there.
+pub(crate) fn remove_file(shared: &Shared, id: &[u8; 16]) -> Result<bool, BlobError> {
+    let path = file_path(id);
+    shared.handles.forget(&path);
+    match shared.disk.remove(&path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io_error("removing", &path, &error)),
+    }
+}
