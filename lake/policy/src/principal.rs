@@ -12,6 +12,8 @@ pub enum PrincipalKind {
     User {
         /// Its name, without path.
         name: String,
+        /// Its path; `/` unless it was made with another. It is part of the user's ARN.
+        path: String,
     },
     /// A session of a role.
     AssumedRole {
@@ -58,11 +60,22 @@ impl Principal {
         Self { kind: PrincipalKind::Root, id: account.to_string(), account, access_key_id: None }
     }
 
+    /// A user at the path `/`.
+    pub fn user(account: AccountId, name: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { kind: PrincipalKind::User { name: name.into(), path: "/".to_owned() }, account, id: id.into(), access_key_id: None }
+    }
+
+    /// A service of the lake that acts for `account`.
+    pub fn service(account: AccountId, name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self { id: name.clone(), kind: PrincipalKind::Service { name }, account, access_key_id: None }
+    }
+
     /// The principal's ARN as it stands in policies and audit records; `None` for nobody.
     pub fn arn(&self) -> Option<Arn> {
         match &self.kind {
             PrincipalKind::Root => Some(Arn::iam(&self.account, "root")),
-            PrincipalKind::User { name } => Some(Arn::iam(&self.account, format!("user/{name}"))),
+            PrincipalKind::User { name, path } => Some(Arn::iam(&self.account, format!("user{path}{name}"))),
             PrincipalKind::AssumedRole { role, session } => {
                 Some(Arn::new("sts", "", self.account.as_str(), format!("assumed-role/{role}/{session}")))
             }

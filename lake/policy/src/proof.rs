@@ -40,6 +40,11 @@ impl Context {
         self.0.get(&key.to_ascii_lowercase()).map(Vec::as_slice)
     }
 
+    /// As `get`, for a key that is written in lower case.
+    pub(crate) fn get_lower(&self, key: &str) -> Option<&[String]> {
+        self.0.get(key).map(Vec::as_slice)
+    }
+
     /// These keys over those of `base`.
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
@@ -133,6 +138,10 @@ pub enum DeniedBecause {
     IdentityPolicy,
     /// A statement of the resource's policy denies it.
     ResourcePolicy,
+    /// The identity may, but the resource is of another account, whose policy does not allow it.
+    NoResourcePolicyAllows,
+    /// The policies could not be read.
+    PoliciesUnreadable,
 }
 
 /// The no of a decision.
