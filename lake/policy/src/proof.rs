@@ -169,14 +169,17 @@ impl fmt::Display for Denied {
         if let Some(resource) = &self.resource {
             write!(f, " on resource: \"{resource}\"")?;
         }
-        f.write_str(match self.because {
+        let action = self.action;
+        match self.because {
             DeniedBecause::NothingAllows if self.principal.is_anonymous() => {
-                " because no resource-based policy allows it"
+                write!(f, " because no resource-based policy allows the {action} action")
             }
-            DeniedBecause::NothingAllows => " because no identity-based policy allows the action",
-            DeniedBecause::IdentityPolicy => " with an explicit deny in an identity-based policy",
-            DeniedBecause::ResourcePolicy => " with an explicit deny in a resource-based policy",
-        })
+            DeniedBecause::NothingAllows => write!(f, " because no identity-based policy allows the {action} action"),
+            DeniedBecause::NoResourcePolicyAllows => write!(f, " because no resource-based policy allows the {action} action"),
+            DeniedBecause::IdentityPolicy => f.write_str(" with an explicit deny in an identity-based policy"),
+            DeniedBecause::ResourcePolicy => f.write_str(" with an explicit deny in a resource-based policy"),
+            DeniedBecause::PoliciesUnreadable => f.write_str(" because its policies could not be read; try again"),
+        }
     }
 }
 

@@ -1,0 +1,105 @@
+//! The lake's one place where a decision becomes a proof: policies are looked up, decided upon, and a yes for all is `Authorized`.
+
+use std::sync::Arc;
+
+use tarn_types::{AccountId, Arn};
+
+use crate::document::Policy;
+use crate::evaluate::{PolicySets, Question, decide};
+use crate::principal::{Principal, PrincipalKind};
+use crate::proof::{Authorized, Authorizer, Context, Denied, DeniedBecause, Requirement};
+
+/// Policies could not be read; the answer to whatever was asked is then no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("policies could not be read: {reason}")]
+pub struct PoliciesUnreadable {
+    /// For the log.
+    pub reason: String,
+}
+
+/// Where identities' policies are kept. Asked for every requirement, so that lookups must be cached.
+pub trait IdentityPolicies: Send + Sync {
+    /// All policies of a user: inline and attached. Root, services and anonymous have none.
+    fn identity_policies(&self, principal: &Principal) -> Result<Vec<Arc<Policy>>, PoliciesUnreadable>;
+}
+
+/// Where the policies of resources are kept: one implementation for each service that has such.
+pub trait ResourcePolicies: Send + Sync {
+    /// What is known of `resource`; `None` if it is not of this service.
+    fn resource_policy(&self, resource: &Arn) -> Result<Option<ResourcePolicy>, PoliciesUnreadable>;
+}
+
+/// What a service knows of a resource for a decision.
+#[derive(Debug, Clone, Default)]
+pub struct ResourcePolicy {
+    /// The account that owns it; `None` if it does not exist.
+    pub owner: Option<AccountId>,
+    /// Its policy, if it has one.
+    pub policy: Option<Arc<Policy>>,
+}
+
+/// Decides by the policies of the lake.
+pub struct LakeAuthorizer {
+    identities: Arc<dyn IdentityPolicies>,
+    resources: Vec<Arc<dyn ResourcePolicies>>,
+}
+
+impl LakeAuthorizer {
+    /// Asks `identities`, and of `resources` the first that knows a resource.
+    pub fn new(identities: Arc<dyn IdentityPolicies>, resources: Vec<Arc<dyn ResourcePolicies>>) -> Self {
+        Self { identities, resources }
+    }
+
+    fn resource_policy(&self, resource: &Arn) -> Result<ResourcePolicy, PoliciesUnreadable> {
+        for source in &self.resources {
+            if let Some(found) = source.resource_policy(resource)? {
+                return Ok(found);
+            }
+        }
+        // Other services' ARNs say whose they are.
+        Ok(ResourcePolicy { owner: AccountId::new(resource.account.clone()).ok(), policy: None })
+    }
+
+    fn refusal(&self, principal: &Principal, policies: &[Arc<Policy>], requirement: &Requirement, request: &Context) -> Option<DeniedBecause> {
+        let of_resource = match requirement.resource.as_ref().map(|resource| self.resource_policy(resource)) {
+            None => ResourcePolicy::default(),
+            Some(Ok(found)) => found,
+            Some(Err(_)) => return Some(DeniedBecause::PoliciesUnreadable),
+        };
+        let question = Question {
+            principal,
+            action: requirement.action,
+            resource: requirement.resource.as_ref(),
+            resource_owner: of_resource.owner.as_ref(),
+            own: &requirement.context,
+            request,
+        };
+        decide(&question, &PolicySets { identity: policies, resource: of_resource.policy.as_deref() }).refused
+    }
+}
+
+impl Authorizer for LakeAuthorizer {
+    fn authorize(&self, principal: &Principal, requirements: Vec<Requirement>, context: &Context) -> Result<Authorized, Denied> {
+        let denied = |requirement: Option<&Requirement>, because| Denied {
+            principal: principal.clone(),
+            action: requirement.map_or("this operation", |requirement| requirement.action),
+            resource: requirement.and_then(|requirement| requirement.resource.clone()),
+            because,
+        };
+        // An operation without requirements is for any signed caller.
+        if requirements.is_empty() && principal.is_anonymous() {
+            return Err(denied(None, DeniedBecause::NothingAllows));
+        }
+        let policies = match &principal.kind {
+            PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } => self.identities.identity_policies(principal),
+            PrincipalKind::Root | PrincipalKind::Service { .. } | PrincipalKind::Anonymous => Ok(Vec::new()),
+        };
+        let policies = policies.map_err(|_| denied(requirements.first(), DeniedBecause::PoliciesUnreadable))?;
+        for requirement in &requirements {
+            if let Some(because) = self.refusal(principal, &policies, requirement, context) {
+                return Err(denied(Some(requirement), because));
+            }
+        }
+        Ok(Authorized::new(principal.clone(), requirements))
+    }
+}

@@ -1,0 +1,232 @@
+//! From JSON to a compiled policy: the grammar, checked when a policy is written.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
+
+use crate::condition::Condition;
+use crate::document::{Effect, Matcher, POLICY_SIZE_BYTES_MAX, Policy, PolicyKind, RESOURCE_POLICY_SIZE_BYTES_MAX, Statement};
+use crate::errors::{PolicyError, PolicyProblem};
+use crate::json::Json;
+use crate::pattern::{Pattern, Variables, Wildcards};
+use crate::principals::{Named, Principals};
+
+type Parsed<T> = Result<T, PolicyProblem>;
+
+fn syntax(reason: impl Into<String>) -> PolicyProblem {
+    PolicyProblem::Syntax { reason: reason.into() }
+}
+
+impl Policy {
+    /// Parses and checks `text`. A policy that is kept was accepted by this; reading it again gives the same.
+    pub fn parse(text: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
+        parse(text, kind).map_err(|problem| PolicyError { kind, problem })
+    }
+}
+
+fn parse(text: &str, kind: PolicyKind) -> Parsed<Policy> {
+    let size_bytes_max = match kind {
+        PolicyKind::Identity => POLICY_SIZE_BYTES_MAX,
+        PolicyKind::Resource => RESOURCE_POLICY_SIZE_BYTES_MAX,
+    };
+    if text.len() > size_bytes_max {
+        return Err(PolicyProblem::TooLarge { size_bytes: text.len(), size_bytes_max });
+    }
+    let json: Json = serde_json::from_str(text).map_err(|error| PolicyProblem::NotJson { reason: error.to_string() })?;
+    let Json::Object(members) = json else {
+        return Err(PolicyProblem::NotJson { reason: format!("a policy is an object, not {}", json.noun()) });
+    };
+    let (mut variables, mut statements) = (Variables::Literal, None);
+    // The version decides how statements are read, wherever it stands.
+    for (name, value) in &members {
+        match (name.as_str(), value) {
+            ("Version", Json::Text(version)) if version == "2012-10-17" => variables = Variables::Resolve,
+            ("Version", Json::Text(version)) if version == "2008-10-17" => {}
+            ("Version", Json::Text(found)) => return Err(PolicyProblem::Version { found: found.clone() }),
+            ("Id", Json::Text(_)) => {}
+            ("Statement", value) => statements = Some(value),
+            ("Version" | "Id", other) => return Err(syntax(format!("{name} must be a string, not {}", other.noun()))),
+            (other, _) => return Err(syntax(format!("the element `{other}` is not known; use Version, Id and Statement"))),
+        }
+    }
+    let statements = match statements {
+        None => return Err(PolicyProblem::Missing { element: "Statement" }),
+        Some(Json::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+    };
+    if statements.is_empty() {
+        return Err(PolicyProblem::Missing { element: "Statement" });
+    }
+    let mut resource_texts = Vec::new();
+    let mut parsed: Vec<Statement> = Vec::with_capacity(statements.len());
+    for statement in statements {
+        let statement = Reader { kind, variables, resource_texts: &mut resource_texts }.statement(statement)?;
+        if let Some(sid) = statement.sid.as_ref().filter(|sid| !sid.is_empty())
+            && parsed.iter().any(|earlier| earlier.sid.as_ref() == Some(sid))
+        {
+            return Err(PolicyProblem::SidRepeated { sid: sid.clone() });
+        }
+        parsed.push(statement);
+    }
+    let size_chars = text.chars().filter(|c| !c.is_whitespace()).count();
+    Ok(Policy { kind, statements: parsed, resource_texts, size_chars })
+}
+
+struct Reader<'a> {
+    kind: PolicyKind,
+    variables: Variables,
+    resource_texts: &'a mut Vec<String>,
+}
+
+impl Reader<'_> {
+    fn statement(&mut self, json: &Json) -> Parsed<Statement> {
+        let Json::Object(members) = json else {
+            return Err(syntax(format!("a statement is an object, not {}", json.noun())));
+        };
+        let (mut sid, mut effect, mut principals, mut actions, mut resources) = (None, None, None, None, None);
+        let mut conditions = Vec::new();
+        for (name, value) in members {
+            match name.as_str() {
+                "Sid" => sid = Some(self.sid(value)?),
+                "Effect" => effect = Some(effect_of(value)?),
+                "Principal" => once(&mut principals, Principals::These(self.principals(value)?), "Principal and NotPrincipal")?,
+                "NotPrincipal" => once(&mut principals, Principals::AllBut(self.principals(value)?), "Principal and NotPrincipal")?,
+                "Action" => once(&mut actions, self.actions(value, false)?, "Action and NotAction")?,
+                "NotAction" => once(&mut actions, self.actions(value, true)?, "Action and NotAction")?,
+                "Resource" => once(&mut resources, self.resources(value, false)?, "Resource and NotResource")?,
+                "NotResource" => once(&mut resources, self.resources(value, true)?, "Resource and NotResource")?,
+                "Condition" => conditions = self.conditions(value)?,
+                other => return Err(syntax(format!("the element `{other}` is not known in a statement"))),
+            }
+        }
+        let principals = match (self.kind, principals) {
+            (PolicyKind::Identity, None) => Principals::Holder,
+            (PolicyKind::Identity, Some(_)) => return Err(PolicyProblem::PrincipalNotAllowed),
+            (PolicyKind::Resource, Some(principals)) => principals,
+            (PolicyKind::Resource, None) => return Err(PolicyProblem::Missing { element: "Principal" }),
+        };
+        Ok(Statement {
+            sid,
+            effect: effect.ok_or(PolicyProblem::Missing { element: "Effect" })?,
+            principals,
+            actions: actions.ok_or(PolicyProblem::Missing { element: "Action" })?,
+            resources: resources.ok_or(PolicyProblem::Missing { element: "Resource" })?,
+            conditions,
+        })
+    }
+
+    fn sid(&self, json: &Json) -> Parsed<String> {
+        let Json::Text(sid) = json else {
+            return Err(syntax(format!("Sid must be a string, not {}", json.noun())));
+        };
+        let legal = self.kind == PolicyKind::Resource || sid.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if legal { Ok(sid.clone()) } else { Err(PolicyProblem::Sid { found: sid.clone() }) }
+    }
+
+    fn principals(&self, json: &Json) -> Parsed<Vec<Named>> {
+        if self.kind == PolicyKind::Identity {
+            return Err(PolicyProblem::PrincipalNotAllowed);
+        }
+        let refused = |found: &str| PolicyProblem::Principal { found: found.to_owned() };
+        match json {
+            Json::Text(text) if text == "*" => Ok(vec![Named::Everyone]),
+            Json::Text(text) => Err(refused(text)),
+            Json::Object(members) if !members.is_empty() => {
+                let mut named = Vec::new();
+                for (kind, values) in members {
+                    for text in texts(values, "Principal")? {
+                        named.push(match kind.as_str() {
+                            "AWS" => Named::aws(&text).ok_or_else(|| refused(&text))?,
+                            "Service" if text.contains('.') && !text.contains('*') => Named::Service(text),
+                            _ => return Err(refused(&format!("{kind}: {text}"))),
+                        });
+                    }
+                }
+                Ok(named)
+            }
+            other => Err(syntax(format!("Principal must be `*` or an object with AWS or Service, not {}", other.noun()))),
+        }
+    }
+
+    /// Actions compare without case, so that their patterns are kept in lower case.
+    fn actions(&self, json: &Json, negated: bool) -> Parsed<Matcher> {
+        let mut patterns = Vec::new();
+        for text in texts(json, "Action")? {
+            let refused = || PolicyProblem::Action { found: text.clone() };
+            let named = text.split_once(':').filter(|(vendor, name)| {
+                let plain = !vendor.is_empty() && vendor.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+                let mine = self.kind == PolicyKind::Identity || vendor.eq_ignore_ascii_case("s3");
+                let name_legal = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'*' || byte == b'?');
+                plain && mine && name_legal
+            });
+            if text != "*" && named.is_none() {
+                return Err(refused());
+            }
+            patterns.push(Pattern::compile(&text.to_ascii_lowercase(), Wildcards::Match, Variables::Literal).map_err(|_| refused())?);
+        }
+        if patterns.is_empty() { Err(PolicyProblem::Missing { element: "Action" }) } else { Ok(Matcher { negated, patterns }) }
+    }
+
+    fn resources(&mut self, json: &Json, negated: bool) -> Parsed<Matcher> {
+        let mut patterns = Vec::new();
+        for text in texts(json, "Resource")? {
+            let refused = || PolicyProblem::Resource { found: text.clone() };
+            if text != "*" && !is_arn_like(&text) {
+                return Err(refused());
+            }
+            patterns.push(Pattern::compile(&text, Wildcards::Match, self.variables).map_err(|_| refused())?);
+            self.resource_texts.push(text);
+        }
+        if patterns.is_empty() { Err(PolicyProblem::Missing { element: "Resource" }) } else { Ok(Matcher { negated, patterns }) }
+    }
+
+    fn conditions(&self, json: &Json) -> Parsed<Vec<Condition>> {
+        let Json::Object(operators) = json else {
+            return Err(syntax(format!("Condition must be an object, not {}", json.noun())));
+        };
+        let mut conditions = Vec::new();
+        for (operator, keys) in operators {
+            let Json::Object(keys) = keys else {
+                return Err(syntax(format!("the condition {operator} must be an object of keys, not {}", keys.noun())));
+            };
+            for (key, values) in keys {
+                conditions.push(Condition::compile(operator, key, &texts(values, key)?, self.variables)?);
+            }
+        }
+        Ok(conditions)
+    }
+}
+
+fn once<T>(slot: &mut Option<T>, value: T, elements: &str) -> Parsed<()> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(syntax(format!("{elements} exclude each other in one statement"))),
+    }
+}
+
+fn effect_of(json: &Json) -> Parsed<Effect> {
+    match json {
+        Json::Text(text) if text == "Allow" => Ok(Effect::Allow),
+        Json::Text(text) if text == "Deny" => Ok(Effect::Deny),
+        Json::Text(found) => Err(PolicyProblem::Effect { found: found.clone() }),
+        other => Err(PolicyProblem::Effect { found: other.noun().to_owned() }),
+    }
+}
+
+/// A wildcard may stand for parts (`arn:aws:s3:::*`, `arn:aws:*`), but not for the beginning.
+fn is_arn_like(text: &str) -> bool {
+    let mut parts = text.splitn(6, ':');
+    let (arn, partition, rest) = (parts.next(), parts.next(), parts.count());
+    arn == Some("arn") && partition.is_some_and(|partition| !partition.is_empty()) && (rest == 4 || (rest >= 1 && text.ends_with('*')))
+}
+
+/// One value or a list of them, as text.
+fn texts(json: &Json, element: &str) -> Parsed<Vec<String>> {
+    let one = |json: &Json| match json {
+        Json::Text(text) => Ok(text.clone()),
+        Json::Number(text) => Ok(text.clone()),
+        Json::Bool(value) => Ok(value.to_string()),
+        Json::Null | Json::Array(_) | Json::Object(_) => Err(syntax(format!("a value of {element} must be a string, not {}", json.noun()))),
+    };
+    match json {
+        Json::Array(list) => list.iter().map(one).collect(),
+        json => one(json).map(|text| vec![text]),
+    }
+}

@@ -1,0 +1,128 @@
+//! The Principal and NotPrincipal elements: whom a statement of a resource's policy speaks of.
+
+use tarn_types::{AccountId, Arn};
+
+use crate::document::Effect;
+use crate::principal::{Principal, PrincipalKind};
+
+/// One principal that a statement names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// `*`: all, nobody in particular included.
+    Everyone,
+    /// An account: its digits or its root's ARN.
+    Account(AccountId),
+    /// The ARN of a user, a role or a session.
+    Arn(Arn),
+    /// A service.
+    Service(String),
+}
+
+/// How a statement speaks of the principal that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mention {
+    /// Not at all.
+    None,
+    /// By its account: the account may pass it on, and does so by identity policies.
+    Account,
+    /// Itself, or everyone.
+    Direct,
+}
+
+/// Whom a statement speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Principals {
+    /// An identity's policy: whoever has it.
+    Holder,
+    /// `Principal`.
+    These(Vec<Named>),
+    /// `NotPrincipal`.
+    AllBut(Vec<Named>),
+}
+
+impl Named {
+    /// Reads one value of `Principal.AWS`.
+    pub(crate) fn aws(text: &str) -> Option<Self> {
+        if text == "*" {
+            return Some(Self::Everyone);
+        }
+        if let Ok(account) = AccountId::new(text) {
+            return Some(Self::Account(account));
+        }
+        let arn = Arn::parse(text).ok()?;
+        let account = AccountId::new(arn.account.clone()).ok()?;
+        let wild = text.contains(['*', '?']);
+        let (kind, name) = arn.resource.split_once('/').unwrap_or((arn.resource.as_str(), ""));
+        match (arn.service.as_str(), kind, name) {
+            ("iam", "root", "") => Some(Self::Account(account)),
+            ("iam", "user" | "role", name) | ("sts", "assumed-role", name) if !name.is_empty() && !wild => Some(Self::Arn(arn)),
+            _ => None,
+        }
+    }
+
+    fn mentions(&self, principal: &Principal) -> Mention {
+        let anonymous = principal.is_anonymous();
+        match self {
+            Self::Everyone => Mention::Direct,
+            Self::Account(account) if !anonymous && *account == principal.account => match principal.kind {
+                PrincipalKind::Root => Mention::Direct,
+                PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } => Mention::Account,
+                PrincipalKind::Service { .. } | PrincipalKind::Anonymous => Mention::None,
+            },
+            Self::Account(_) => Mention::None,
+            Self::Arn(arn) => {
+                if principal.arn().as_ref() == Some(arn) || role_arn(principal).as_ref() == Some(arn) { Mention::Direct } else { Mention::None }
+            }
+            Self::Service(service) => match &principal.kind {
+                PrincipalKind::Service { name } if name == service => Mention::Direct,
+                _ => Mention::None,
+            },
+        }
+    }
+}
+
+fn role_arn(principal: &Principal) -> Option<Arn> {
+    match &principal.kind {
+        PrincipalKind::AssumedRole { role, .. } => Some(Arn::iam(&principal.account, format!("role/{role}"))),
+        _ => None,
+    }
+}
+
+impl Principals {
+    /// How these speak of `principal` in a statement of `effect`.
+    ///
+    /// To be left out by NotPrincipal, a denied user must be named together with its account, and a session with its role and account
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html>); to be left out of an
+    /// allowance, any one of its names is enough. Both err on the side of no.
+    pub(crate) fn mention(&self, principal: &Principal, effect: Effect) -> Mention {
+        match self {
+            Self::Holder => Mention::Direct,
+            Self::These(named) => named.iter().map(|named| named.mentions(principal)).max().unwrap_or(Mention::None),
+            Self::AllBut(named) => {
+                if named.contains(&Named::Everyone) {
+                    return Mention::None;
+                }
+                let listed = |name: &Named| named.contains(name);
+                let names = all_names(principal);
+                let left_out = match effect {
+                    Effect::Deny => !names.is_empty() && names.iter().all(listed),
+                    Effect::Allow => names.iter().any(listed),
+                };
+                if left_out { Mention::None } else { Mention::Direct }
+            }
+        }
+    }
+}
+
+/// All names a policy can call a principal by.
+fn all_names(principal: &Principal) -> Vec<Named> {
+    match &principal.kind {
+        PrincipalKind::Anonymous => Vec::new(),
+        PrincipalKind::Service { name } => vec![Named::Service(name.clone())],
+        PrincipalKind::Root => vec![Named::Account(principal.account.clone())],
+        PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } => {
+            let arns = principal.arn().into_iter().chain(role_arn(principal)).map(Named::Arn);
+            std::iter::once(Named::Account(principal.account.clone())).chain(arns).collect()
+        }
+    }
+}
