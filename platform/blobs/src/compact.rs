@@ -103,7 +103,7 @@ async fn empty(
                     }
                     Err(error) => return Err(error),
                 };
-                let new = lane.append(shared, old.owner, payload).await?;
+                let new = lane.append(shared, old.owner, payload, true).await?;
                 if relocate.relocate(&old, new.clone()).await? {
                     report.moved += 1;
                     report.moved_bytes += old.len;

@@ -1,7 +1,7 @@
 //! Writes a large blob to a file of its own, in framed blocks, with a bounded buffer. Knows nothing of packs.
 //!
-//! The file is made in `tmp/`, synced, and only then renamed to its place in `obj/`: what is in `obj/` was whole once, so damage there is
-//! damage and never a write that did not end.
+//! The file is made under another name, synced, and only then gets its own: what has that name was whole once, so damage in it is damage
+//! and never a write that did not end.
 
 use std::sync::Arc;
 
@@ -56,7 +56,8 @@ impl FileWriter {
         }
         let job = shared.clone();
         let opened = blocking(move || {
-            job.check_room(len_hint.map_or(0, file_bytes))?;
+            job.check_room(len_hint.map_or(0, file_bytes), false)?;
+            job.make_file_dir(&id)?;
             let path = unfinished_path(&id);
             job.disk.open(&path, OpenMode::CreateNew).map_err(|error| io_error("making", &path, &error))
         });
@@ -114,7 +115,7 @@ impl FileWriter {
         let (shared, file, owner, id) = (self.shared.clone(), self.file.clone(), self.owner, self.id);
         self.writing = Some(tokio::task::spawn_blocking(move || {
             if first.is_multiple_of(ROOM_CHECK_BLOCKS) {
-                shared.check_room(ROOM_CHECK_BLOCKS * BLOCK_FRAME_BYTES as u64)?;
+                shared.check_room(ROOM_CHECK_BLOCKS * BLOCK_FRAME_BYTES as u64, false)?;
             }
             write_chunk(&shared, &*file, owner, id, first, full, false)
         }));
@@ -131,11 +132,10 @@ impl FileWriter {
             write_chunk(&shared, &*file, owner, id, first, last, true)?;
             let (unfinished, path) = (unfinished_path(&id), file_path(&id));
             file.sync_data().map_err(|error| io_error("syncing", &unfinished, &error))?;
-            shared.make_file_dir(&id)?;
             shared.disk.rename(&unfinished, &path).map_err(|error| io_error("renaming", &unfinished, &error))?;
             shared.sync_dir(&file_dir(&id))?;
-            // Another file's sync may have failed meanwhile; then this one's success says nothing.
-            shared.check_room(0).or_else(|error| if matches!(error, BlobError::NoSpace) { Ok(()) } else { Err(error) })
+            // Another sync of a directory may have failed meanwhile; then this one's success says nothing.
+            shared.check_accepting()
         })
         .await?;
         self.finished = true;

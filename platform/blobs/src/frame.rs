@@ -195,9 +195,12 @@ pub(crate) fn file_path(id: &[u8; 16]) -> String {
     format!("obj/{:02x}/{:032x}", id[0], u128::from_be_bytes(*id))
 }
 
-/// An unfinished file's path.
+/// What the name of an unfinished file ends with.
+pub(crate) const UNFINISHED: &str = ".new";
+
+/// An unfinished file's path: in the same directory, so that one sync makes its renaming durable.
 pub(crate) fn unfinished_path(id: &[u8; 16]) -> String {
-    format!("tmp/{:032x}", u128::from_be_bytes(*id))
+    format!("{}{UNFINISHED}", file_path(id))
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ enum Command {
 struct Append {
     owner: BlobOwner,
     payload: Bytes,
+    /// Whether it may use the room kept free for giving back room.
+    from_reserve: bool,
     reply: oneshot::Sender<Result<BlobRef, BlobError>>,
 }
 
@@ -54,15 +56,19 @@ impl Lane {
         self.0.get().cloned().ok_or_else(ended)
     }
 
-    /// Stores a blob durably.
+    /// Stores a blob durably; `from_reserve` is for moving blobs, which gives back room in the end.
     pub(crate) async fn append(
         &self,
         shared: &Arc<Shared>,
         owner: BlobOwner,
         payload: Bytes,
+        from_reserve: bool,
     ) -> Result<BlobRef, BlobError> {
         let (reply, answer) = oneshot::channel();
-        self.sender(shared)?.send(Command::Append(Append { owner, payload, reply })).await.map_err(|_| ended())?;
+        self.sender(shared)?
+            .send(Command::Append(Append { owner, payload, from_reserve, reply }))
+            .await
+            .map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
 
@@ -134,6 +140,14 @@ impl Thread {
         if group.is_empty() {
             return;
         }
+        let frames_bytes = group.iter().map(|append| packed_frame_bytes(append.payload.len() as u64)).sum();
+        let from_reserve = group.iter().all(|append| append.from_reserve);
+        if let Err(error) = self.shared.check_room(frames_bytes, from_reserve) {
+            for append in group.drain(..) {
+                let _ = append.reply.send(Err(error.clone()));
+            }
+            return;
+        }
         match self.append_all(group) {
             Ok(places) => {
                 for (append, offset) in group.drain(..).zip(places.1) {
@@ -165,8 +179,6 @@ impl Thread {
     }
 
     fn append_all(&mut self, group: &[Append]) -> Result<(u64, Vec<u64>), BlobError> {
-        let frames_bytes: u64 = group.iter().map(|append| packed_frame_bytes(append.payload.len() as u64)).sum();
-        self.shared.check_room(frames_bytes)?;
         if self.open.as_ref().is_some_and(|open| open.len >= self.shared.options.pack_size_bytes_max) {
             self.seal();
         }

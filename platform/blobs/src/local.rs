@@ -4,7 +4,7 @@
 //!     pack/<id>.pack        small blobs, one frame each; appended to by one process only, never changed
 //!     pack/<id>.dead        which of them were removed: a hint, so that a restart knows what is worth compacting
 //!     obj/<xx>/<id>         large blobs, 64 KiB frames
-//!     tmp/<id>              large blobs being written
+//!     obj/<xx>/<id>.new     large blobs being written
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -63,10 +63,10 @@ struct Inner {
 }
 
 impl LocalBlobs {
-    /// Opens the engine at the root of `disk`, or makes it if nothing is there. Blocks; reads no blob. Writes cut off by a crash are
-    /// dropped here or by the next `sweep`; counts of `usage` are exact after a `sweep`.
+    /// Opens the engine at the root of `disk`, or makes it if nothing is there. Blocks; reads no blob. What a crash cut off is
+    /// dropped by the next `sweep`; counts of `usage` are exact after a `sweep`.
     pub fn open(disk: Arc<dyn Disk>, options: LocalOptions, runtime: Runtime) -> Result<Self, BlobError> {
-        for dir in ["pack", "obj", "tmp"] {
+        for dir in ["pack", "obj"] {
             disk.create_dir_all(dir).map_err(|error| io_error("making", dir, &error))?;
         }
         let list = |dir: &str| disk.list(dir).map_err(|error| io_error("listing", dir, &error));
@@ -75,10 +75,6 @@ impl LocalBlobs {
         let store = identity::open_or_create(&*disk, &runtime, is_new)?;
         for dir in ["", "pack", "obj"] {
             disk.sync_dir(dir).map_err(|error| io_error("syncing", dir, &error))?;
-        }
-        for name in list("tmp")? {
-            let path = format!("tmp/{name}");
-            disk.remove(&path).map_err(|error| io_error("removing", &path, &error))?;
         }
         let lanes = options.lanes.max(1);
         let shared = Arc::new(Shared {
@@ -264,7 +260,7 @@ impl BlobWriter for LocalWriter {
                 State::Small(bytes) => {
                     let turn = self.inner.next_lane.fetch_add(1, Ordering::Relaxed) % self.inner.lanes.len().max(1);
                     match self.inner.lanes.get(turn) {
-                        Some(lane) => lane.append(&self.inner.shared, self.owner, bytes.freeze()).await,
+                        Some(lane) => lane.append(&self.inner.shared, self.owner, bytes.freeze(), false).await,
                         None => Err(BlobError::Io {
                             doing: "appending to a pack".to_owned(),
                             reason: "the engine has no pack writer".to_owned(),
@@ -277,5 +273,7 @@ impl BlobWriter for LocalWriter {
     }
 }
 
+#[cfg(test)]
+mod crash_tests;
 #[cfg(test)]
 mod tests;

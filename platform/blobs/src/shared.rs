@@ -185,20 +185,28 @@ impl Shared {
         self.runtime.entropy.bytes()
     }
 
-    /// Refuses new bytes after a directory could not be synced, and when less than the reserve would be left, so that deletes and the
-    /// metadata log find room.
-    pub(crate) fn check_room(&self, bytes: u64) -> Result<(), BlobError> {
-        if self.quarantined.load(Ordering::Acquire) {
-            return Err(BlobError::Io {
-                doing: "accepting new blobs".to_owned(),
-                reason: "an earlier sync of a directory failed, so what is durable is unknown; check the drive and start again".to_owned(),
-            });
+    /// Refuses new bytes after a directory could not be synced.
+    pub(crate) fn check_accepting(&self) -> Result<(), BlobError> {
+        if !self.quarantined.load(Ordering::Acquire) {
+            return Ok(());
         }
+        Err(BlobError::Io {
+            doing: "accepting new blobs".to_owned(),
+            reason:
+                "an earlier sync of a directory failed, so what is durable is unknown; check the drive and start again"
+                    .to_owned(),
+        })
+    }
+
+    /// Refuses new bytes when less than the reserve would be left, so that deletes and the metadata log find room.
+    pub(crate) fn check_room(&self, bytes: u64, from_reserve: bool) -> Result<(), BlobError> {
+        self.check_accepting()?;
         let free = self
             .disk
             .free_bytes()
             .map_err(|error| io_error("asking for free space of", "the data directory", &error))?;
-        if free < bytes.saturating_add(self.options.reserve_bytes) { Err(BlobError::NoSpace) } else { Ok(()) }
+        let reserve = if from_reserve { 0 } else { self.options.reserve_bytes };
+        if free < bytes.saturating_add(reserve) { Err(BlobError::NoSpace) } else { Ok(()) }
     }
 
     /// Makes the names in `dir` durable; if that fails, nothing more is accepted.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::frame::{BLOCK_FRAME_BYTES, FramePlace, HEADER_BYTES, Header, file_path, file_payload_bytes};
+use crate::frame::{
+    BLOCK_FRAME_BYTES, FramePlace, HEADER_BYTES, Header, UNFINISHED, file_path, file_payload_bytes, unfinished_path,
+};
 use crate::handles::{blocking, io_error};
 use crate::scan::PackScan;
 use crate::shared::{Files, Pack, Shared};
@@ -39,7 +41,9 @@ pub(crate) async fn sweep(shared: &Arc<Shared>, is_live: IsLive<'_>) -> Result<S
     for (pack, len) in packs {
         sweep_pack(shared, pack, len, is_live, &mut report).await?;
     }
-    for first in 0..=u8::MAX {
+    let job = shared.clone();
+    let dirs = blocking(move || job.disk.list("obj").map_err(|error| io_error("listing", "obj", &error))).await?;
+    for first in dirs.iter().filter_map(|dir| u8::from_str_radix(dir, 16).ok()) {
         sweep_dir(shared, first, is_live, &mut report).await?;
     }
     drop(protection);
@@ -115,12 +119,11 @@ async fn sweep_dir(
         }
     })
     .await?;
-    let ids: Vec<[u8; 16]> = names
-        .iter()
-        .filter_map(|name| u128::from_str_radix(name, 16).ok())
-        .map(u128::to_be_bytes)
-        .filter(|id| id[0] == first)
-        .collect();
+    let id_of = |name: &str| u128::from_str_radix(name, 16).ok().map(u128::to_be_bytes).filter(|id| id[0] == first);
+    let unfinished: Vec<[u8; 16]> = names.iter().filter_map(|name| id_of(name.strip_suffix(UNFINISHED)?)).collect();
+    let ids: Vec<[u8; 16]> = names.iter().filter_map(|name| id_of(name)).collect();
+    let job = shared.clone();
+    blocking(move || unfinished.iter().try_for_each(|id| remove_unfinished(&job, id))).await?;
     for batch in ids.chunks(FILES_BATCH) {
         let (job, batch) = (shared.clone(), batch.to_vec());
         let found = blocking(move || {
@@ -187,6 +190,18 @@ fn look(shared: &Shared, id: [u8; 16]) -> Result<Found, BlobError> {
         }
     }
     Ok(Found::Unreadable)
+}
+
+/// Removes what a crash left of a file that was being written.
+fn remove_unfinished(shared: &Shared, id: &[u8; 16]) -> Result<(), BlobError> {
+    if is_protected(&shared.files.lock(), id) {
+        return Ok(());
+    }
+    let path = unfinished_path(id);
+    match shared.disk.remove(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("removing", &path, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Removes a finished file; says whether it was there.
