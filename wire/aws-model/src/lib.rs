@@ -15,10 +15,5 @@ pub mod sts;
 use tarn_aws_protocol::ServiceModel;
 
 /// Every service that has generated operations.
-pub static SERVICES: &[&ServiceModel] = &[
-    &athena::SERVICE,
-    &firehose::SERVICE,
-    &glue::SERVICE,
-    &iam::SERVICE,
-    &sts::SERVICE,
-];
+pub static SERVICES: &[&ServiceModel] =
+    &[&athena::SERVICE, &firehose::SERVICE, &glue::SERVICE, &iam::SERVICE, &sts::SERVICE];

@@ -39,7 +39,7 @@ pub fn decode_request(
     request: &Request<'_>,
     limits: DecodeLimits,
 ) -> Result<Value, AwsError> {
-    let value = decode(operation, protocol, request, limits).map_err(|error| error.into_aws_error(protocol))?;
+    let value = read_request(operation, protocol, request, limits).map_err(|error| error.into_aws_error(protocol))?;
     let violations = validate(&value);
     if violations.is_empty() {
         return Ok(value);
@@ -47,7 +47,8 @@ pub fn decode_request(
     Err(AwsError::validation(operation.service, violations_message(&violations)))
 }
 
-fn decode(
+/// Reads an operation's input without regard to the model's constraints.
+pub fn read_request(
     operation: &'static OperationModel,
     protocol: Protocol,
     request: &Request<'_>,

@@ -22,7 +22,7 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
-pub use codec::{Request, decode_request, encode_error, encode_response};
+pub use codec::{Request, decode_request, encode_error, encode_response, read_request};
 pub use error::{AwsError, DecodeError, Fault};
 pub use limits::DecodeLimits;
 pub use model::{ErrorModel, Operation, OperationModel, Protocol, ServiceModel};

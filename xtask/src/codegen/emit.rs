@@ -503,7 +503,16 @@ impl<'a> Emitter<'a> {
         for name in not_served {
             writeln!(text, "    {name:?},")?;
         }
-        text.push_str("];\n");
+        text.push_str("];\n\n");
+        let module = names::snake(&selection.name);
+        writeln!(
+            text,
+            "/// Calls a macro with the type of every operation.\n#[macro_export]\nmacro_rules! {module}_operations {{\n    ($callback:ident) => {{\n        $callback! {{"
+        )?;
+        for name in &selection.operations {
+            writeln!(text, "            $crate::{module}::operations::{name},")?;
+        }
+        text.push_str("        }\n    };\n}\n");
         Ok(text)
     }
 
