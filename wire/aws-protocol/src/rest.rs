@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response};
 use percent_encoding::percent_decode_str;
 
@@ -362,6 +362,13 @@ pub(crate) fn encode(operation: &OperationModel, protocol: Protocol, structure: 
         None => (default_type, json::encode(schema, &Value::Structure(structure.clone()))),
     };
     let mut response = answer(status, content_type, body);
+    // Where the output itself has the content type as a member, an unset member must not read as a set one.
+    let own_type = |member: &Member| {
+        member.location == Location::Header && member.wire_name.eq_ignore_ascii_case(CONTENT_TYPE.as_str())
+    };
+    if schema.members().iter().any(own_type) {
+        response.headers_mut().remove(CONTENT_TYPE);
+    }
     response.headers_mut().extend(headers);
     response
 }
