@@ -108,7 +108,9 @@ impl PartKey {
         let start = out.len();
         out.resize(start + ciphertext.len(), 0);
         let plain = out.get_mut(start..).unwrap_or_default();
-        self.key.open_separate_gather(nonce(index, last), Aad::from(self.aad), ciphertext, tag, plain).map_err(|_| refused)
+        self.key
+            .open_separate_gather(nonce(index, last), Aad::from(self.aad), ciphertext, tag, plain)
+            .map_err(|_| refused)
     }
 }
 

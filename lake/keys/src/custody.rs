@@ -60,7 +60,8 @@ impl Keys {
         let root = match (file.read()?, known) {
             (Some(key), Some(known)) => {
                 let root = RootKey::new(key)?;
-                let same = verify_slices_are_equal(&root.check_value()?, &known.check_value).is_ok() && root.id() == known.id;
+                let same =
+                    verify_slices_are_equal(&root.check_value()?, &known.check_value).is_ok() && root.id() == known.id;
                 if !same {
                     return Err(KeysError::RootKeyWrong { path: file.shown() });
                 }
@@ -79,12 +80,11 @@ impl Keys {
                 };
                 let root = RootKey::new(key)?;
                 let record = RootKeyRecord { id: root.id(), check_value: root.check_value()? };
-                store
-                    .write(move |tx| tx.put(ROOT_KEYS, &current(), &record))
-                    .await
-                    .map_err(|error: WriteError<StoreError>| match error {
+                store.write(move |tx| tx.put(ROOT_KEYS, &current(), &record)).await.map_err(
+                    |error: WriteError<StoreError>| match error {
                         WriteError::Refused(source) | WriteError::Store(source) => KeysError::Store { source },
-                    })?;
+                    },
+                )?;
                 root
             }
         };
@@ -161,20 +161,28 @@ impl RootKeyFile {
             .and_then(|rest| rest.strip_prefix(' '))
             .ok_or_else(|| malformed("its first word is not tarn-root-key-1"))?;
         let mut key = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(digits.trim_end(), key.as_mut_slice()).map_err(|_| malformed("it is not 64 hexadecimal digits"))?;
+        hex::decode_to_slice(digits.trim_end(), key.as_mut_slice())
+            .map_err(|_| malformed("it is not 64 hexadecimal digits"))?;
         Ok(Some(key))
     }
 
     /// Writes the file so that it is there whole or not at all, and durably, before anything is sealed by it.
     fn write(&self, key: &[u8; 32]) -> Result<(), KeysError> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(self.failed("making the directory of"))?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory)
+            .map_err(self.failed("making the directory of"))?;
         let draft = self.directory.join("root.key.new");
         match fs::remove_file(&draft) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.failed("replacing the draft of")(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(self.failed("replacing the draft of")(error));
+            }
             _ => {}
         }
         let text = Zeroizing::new(format!("{FILE_HEADER} {}\n", Zeroizing::new(hex::encode(key)).as_str()));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(self.failed("making"))?;
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(self.failed("making"))?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(self.failed("writing"))?;
         fs::rename(&draft, &self.path).map_err(self.failed("naming"))?;
         let parents = [Some(self.directory.as_path()), self.directory.parent()];

@@ -14,7 +14,11 @@ impl KeyType for Len {
 }
 
 /// `N` bytes for the purpose that `info` names, out of `key`.
-pub(crate) fn derive<const N: usize>(key: &[u8; 32], salt: &[u8], info: &[&[u8]]) -> Result<Zeroizing<[u8; N]>, KeysError> {
+pub(crate) fn derive<const N: usize>(
+    key: &[u8; 32],
+    salt: &[u8],
+    info: &[&[u8]],
+) -> Result<Zeroizing<[u8; N]>, KeysError> {
     let mut out = Zeroizing::new([0; N]);
     Salt::new(HKDF_SHA256, salt)
         .extract(key)

@@ -6,13 +6,17 @@ use tarn_metadata::StoreError;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeysError {
     /// The store holds what was sealed by a root key whose file is gone.
-    #[error("this lake is sealed by a root key, and its file {path} is missing: put the file back from your backup; without it nothing can be read")]
+    #[error(
+        "this lake is sealed by a root key, and its file {path} is missing: put the file back from your backup; without it nothing can be read"
+    )]
     RootKeyMissing {
         /// Where it belongs.
         path: String,
     },
     /// The file holds another root key than the one the store was sealed by.
-    #[error("the root key in {path} is not the one that sealed this lake: put back the file that belongs to this data directory")]
+    #[error(
+        "the root key in {path} is not the one that sealed this lake: put back the file that belongs to this data directory"
+    )]
     RootKeyWrong {
         /// Where it is.
         path: String,

@@ -17,7 +17,8 @@ mod seal;
 mod tests;
 
 pub use chunks::{
-    CHUNK_BYTES, PartKey, RangeOpener, SEALED_CHUNK_BYTES, SealWriter, TAG_BYTES, open_range, open_stream, plain_len, seal_stream, sealed_len,
+    CHUNK_BYTES, PartKey, RangeOpener, SEALED_CHUNK_BYTES, SealWriter, TAG_BYTES, open_range, open_stream, plain_len,
+    seal_stream, sealed_len,
 };
 pub use custody::{Keys, ROOT_KEYS, RootKeyRecord};
 pub use errors::KeysError;

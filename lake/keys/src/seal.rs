@@ -158,7 +158,8 @@ impl RootKey {
     fn wrapping_key(&self, kind: Kind, salt: &[u8; 16]) -> Result<(LessSafeKey, [u8; 32]), KeysError> {
         let derived = derive::<64>(&self.key, salt, &[kind.label()])?;
         let (key, commitment) = derived.split_at(32);
-        let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| KeysError::Library { doing: "making a wrapping key" })?;
+        let key =
+            UnboundKey::new(&AES_256_GCM, key).map_err(|_| KeysError::Library { doing: "making a wrapping key" })?;
         let commitment = commitment.try_into().map_err(|_| KeysError::Library { doing: "making a commitment" })?;
         Ok((LessSafeKey::new(key), commitment))
     }
@@ -183,12 +184,17 @@ impl RootKey {
         let (key, commitment) = self.wrapping_key(kind, &sealed.salt)?;
         verify_slices_are_equal(&commitment, &sealed.commitment).map_err(refused)?;
         let mut bytes = Zeroizing::new(sealed.ciphertext.clone());
-        let plain_len = key.open_in_place(zero_nonce(), Aad::from(context.as_bytes()), &mut bytes).map_err(refused)?.len();
+        let plain_len =
+            key.open_in_place(zero_nonce(), Aad::from(context.as_bytes()), &mut bytes).map_err(refused)?.len();
         bytes.truncate(plain_len);
         Ok(bytes)
     }
 
-    pub(crate) fn data_key(&self, entropy: &dyn Entropy, context: &KeyContext) -> Result<(DataKey, SealedDataKey), KeysError> {
+    pub(crate) fn data_key(
+        &self,
+        entropy: &dyn Entropy,
+        context: &KeyContext,
+    ) -> Result<(DataKey, SealedDataKey), KeysError> {
         let key = Zeroizing::new(entropy.bytes::<32>());
         let sealed = self.seal(entropy, Kind::DataKey, key.as_slice(), context)?;
         Ok((DataKey(Arc::new(key)), SealedDataKey(sealed)))
@@ -204,7 +210,12 @@ impl RootKey {
         Ok(DataKey(Arc::new(key)))
     }
 
-    pub(crate) fn seal_secret(&self, entropy: &dyn Entropy, secret: &[u8], context: &KeyContext) -> Result<SealedSecret, KeysError> {
+    pub(crate) fn seal_secret(
+        &self,
+        entropy: &dyn Entropy,
+        secret: &[u8],
+        context: &KeyContext,
+    ) -> Result<SealedSecret, KeysError> {
         self.seal(entropy, Kind::Secret, secret, context).map(SealedSecret)
     }
 

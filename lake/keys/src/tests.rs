@@ -43,7 +43,13 @@ fn open(key: &PartKey, sealed: &[u8], range: Range<u64>, piece: usize) -> Result
 }
 
 /// Opens what a store gives back, which may be shorter than it should be.
-fn open_fetched(key: &PartKey, stored: &[u8], sealed_bytes: u64, range: Range<u64>, piece: usize) -> Result<Vec<u8>, KeysError> {
+fn open_fetched(
+    key: &PartKey,
+    stored: &[u8],
+    sealed_bytes: u64,
+    range: Range<u64>,
+    piece: usize,
+) -> Result<Vec<u8>, KeysError> {
     let (fetch, mut opener) = open_range(key.clone(), sealed_bytes, range)?;
     let end = (fetch.end as usize).min(stored.len());
     let mut out = Vec::new();
@@ -138,7 +144,10 @@ fn a_part_opens_with_its_own_key_only() {
     let sealed = seal(&key.part(1, [7; 16]).expect("part"), b"zone", 1);
     let opened = keys.open_data_key(&sealed_key, &context).expect("open");
     let check = |key: &DataKey, part, version, good: bool| {
-        assert_eq!(open(&key.part(part, version).expect("part"), &sealed, 0..4, 9).ok(), good.then(|| b"zone".to_vec()));
+        assert_eq!(
+            open(&key.part(part, version).expect("part"), &sealed, 0..4, 9).ok(),
+            good.then(|| b"zone".to_vec())
+        );
     };
     check(&opened, 1, [7; 16], true);
     check(&opened, 2, [7; 16], false);
@@ -158,7 +167,11 @@ fn sealed_keys_open_for_their_context_and_root_only() {
     let (_, data_key) = keys.data_key(&context).expect("data key");
     let secret = keys.seal_secret(b"wJalrXUtnFEMI", &context).expect("secret");
     assert_eq!(keys.open_secret(&secret, &context).expect("open").expose(), b"wJalrXUtnFEMI");
-    for other in [KeyContext::new("iam").part(b"a").part(b"bc"), KeyContext::new("iam"), KeyContext::new("sts").part(b"ab").part(b"c")] {
+    for other in [
+        KeyContext::new("iam").part(b"a").part(b"bc"),
+        KeyContext::new("iam"),
+        KeyContext::new("sts").part(b"ab").part(b"c"),
+    ] {
         assert!(matches!(keys.open_secret(&secret, &other), Err(KeysError::NotAuthentic { .. })));
         assert!(matches!(keys.open_data_key(&data_key, &other), Err(KeysError::NotAuthentic { .. })));
     }
@@ -183,10 +196,15 @@ fn tarn_bytes(secret: &SealedSecret) -> Vec<u8> {
 fn nothing_secret_is_printed_or_repeated() {
     let keys = Keys::ephemeral(&Runtime { entropy: std::sync::Arc::new(SystemEntropy), ..runtime(1) }).expect("keys");
     let context = KeyContext::new("iam");
-    let (one, two) = (keys.seal_secret(b"planted", &context).expect("one"), keys.seal_secret(b"planted", &context).expect("two"));
+    let (one, two) =
+        (keys.seal_secret(b"planted", &context).expect("one"), keys.seal_secret(b"planted", &context).expect("two"));
     assert!(one != two, "every sealing differs");
     let (data_key, sealed) = keys.data_key(&context).expect("data key");
-    let shown = format!("{keys:?} {one:?} {data_key:?} {sealed:?} {:?} {:?}", keys.open_secret(&one, &context), data_key.part(0, [0; 16]));
+    let shown = format!(
+        "{keys:?} {one:?} {data_key:?} {sealed:?} {:?} {:?}",
+        keys.open_secret(&one, &context),
+        data_key.part(0, [0; 16])
+    );
     assert!(!shown.contains("planted") && !shown.contains(&format!("{:?}", b"planted")), "{shown}");
     assert!(!tarn_bytes(&one).windows(7).any(|bytes| bytes == b"planted"));
 }
@@ -195,14 +213,18 @@ fn nothing_secret_is_printed_or_repeated() {
 async fn streams_seal_and_open() {
     let key = part_key();
     let plain = plain(200_000);
-    let pieces = stream::iter(plain.chunks(777).map(|piece| Ok::<_, KeysError>(Bytes::copy_from_slice(piece))).collect::<Vec<_>>());
+    let pieces = stream::iter(
+        plain.chunks(777).map(|piece| Ok::<_, KeysError>(Bytes::copy_from_slice(piece))).collect::<Vec<_>>(),
+    );
     let sealed: Vec<Bytes> = seal_stream(key.clone(), pieces).map(|piece| piece.expect("sealed")).collect().await;
     let sealed = sealed.concat();
     let (fetch, opener) = open_range(key.clone(), sealed.len() as u64, 70_000..190_000).expect("range");
     let fetched = Bytes::copy_from_slice(&sealed[fetch.start as usize..fetch.end as usize]);
     let halves = [fetched.slice(..100), fetched.slice(100..)];
-    let opened: Vec<Bytes> =
-        open_stream(opener, stream::iter(halves.clone().map(Ok::<_, KeysError>))).map(|piece| piece.expect("opened")).collect().await;
+    let opened: Vec<Bytes> = open_stream(opener, stream::iter(halves.clone().map(Ok::<_, KeysError>)))
+        .map(|piece| piece.expect("opened"))
+        .collect()
+        .await;
     assert_eq!(opened.concat(), &plain[70_000..190_000]);
 
     let (_, opener) = open_range(key, sealed.len() as u64, 70_000..190_000).expect("range");
@@ -227,10 +249,15 @@ async fn the_root_key_is_kept_and_checked() {
     assert_eq!(adopted.root_key_id(), keys.root_key_id());
 
     let good = std::fs::read_to_string(&file).expect("read");
-    let other = Keys::open_or_create(&dir.path().join("other"), &MemoryStore::new(), &runtime(2)).await.expect("other lake");
+    let other =
+        Keys::open_or_create(&dir.path().join("other"), &MemoryStore::new(), &runtime(2)).await.expect("other lake");
     assert_ne!(other.root_key_id(), keys.root_key_id());
     let other = std::fs::read_to_string(dir.path().join("other/root.key")).expect("read");
-    for (text, expected) in [(other.as_str(), "is not the one that sealed this lake"), ("", "first word"), ("tarn-root-key-1 abc\n", "64 hexadecimal")] {
+    for (text, expected) in [
+        (other.as_str(), "is not the one that sealed this lake"),
+        ("", "first word"),
+        ("tarn-root-key-1 abc\n", "64 hexadecimal"),
+    ] {
         std::fs::write(&file, text).expect("write");
         let error = Keys::open_or_create(&custody, &store, &runtime(1)).await.expect_err("refused").to_string();
         assert!(error.contains(expected), "{error}");

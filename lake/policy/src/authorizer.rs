@@ -60,7 +60,13 @@ impl LakeAuthorizer {
         Ok(ResourcePolicy { owner: AccountId::new(resource.account.clone()).ok(), policy: None })
     }
 
-    fn refusal(&self, principal: &Principal, policies: &[Arc<Policy>], requirement: &Requirement, request: &Context) -> Option<DeniedBecause> {
+    fn refusal(
+        &self,
+        principal: &Principal,
+        policies: &[Arc<Policy>],
+        requirement: &Requirement,
+        request: &Context,
+    ) -> Option<DeniedBecause> {
         let of_resource = match requirement.resource.as_ref().map(|resource| self.resource_policy(resource)) {
             None => ResourcePolicy::default(),
             Some(Ok(found)) => found,
@@ -79,7 +85,12 @@ impl LakeAuthorizer {
 }
 
 impl Authorizer for LakeAuthorizer {
-    fn authorize(&self, principal: &Principal, requirements: Vec<Requirement>, context: &Context) -> Result<Authorized, Denied> {
+    fn authorize(
+        &self,
+        principal: &Principal,
+        requirements: Vec<Requirement>,
+        context: &Context,
+    ) -> Result<Authorized, Denied> {
         let denied = |requirement: Option<&Requirement>, because| Denied {
             principal: principal.clone(),
             action: requirement.map_or("this operation", |requirement| requirement.action),
@@ -91,7 +102,9 @@ impl Authorizer for LakeAuthorizer {
             return Err(denied(None, DeniedBecause::NothingAllows));
         }
         let policies = match &principal.kind {
-            PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } => self.identities.identity_policies(principal),
+            PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } => {
+                self.identities.identity_policies(principal)
+            }
             PrincipalKind::Root | PrincipalKind::Service { .. } | PrincipalKind::Anonymous => Ok(Vec::new()),
         };
         let policies = policies.map_err(|_| denied(requirements.first(), DeniedBecause::PoliciesUnreadable))?;

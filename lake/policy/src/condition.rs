@@ -117,7 +117,9 @@ impl Operator {
     fn value(self, text: &str, variables: Variables) -> Option<Value> {
         Some(match self.compare {
             Compare::Text => Value::Text(Pattern::compile(text, Wildcards::Literal, variables).ok()?),
-            Compare::TextIgnoringCase => Value::TextIgnoringCase(Pattern::compile(text, Wildcards::Literal, variables).ok()?),
+            Compare::TextIgnoringCase => {
+                Value::TextIgnoringCase(Pattern::compile(text, Wildcards::Literal, variables).ok()?)
+            }
             Compare::TextLike => Value::Text(Pattern::compile(text, Wildcards::Match, variables).ok()?),
             Compare::Number(order) => Value::Number(order, Decimal::parse(text)?),
             Compare::Date(order) => Value::Date(order, date(text)?),
@@ -146,8 +148,14 @@ impl Value {
 }
 
 impl Condition {
-    pub(crate) fn compile(operator: &str, key: &str, values: &[String], variables: Variables) -> Result<Self, PolicyProblem> {
-        let parsed = Operator::parse(operator).ok_or_else(|| PolicyProblem::ConditionOperator { found: operator.to_owned() })?;
+    pub(crate) fn compile(
+        operator: &str,
+        key: &str,
+        values: &[String],
+        variables: Variables,
+    ) -> Result<Self, PolicyProblem> {
+        let parsed =
+            Operator::parse(operator).ok_or_else(|| PolicyProblem::ConditionOperator { found: operator.to_owned() })?;
         if !key.split_once(':').is_some_and(|(vendor, name)| !vendor.is_empty() && !name.is_empty()) {
             return Err(PolicyProblem::ConditionKey { found: key.to_owned() });
         }
@@ -216,7 +224,11 @@ impl Decimal {
         };
         let (integer, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let all_digits = integer.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
-        if !all_digits || integer.len() + fraction.len() == 0 || integer.len() > Self::INTEGER_DIGITS_MAX || fraction.len() > Self::FRACTION_DIGITS_MAX {
+        if !all_digits
+            || integer.len() + fraction.len() == 0
+            || integer.len() > Self::INTEGER_DIGITS_MAX
+            || fraction.len() > Self::FRACTION_DIGITS_MAX
+        {
             return None;
         }
         let scaled = format!("{integer}{fraction:0<width$}", width = Self::FRACTION_DIGITS_MAX).parse::<i128>().ok()?;

@@ -61,7 +61,11 @@ impl Statement {
             return Mention::None;
         }
         let mention = self.principals.mention(facts.principal(), self.effect);
-        if mention != Mention::None && self.conditions.iter().all(|condition| condition.holds(facts)) { mention } else { Mention::None }
+        if mention != Mention::None && self.conditions.iter().all(|condition| condition.holds(facts)) {
+            mention
+        } else {
+            Mention::None
+        }
     }
 }
 
@@ -108,7 +112,9 @@ impl Policy {
         };
         match self.resource_texts.iter().find(|text| !inside(text)) {
             None => Ok(()),
-            Some(found) => Err(PolicyError { kind: self.kind, problem: PolicyProblem::Resource { found: found.clone() } }),
+            Some(found) => {
+                Err(PolicyError { kind: self.kind, problem: PolicyProblem::Resource { found: found.clone() } })
+            }
         }
     }
 }

@@ -108,11 +108,19 @@ impl fmt::Display for PolicyError {
             PolicyProblem::Version { found } => {
                 write!(f, "The policy must contain a valid version string: `2012-10-17` or `2008-10-17`, not `{found}`")
             }
-            PolicyProblem::Missing { element: "Action" } if identity => f.write_str("Policy statement must contain actions."),
-            PolicyProblem::Missing { element: "Resource" } if identity => f.write_str("Policy statement must contain resources."),
-            PolicyProblem::Missing { element } if identity => write!(f, "Syntax errors in policy: the element {element} is missing"),
+            PolicyProblem::Missing { element: "Action" } if identity => {
+                f.write_str("Policy statement must contain actions.")
+            }
+            PolicyProblem::Missing { element: "Resource" } if identity => {
+                f.write_str("Policy statement must contain resources.")
+            }
+            PolicyProblem::Missing { element } if identity => {
+                write!(f, "Syntax errors in policy: the element {element} is missing")
+            }
             PolicyProblem::Missing { element } => write!(f, "Missing required field {element}"),
-            PolicyProblem::Effect { found } if identity => write!(f, "Syntax errors in policy: the effect `{found}` is neither Allow nor Deny"),
+            PolicyProblem::Effect { found } if identity => {
+                write!(f, "Syntax errors in policy: the effect `{found}` is neither Allow nor Deny")
+            }
             PolicyProblem::Effect { found } => write!(f, "Invalid effect: {found}"),
             PolicyProblem::PrincipalNotAllowed => f.write_str("Policy document should not specify a principal."),
             PolicyProblem::Principal { found } => write!(
@@ -120,20 +128,34 @@ impl fmt::Display for PolicyError {
                 "Invalid principal in policy: `{found}`; name `*`, an account, or the ARN of a user or role as AWS, or a service as Service"
             ),
             PolicyProblem::Action { found } if identity => {
-                write!(f, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.; `{found}` is not")
+                write!(
+                    f,
+                    "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.; `{found}` is not"
+                )
             }
             PolicyProblem::Action { found } => write!(f, "Policy has invalid action: {found}"),
-            PolicyProblem::Resource { found } if identity => write!(f, "Resource {found} must be in ARN format or \"*\"."),
+            PolicyProblem::Resource { found } if identity => {
+                write!(f, "Resource {found} must be in ARN format or \"*\".")
+            }
             PolicyProblem::Resource { found } => write!(f, "Policy has invalid resource: {found}"),
             PolicyProblem::ConditionOperator { found } if identity => write!(f, "Invalid Condition type : {found}"),
             PolicyProblem::ConditionOperator { found } => write!(f, "Invalid Condition type : {found}"),
             PolicyProblem::ConditionKey { found } if identity => {
-                write!(f, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.; `{found}` is not")
+                write!(
+                    f,
+                    "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.; `{found}` is not"
+                )
             }
             PolicyProblem::ConditionKey { found } => write!(f, "Policy has an invalid condition key: {found}"),
-            PolicyProblem::ConditionValue { operator, found } => write!(f, "The value `{found}` cannot be compared by {operator}."),
-            PolicyProblem::Sid { found } => write!(f, "Statement IDs (SID) must be alpha-numeric: `{found}` does not match [0-9A-Za-z]*"),
-            PolicyProblem::SidRepeated { sid } => write!(f, "Statement IDs (SID) in a single policy must be unique; `{sid}` is repeated."),
+            PolicyProblem::ConditionValue { operator, found } => {
+                write!(f, "The value `{found}` cannot be compared by {operator}.")
+            }
+            PolicyProblem::Sid { found } => {
+                write!(f, "Statement IDs (SID) must be alpha-numeric: `{found}` does not match [0-9A-Za-z]*")
+            }
+            PolicyProblem::SidRepeated { sid } => {
+                write!(f, "Statement IDs (SID) in a single policy must be unique; `{sid}` is repeated.")
+            }
         }
     }
 }

@@ -93,7 +93,13 @@ impl Decision {
     }
 }
 
-fn verdict<'p>(set: PolicySet, policies: impl Iterator<Item = &'p Policy>, action: &str, resource: &str, facts: &Facts<'_>) -> Verdict {
+fn verdict<'p>(
+    set: PolicySet,
+    policies: impl Iterator<Item = &'p Policy>,
+    action: &str,
+    resource: &str,
+    facts: &Facts<'_>,
+) -> Verdict {
     let mut best = Verdict::ImplicitDeny;
     for (policy_at, policy) in policies.enumerate() {
         for (statement_at, statement) in policy.statements.iter().enumerate() {
@@ -121,7 +127,8 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
     let resource = resource.map_or_else(|| "*".to_owned(), Arn::to_string);
     let same_account = resource_owner.is_none_or(|owner| *owner == principal.account);
 
-    let identity = verdict(PolicySet::Identity, sets.identity.iter().map(|policy| &**policy), &action, &resource, &facts);
+    let identity =
+        verdict(PolicySet::Identity, sets.identity.iter().map(|policy| &**policy), &action, &resource, &facts);
     let of_resource = verdict(PolicySet::Resource, sets.resource.into_iter(), &action, &resource, &facts);
 
     let allowed = |by| Decision { refused: None, by };
@@ -140,7 +147,9 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
     let (identity_allows, by_identity) = match (&principal.kind, identity) {
         (PrincipalKind::Root | PrincipalKind::Service { .. }, _) => (true, None),
         (PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. }, Verdict::Allow(by)) => (true, Some(by)),
-        (PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. }, _) | (PrincipalKind::Anonymous, _) => (false, None),
+        (PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. }, _) | (PrincipalKind::Anonymous, _) => {
+            (false, None)
+        }
     };
     match (&principal.kind, of_resource) {
         (PrincipalKind::Anonymous, Verdict::Allow(by)) => return allowed(Some(by)),

@@ -33,7 +33,12 @@ pub(crate) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// `own` are the requirement's keys, `request` those of the request; the former win.
-    pub(crate) fn new(principal: &'a Principal, resource_owner: Option<&'a AccountId>, own: &'a Context, request: &'a Context) -> Self {
+    pub(crate) fn new(
+        principal: &'a Principal,
+        resource_owner: Option<&'a AccountId>,
+        own: &'a Context,
+        request: &'a Context,
+    ) -> Self {
         Self { principal, resource_owner, own, request, derived: OnceCell::new() }
     }
 

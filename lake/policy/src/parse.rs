@@ -2,7 +2,9 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
 
 use crate::condition::Condition;
-use crate::document::{Effect, Matcher, POLICY_SIZE_BYTES_MAX, Policy, PolicyKind, RESOURCE_POLICY_SIZE_BYTES_MAX, Statement};
+use crate::document::{
+    Effect, Matcher, POLICY_SIZE_BYTES_MAX, Policy, PolicyKind, RESOURCE_POLICY_SIZE_BYTES_MAX, Statement,
+};
 use crate::errors::{PolicyError, PolicyProblem};
 use crate::json::Json;
 use crate::pattern::{Pattern, Variables, Wildcards};
@@ -29,7 +31,8 @@ fn parse(text: &str, kind: PolicyKind) -> Parsed<Policy> {
     if text.len() > size_bytes_max {
         return Err(PolicyProblem::TooLarge { size_bytes: text.len(), size_bytes_max });
     }
-    let json: Json = serde_json::from_str(text).map_err(|error| PolicyProblem::NotJson { reason: error.to_string() })?;
+    let json: Json =
+        serde_json::from_str(text).map_err(|error| PolicyProblem::NotJson { reason: error.to_string() })?;
     let Json::Object(members) = json else {
         return Err(PolicyProblem::NotJson { reason: format!("a policy is an object, not {}", json.noun()) });
     };
@@ -43,7 +46,9 @@ fn parse(text: &str, kind: PolicyKind) -> Parsed<Policy> {
             ("Id", Json::Text(_)) => {}
             ("Statement", value) => statements = Some(value),
             ("Version" | "Id", other) => return Err(syntax(format!("{name} must be a string, not {}", other.noun()))),
-            (other, _) => return Err(syntax(format!("the element `{other}` is not known; use Version, Id and Statement"))),
+            (other, _) => {
+                return Err(syntax(format!("the element `{other}` is not known; use Version, Id and Statement")));
+            }
         }
     }
     let statements = match statements {
@@ -86,8 +91,12 @@ impl Reader<'_> {
             match name.as_str() {
                 "Sid" => sid = Some(self.sid(value)?),
                 "Effect" => effect = Some(effect_of(value)?),
-                "Principal" => once(&mut principals, Principals::These(self.principals(value)?), "Principal and NotPrincipal")?,
-                "NotPrincipal" => once(&mut principals, Principals::AllBut(self.principals(value)?), "Principal and NotPrincipal")?,
+                "Principal" => {
+                    once(&mut principals, Principals::These(self.principals(value)?), "Principal and NotPrincipal")?
+                }
+                "NotPrincipal" => {
+                    once(&mut principals, Principals::AllBut(self.principals(value)?), "Principal and NotPrincipal")?
+                }
                 "Action" => once(&mut actions, self.actions(value, false)?, "Action and NotAction")?,
                 "NotAction" => once(&mut actions, self.actions(value, true)?, "Action and NotAction")?,
                 "Resource" => once(&mut resources, self.resources(value, false)?, "Resource and NotResource")?,
@@ -141,7 +150,9 @@ impl Reader<'_> {
                 }
                 Ok(named)
             }
-            other => Err(syntax(format!("Principal must be `*` or an object with AWS or Service, not {}", other.noun()))),
+            other => {
+                Err(syntax(format!("Principal must be `*` or an object with AWS or Service, not {}", other.noun())))
+            }
         }
     }
 
@@ -151,17 +162,26 @@ impl Reader<'_> {
         for text in texts(json, "Action")? {
             let refused = || PolicyProblem::Action { found: text.clone() };
             let named = text.split_once(':').filter(|(vendor, name)| {
-                let plain = !vendor.is_empty() && vendor.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+                let plain =
+                    !vendor.is_empty() && vendor.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
                 let mine = self.kind == PolicyKind::Identity || vendor.eq_ignore_ascii_case("s3");
-                let name_legal = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'*' || byte == b'?');
+                let name_legal = !name.is_empty()
+                    && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'*' || byte == b'?');
                 plain && mine && name_legal
             });
             if text != "*" && named.is_none() {
                 return Err(refused());
             }
-            patterns.push(Pattern::compile(&text.to_ascii_lowercase(), Wildcards::Match, Variables::Literal).map_err(|_| refused())?);
+            patterns.push(
+                Pattern::compile(&text.to_ascii_lowercase(), Wildcards::Match, Variables::Literal)
+                    .map_err(|_| refused())?,
+            );
         }
-        if patterns.is_empty() { Err(PolicyProblem::Missing { element: "Action" }) } else { Ok(Matcher { negated, patterns }) }
+        if patterns.is_empty() {
+            Err(PolicyProblem::Missing { element: "Action" })
+        } else {
+            Ok(Matcher { negated, patterns })
+        }
     }
 
     fn resources(&mut self, json: &Json, negated: bool) -> Parsed<Matcher> {
@@ -174,7 +194,11 @@ impl Reader<'_> {
             patterns.push(Pattern::compile(&text, Wildcards::Match, self.variables).map_err(|_| refused())?);
             self.resource_texts.push(text);
         }
-        if patterns.is_empty() { Err(PolicyProblem::Missing { element: "Resource" }) } else { Ok(Matcher { negated, patterns }) }
+        if patterns.is_empty() {
+            Err(PolicyProblem::Missing { element: "Resource" })
+        } else {
+            Ok(Matcher { negated, patterns })
+        }
     }
 
     fn conditions(&self, json: &Json) -> Parsed<Vec<Condition>> {
@@ -214,7 +238,9 @@ fn effect_of(json: &Json) -> Parsed<Effect> {
 fn is_arn_like(text: &str) -> bool {
     let mut parts = text.splitn(6, ':');
     let (arn, partition, rest) = (parts.next(), parts.next(), parts.count());
-    arn == Some("arn") && partition.is_some_and(|partition| !partition.is_empty()) && (rest == 4 || (rest >= 1 && text.ends_with('*')))
+    arn == Some("arn")
+        && partition.is_some_and(|partition| !partition.is_empty())
+        && (rest == 4 || (rest >= 1 && text.ends_with('*')))
 }
 
 /// One value or a list of them, as text.
@@ -223,7 +249,9 @@ fn texts(json: &Json, element: &str) -> Parsed<Vec<String>> {
         Json::Text(text) => Ok(text.clone()),
         Json::Number(text) => Ok(text.clone()),
         Json::Bool(value) => Ok(value.to_string()),
-        Json::Null | Json::Array(_) | Json::Object(_) => Err(syntax(format!("a value of {element} must be a string, not {}", json.noun()))),
+        Json::Null | Json::Array(_) | Json::Object(_) => {
+            Err(syntax(format!("a value of {element} must be a string, not {}", json.noun())))
+        }
     };
     match json {
         Json::Array(list) => list.iter().map(one).collect(),

@@ -224,7 +224,11 @@ impl ArnPattern {
         let (mut start, mut inside) = (0, false);
         for (at, c) in text.char_indices() {
             match c {
-                '$' if variables == Variables::Resolve && text.get(at + 1..).is_some_and(|rest| rest.starts_with('{')) => inside = true,
+                '$' if variables == Variables::Resolve
+                    && text.get(at + 1..).is_some_and(|rest| rest.starts_with('{')) =>
+                {
+                    inside = true
+                }
                 '}' => inside = false,
                 ':' if !inside && parts.len() < 5 => {
                     parts.push(text.get(start..at).unwrap_or_default());
@@ -234,8 +238,10 @@ impl ArnPattern {
             }
         }
         parts.push(text.get(start..).unwrap_or_default());
-        let compiled =
-            parts.into_iter().map(|part| Pattern::compile(part, Wildcards::Match, variables)).collect::<Result<Vec<_>, _>>()?;
+        let compiled = parts
+            .into_iter()
+            .map(|part| Pattern::compile(part, Wildcards::Match, variables))
+            .collect::<Result<Vec<_>, _>>()?;
         match <[Pattern; 6]>::try_from(compiled) {
             Ok(parts) => Ok(Self::Parts(Box::new(parts))),
             Err(_) => Pattern::compile(text, Wildcards::Match, variables).map(Self::Whole),

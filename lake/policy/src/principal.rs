@@ -62,7 +62,12 @@ impl Principal {
 
     /// A user at the path `/`.
     pub fn user(account: AccountId, name: impl Into<String>, id: impl Into<String>) -> Self {
-        Self { kind: PrincipalKind::User { name: name.into(), path: "/".to_owned() }, account, id: id.into(), access_key_id: None }
+        Self {
+            kind: PrincipalKind::User { name: name.into(), path: "/".to_owned() },
+            account,
+            id: id.into(),
+            access_key_id: None,
+        }
     }
 
     /// A service of the lake that acts for `account`.

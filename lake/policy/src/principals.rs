@@ -55,7 +55,9 @@ impl Named {
         let (kind, name) = arn.resource.split_once('/').unwrap_or((arn.resource.as_str(), ""));
         match (arn.service.as_str(), kind, name) {
             ("iam", "root", "") => Some(Self::Account(account)),
-            ("iam", "user" | "role", name) | ("sts", "assumed-role", name) if !name.is_empty() && !wild => Some(Self::Arn(arn)),
+            ("iam", "user" | "role", name) | ("sts", "assumed-role", name) if !name.is_empty() && !wild => {
+                Some(Self::Arn(arn))
+            }
             _ => None,
         }
     }
@@ -71,7 +73,11 @@ impl Named {
             },
             Self::Account(_) => Mention::None,
             Self::Arn(arn) => {
-                if principal.arn().as_ref() == Some(arn) || role_arn(principal).as_ref() == Some(arn) { Mention::Direct } else { Mention::None }
+                if principal.arn().as_ref() == Some(arn) || role_arn(principal).as_ref() == Some(arn) {
+                    Mention::Direct
+                } else {
+                    Mention::None
+                }
             }
             Self::Service(service) => match &principal.kind {
                 PrincipalKind::Service { name } if name == service => Mention::Direct,

@@ -175,7 +175,9 @@ impl fmt::Display for Denied {
                 write!(f, " because no resource-based policy allows the {action} action")
             }
             DeniedBecause::NothingAllows => write!(f, " because no identity-based policy allows the {action} action"),
-            DeniedBecause::NoResourcePolicyAllows => write!(f, " because no resource-based policy allows the {action} action"),
+            DeniedBecause::NoResourcePolicyAllows => {
+                write!(f, " because no resource-based policy allows the {action} action")
+            }
             DeniedBecause::IdentityPolicy => f.write_str(" with an explicit deny in an identity-based policy"),
             DeniedBecause::ResourcePolicy => f.write_str(" with an explicit deny in a resource-based policy"),
             DeniedBecause::PoliciesUnreadable => f.write_str(" because its policies could not be read; try again"),

@@ -1,0 +1,242 @@
+//! Who is let through: same account, across accounts, nobody, root, services; and that the proof follows the decision.
+
+use super::*;
+
+/// Allows, denies, or says nothing of `s3:GetObject` on `b/k`.
+fn statement(effect: &str, principal: &str) -> String {
+    one(&format!(r#""Effect":"{effect}",{principal}"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*""#))
+}
+
+fn ask(principal: &Principal, action: &str, identities: &[String], resource_text: Option<&str>) -> Decision {
+    let identities: Vec<_> = identities.iter().map(|text| identity(text)).collect();
+    let policy = resource_text.map(resource);
+    let question = Question {
+        principal,
+        action,
+        resource: Some(&Arn::s3_object("b", "k")),
+        resource_owner: Some(&account(OWNER)),
+        own: &Context::new(),
+        request: &Context::new(),
+    };
+    decide(&question, &PolicySets { identity: &identities, resource: policy.as_ref() })
+}
+
+const ANYONE: &str = r#""Principal":"*","#;
+const OWNER_ACCOUNT: &str = r#""Principal":{"AWS":"111111111111"},"#;
+const OTHER_ACCOUNT: &str = r#""Principal":{"AWS":"arn:aws:iam::222222222222:root"},"#;
+const ADA: &str = r#""Principal":{"AWS":"arn:aws:iam::111111111111:user/ada"},"#;
+const EVE: &str = r#""Principal":{"AWS":"arn:aws:iam::222222222222:user/eve"},"#;
+
+#[test]
+fn identities_and_resources_combine() {
+    use DeniedBecause::*;
+    let check =
+        |principal: &Principal, own: Option<&str>, of_bucket: Option<(&str, &str)>, expected: Option<DeniedBecause>| {
+            let own: Vec<_> = own.into_iter().map(|effect| statement(effect, "")).collect();
+            let of_bucket_text = of_bucket.map(|(effect, principal)| statement(effect, principal));
+            let decision = ask(principal, "s3:GetObject", &own, of_bucket_text.as_deref());
+            assert_eq!(decision.refused, expected, "{principal:?} own {own:?} bucket {of_bucket:?}");
+        };
+    let (ada, eve) = (user(OWNER, "ada"), user(OTHER, "eve"));
+    let (root, foreign_root) = (Principal::root(account(OWNER)), Principal::root(account(OTHER)));
+    let (service, anonymous) = (Principal::service(account(OWNER), "glue.amazonaws.com"), Principal::anonymous());
+
+    // The same account: either is enough.
+    check(&ada, None, None, Some(NothingAllows));
+    check(&ada, Some("Allow"), None, None);
+    check(&ada, None, Some(("Allow", ADA)), None);
+    check(&ada, None, Some(("Allow", ANYONE)), None);
+    check(&ada, None, Some(("Allow", OWNER_ACCOUNT)), Some(NothingAllows));
+    check(&ada, None, Some(("Allow", EVE)), Some(NothingAllows));
+    check(&ada, Some("Deny"), Some(("Allow", ADA)), Some(IdentityPolicy));
+    check(&ada, Some("Allow"), Some(("Deny", ANYONE)), Some(ResourcePolicy));
+    check(&ada, Some("Allow"), Some(("Deny", OWNER_ACCOUNT)), Some(ResourcePolicy));
+    check(&ada, Some("Allow"), Some(("Deny", EVE)), None);
+    // Across accounts: both are needed.
+    check(&eve, Some("Allow"), None, Some(NoResourcePolicyAllows));
+    check(&eve, None, Some(("Allow", EVE)), Some(NothingAllows));
+    check(&eve, None, Some(("Allow", ANYONE)), Some(NothingAllows));
+    check(&eve, Some("Allow"), Some(("Allow", EVE)), None);
+    check(&eve, Some("Allow"), Some(("Allow", OTHER_ACCOUNT)), None);
+    check(&eve, Some("Allow"), Some(("Allow", ADA)), Some(NoResourcePolicyAllows));
+    check(&eve, Some("Deny"), Some(("Allow", ANYONE)), Some(IdentityPolicy));
+    // Roots and services of an account.
+    check(&root, None, None, None);
+    check(&root, None, Some(("Deny", ANYONE)), Some(ResourcePolicy));
+    check(&foreign_root, None, None, Some(NoResourcePolicyAllows));
+    check(&foreign_root, None, Some(("Allow", OTHER_ACCOUNT)), None);
+    check(&foreign_root, None, Some(("Allow", EVE)), Some(NoResourcePolicyAllows));
+    check(&service, None, None, None);
+    check(&service, None, Some(("Deny", ANYONE)), Some(ResourcePolicy));
+    // Nobody.
+    check(&anonymous, None, None, Some(NothingAllows));
+    check(&anonymous, None, Some(("Allow", ANYONE)), None);
+    check(&anonymous, None, Some(("Allow", OWNER_ACCOUNT)), Some(NothingAllows));
+    check(&anonymous, None, Some(("Deny", ANYONE)), Some(ResourcePolicy));
+}
+
+#[test]
+fn not_principal_errs_on_the_side_of_no() {
+    let check = |principal: &Principal, effect: &str, not: &str, expected: bool| {
+        let own = if principal.is_anonymous() {
+            vec![]
+        } else {
+            vec![one(r#""Effect":"Allow","Action":"*","Resource":"*""#)]
+        };
+        let own = if effect == "Allow" { vec![] } else { own };
+        let text = statement(effect, &format!(r#""NotPrincipal":{{"AWS":{not}}},"#));
+        assert_eq!(
+            ask(principal, "s3:GetObject", &own, Some(&text)).is_allowed(),
+            expected,
+            "{principal:?} {effect} but {not}"
+        );
+    };
+    let (ada, bob) = (user(OWNER, "ada"), user(OWNER, "bob"));
+    check(&ada, "Deny", r#"["arn:aws:iam::111111111111:user/ada","111111111111"]"#, true);
+    check(&ada, "Deny", r#""arn:aws:iam::111111111111:user/ada""#, false);
+    check(&bob, "Deny", r#"["arn:aws:iam::111111111111:user/ada","111111111111"]"#, false);
+    check(&bob, "Allow", r#""arn:aws:iam::111111111111:user/ada""#, true);
+    check(&ada, "Allow", r#""arn:aws:iam::111111111111:user/ada""#, false);
+    check(&ada, "Allow", r#""111111111111""#, false);
+    check(&ada, "Allow", r#""*""#, false);
+    check(&Principal::anonymous(), "Deny", r#""111111111111""#, false);
+}
+
+#[test]
+fn root_can_always_unlock_its_bucket() {
+    let locked = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::b","arn:aws:s3:::b/*"]}}"#;
+    let check = |principal: &Principal, action: &str, expected: bool| {
+        assert_eq!(ask(principal, action, &[], Some(locked)).is_allowed(), expected, "{principal:?} {action}");
+    };
+    let root = Principal::root(account(OWNER));
+    check(&root, "s3:PutBucketPolicy", true);
+    check(&root, "s3:GetBucketPolicy", true);
+    check(&root, "s3:DeleteBucketPolicy", true);
+    check(&root, "s3:DeleteBucket", false);
+    check(&user(OWNER, "ada"), "s3:PutBucketPolicy", false);
+    check(&Principal::root(account(OTHER)), "s3:PutBucketPolicy", false);
+}
+
+#[test]
+fn actions_and_resources_match() {
+    let check = |elements: &str, action: &str, resource: Option<&str>, expected: bool| {
+        let policy = identity(&one(&format!(r#""Effect":"Allow",{elements}"#)));
+        let arn = resource.map(|text| Arn::parse(text).expect("arn"));
+        let question = Question {
+            principal: &user(OWNER, "ada"),
+            action,
+            resource: arn.as_ref(),
+            resource_owner: None,
+            own: &Context::new(),
+            request: &Context::new(),
+        };
+        assert_eq!(
+            decide(&question, &PolicySets { identity: &[policy], resource: None }).is_allowed(),
+            expected,
+            "{elements}: {action} {resource:?}"
+        );
+    };
+    let object = Some("arn:aws:s3:::b/k");
+    check(r#""Action":"S3:gEt*","Resource":"*""#, "s3:GetObject", object, true);
+    check(r#""Action":"s3:Get?bject","Resource":"*""#, "s3:GetObject", object, true);
+    check(r#""Action":"s3:Get","Resource":"*""#, "s3:GetObject", object, false);
+    check(r#""Action":"s3:GetObject*","Resource":"*""#, "s3:GetObjectVersion", object, true);
+    check(r#""NotAction":"s3:Get*","Resource":"*""#, "s3:PutObject", object, true);
+    check(r#""NotAction":"s3:Get*","Resource":"*""#, "s3:GetObject", object, false);
+    check(r#""Action":"*","Resource":"arn:aws:s3:::B/*""#, "s3:GetObject", object, false);
+    check(r#""Action":"*","Resource":"arn:aws:s3:::b""#, "s3:GetObject", object, false);
+    check(r#""Action":"*","Resource":"arn:aws:s3:::b*""#, "s3:GetObject", object, true);
+    check(r#""Action":"*","NotResource":"arn:aws:s3:::b/*""#, "s3:GetObject", object, false);
+    check(r#""Action":"*","NotResource":"arn:aws:s3:::c/*""#, "s3:GetObject", object, true);
+    // Actions without a resource match `*` only.
+    check(r#""Action":"*","Resource":"*""#, "s3:ListAllMyBuckets", None, true);
+    check(r#""Action":"*","Resource":"arn:aws:s3:::*""#, "s3:ListAllMyBuckets", None, false);
+}
+
+struct Fixed {
+    own: Vec<Arc<Policy>>,
+    of_bucket: Option<Arc<Policy>>,
+    readable: bool,
+}
+
+impl IdentityPolicies for Fixed {
+    fn identity_policies(&self, _: &Principal) -> Result<Vec<Arc<Policy>>, PoliciesUnreadable> {
+        if self.readable { Ok(self.own.clone()) } else { Err(PoliciesUnreadable { reason: "disk".to_owned() }) }
+    }
+}
+
+impl ResourcePolicies for Fixed {
+    fn resource_policy(&self, resource: &Arn) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
+        let mine = resource.service == "s3";
+        Ok(mine.then(|| ResourcePolicy { owner: Some(account(OWNER)), policy: self.of_bucket.clone() }))
+    }
+}
+
+fn authorizer(own: &[String], of_bucket: Option<&str>, readable: bool) -> LakeAuthorizer {
+    let fixed = Arc::new(Fixed {
+        own: own.iter().map(|text| identity(text)).collect(),
+        of_bucket: of_bucket.map(|text| Arc::new(resource(text))),
+        readable,
+    });
+    LakeAuthorizer::new(fixed.clone(), vec![fixed])
+}
+
+#[test]
+fn a_proof_needs_every_requirement() {
+    let lake = authorizer(&[statement("Allow", "")], None, true);
+    let get = Requirement::new("s3:GetObject", Arn::s3_object("b", "k"));
+    let put = Requirement::new("s3:PutObject", Arn::s3_object("b", "k"));
+    let ada = user(OWNER, "ada");
+    let proof = lake.authorize(&ada, vec![get.clone()], &Context::new()).expect("allowed");
+    assert_eq!((proof.principal(), proof.requirements()), (&ada, [get.clone()].as_slice()));
+
+    let denied = lake.authorize(&ada, vec![get.clone(), put], &Context::new()).expect_err("denied");
+    assert_eq!(
+        denied.to_string(),
+        "User: arn:aws:iam::111111111111:user/ada is not authorized to perform: s3:PutObject on resource: \"arn:aws:s3:::b/k\" \
+         because no identity-based policy allows the s3:PutObject action"
+    );
+    assert!(lake.authorize(&ada, vec![], &Context::new()).is_ok());
+    assert!(lake.authorize(&Principal::anonymous(), vec![], &Context::new()).is_err());
+    // A catalog's ARN says whose it is; another account's is not reached by an identity policy alone.
+    let all = authorizer(&[one(r#""Effect":"Allow","Action":"*","Resource":"*""#)], None, true);
+    let table =
+        |owner: &str| vec![Requirement::new("glue:GetTable", Arn::new("glue", "us-east-1", owner, "table/raw/t"))];
+    assert!(all.authorize(&ada, table(OWNER), &Context::new()).is_ok());
+    assert!(all.authorize(&ada, table(OTHER), &Context::new()).is_err());
+    assert!(all.authorize(&Principal::root(account(OTHER)), table(OWNER), &Context::new()).is_err());
+
+    let broken = authorizer(&[], None, false);
+    let denied = broken.authorize(&ada, vec![get], &Context::new()).expect_err("unreadable policies refuse");
+    assert_eq!(denied.because, DeniedBecause::PoliciesUnreadable);
+}
+
+#[test]
+fn requirements_keys_win_over_the_requests() {
+    let text =
+        one(r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"s3:prefix":"mine/"}}"#);
+    let lake = authorizer(&[text], None, true);
+    let list = |prefix: &str| Requirement::new("s3:ListBucket", Arn::s3_bucket("b")).with("s3:prefix", prefix);
+    let header = Context::new().with("s3:prefix", "mine/");
+    assert!(lake.authorize(&user(OWNER, "ada"), vec![list("mine/")], &header).is_ok());
+    assert!(lake.authorize(&user(OWNER, "ada"), vec![list("yours/")], &header).is_err());
+}
+
+#[test]
+fn decisions_name_their_statement() {
+    let own = [statement("Allow", ""), statement("Deny", "")];
+    let decision = ask(&user(OWNER, "ada"), "s3:GetObject", &own, None);
+    assert_eq!(decision.by, Some(StatementRef { set: PolicySet::Identity, policy: 1, statement: 0 }));
+}
+
+#[test]
+fn users_with_a_path_are_named_with_it() {
+    let mut ada = user(OWNER, "ada");
+    ada.kind = PrincipalKind::User { name: "ada".to_owned(), path: "/lab/".to_owned() };
+    let allowed = |arn: &str| {
+        ask(&ada, "s3:GetObject", &[], Some(&statement("Allow", &format!(r#""Principal":{{"AWS":"{arn}"}},"#))))
+            .is_allowed()
+    };
+    assert!(allowed("arn:aws:iam::111111111111:user/lab/ada"));
+    assert!(!allowed("arn:aws:iam::111111111111:user/ada"));
+}
