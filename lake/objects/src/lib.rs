@@ -1,1 +1,48 @@
-//! tarn-objects
+//! Buckets and objects: put, read, listed, copied, uploaded in parts, deleted. Knows policies' proofs, keys, blobs and records;
+//! knows no HTTP, no XML and no AWS wire shapes.
+//!
+//! * Reads take an `Authorized`, changes a `Caller`: a forgotten check does not compile.
+//! * Bytes are hashed, sealed under a key of their own and made durable before the record that names them commits.
+//! * A version found by `head_object` stays readable while it is held, whatever happens to its key.
+//!
+//! **Invariant:** what `put_object` acknowledged is what `read` gives, byte for byte, or an error; never other bytes.
+
+mod buckets;
+mod checksums;
+mod conditions;
+mod copy;
+mod delete;
+mod errors;
+mod gc;
+mod get;
+pub mod keyspaces;
+mod listing;
+mod multipart;
+mod names;
+mod objects;
+mod pins;
+mod policy;
+mod put;
+mod records;
+mod tagging;
+
+#[cfg(test)]
+mod tests;
+
+pub use buckets::{BucketPage, CreateBucket, LIST_BUCKETS_COUNT_MAX, ListBuckets};
+pub use checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests, ReadTrailer};
+pub use conditions::{EtagCondition, ReadConditions, WriteConditions};
+pub use copy::{CopyObject, UploadPartCopy};
+pub use delete::{DELETE_OBJECTS_COUNT_MAX, DeleteObject};
+pub use errors::{BodyError, BodyErrorKind, Condition, ObjectsError};
+pub use gc::Collector;
+pub use get::{ByteRange, ObjectVersion};
+pub use listing::{LIST_COUNT_MAX, ListObjects, ListUploads, ListedObject, Listing, UploadListing};
+pub use multipart::{
+    CompleteMultipartUpload, CompletedPart, CreateMultipartUpload, PARTS_COUNT_MAX, PartPage, UploadName, UploadPart, parse_upload_id,
+};
+pub use names::{BucketName, KEY_SIZE_BYTES_MAX, ObjectKey};
+pub use objects::{Objects, ObjectsOptions};
+pub use put::{Body, PutObject, body_of};
+pub use records::{Bucket, CurrentVersion, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionUuid};
+pub use tagging::{ObjectMetadata, Tags};

@@ -1,0 +1,178 @@
+//! Buckets: made, found, listed, tagged and removed.
+
+use std::ops::Bound;
+
+use tarn_audit::Caller;
+use tarn_metadata::{Key, Read};
+use tarn_policy::Authorized;
+use tarn_types::{AccountId, Region};
+
+use crate::errors::ObjectsError;
+use crate::keyspaces::{BUCKETS, CURRENT, UPLOADS};
+use crate::names::BucketName;
+use crate::objects::{Objects, bucket_in};
+use crate::records::{Bucket, bucket_key};
+use crate::tagging::Tags;
+
+/// The most buckets one page of a listing has.
+pub const LIST_BUCKETS_COUNT_MAX: usize = 10_000;
+
+/// A bucket to be made.
+#[derive(Debug, Clone)]
+pub struct CreateBucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Where; the request's own region unless a constraint says otherwise.
+    pub region: Region,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Which buckets to list.
+#[derive(Debug, Clone)]
+pub struct ListBuckets {
+    /// Whose.
+    pub owner: AccountId,
+    /// Only names that begin so; empty for all.
+    pub prefix: String,
+    /// Only in this region.
+    pub region: Option<Region>,
+    /// Only names after this one: the continuation.
+    pub after: Option<String>,
+    /// The most to list.
+    pub count_max: usize,
+}
+
+/// A page of buckets.
+#[derive(Debug, Clone)]
+pub struct BucketPage {
+    /// By name.
+    pub buckets: Vec<Bucket>,
+    /// The last name of a page that is not the last.
+    pub next: Option<String>,
+}
+
+impl Objects {
+    /// Makes a bucket that belongs to the caller's account.
+    pub async fn create_bucket(&self, caller: &Caller, request: CreateBucket) -> Result<Bucket, ObjectsError> {
+        let bucket = Bucket {
+            name: request.name,
+            owner: caller.scope().account.clone(),
+            region: request.region,
+            created_ms: self.now_ms(),
+            policy: None,
+            tags: request.tags,
+        };
+        let count_max = self.options.buckets_count_max;
+        caller
+            .commit(&*self.store, move |tx| {
+                let at = bucket_key(&bucket.name);
+                if let Some(other) = tx.get(BUCKETS, &at)? {
+                    let name = bucket.name.to_string();
+                    return Err(if other.owner == bucket.owner {
+                        ObjectsError::BucketAlreadyOwnedByYou { bucket: name }
+                    } else {
+                        ObjectsError::BucketAlreadyExists { bucket: name }
+                    });
+                }
+                let mut count = 0;
+                for other in tx.prefix(BUCKETS, &Key::new()) {
+                    count += usize::from(other?.1.owner == bucket.owner);
+                }
+                if count >= count_max {
+                    return Err(ObjectsError::TooManyBuckets { count_max });
+                }
+                tx.put(BUCKETS, &at, &bucket)?;
+                Ok(bucket)
+            })
+            .await
+            .map_err(ObjectsError::from)
+    }
+
+    /// One bucket.
+    pub fn bucket(&self, _proof: &Authorized, name: &BucketName) -> Result<Bucket, ObjectsError> {
+        bucket_in(&self.snapshot()?, name)
+    }
+
+    /// Whose a bucket is, for the gateway's condition keys and for `x-amz-expected-bucket-owner`: not a fact that needs a permission.
+    pub fn bucket_owner(&self, name: &BucketName) -> Result<Option<AccountId>, ObjectsError> {
+        Ok(self.snapshot()?.get(BUCKETS, &bucket_key(name))?.map(|bucket| bucket.owner))
+    }
+
+    /// Buckets of an account, by name.
+    pub fn list_buckets(&self, _proof: &Authorized, request: &ListBuckets) -> Result<BucketPage, ObjectsError> {
+        let snapshot = self.snapshot()?;
+        let prefix = Key::new().text_prefix(&request.prefix);
+        let end = prefix.after_prefix();
+        let after = request.after.as_ref().map(|after| Key::new().text(after)).filter(|after| *after >= prefix);
+        let from = after.as_ref().map_or(Bound::Included(&prefix), Bound::Excluded);
+        let mut page = BucketPage { buckets: Vec::new(), next: None };
+        for pair in snapshot.range(BUCKETS, from, end.as_ref().map_or(Bound::Unbounded, Bound::Excluded)) {
+            let (_, bucket) = pair?;
+            if bucket.owner != request.owner || request.region.as_ref().is_some_and(|region| *region != bucket.region) {
+                continue;
+            }
+            if page.buckets.len() >= request.count_max.min(LIST_BUCKETS_COUNT_MAX) {
+                page.next = page.buckets.last().map(|last| last.name.to_string());
+                break;
+            }
+            page.buckets.push(bucket);
+        }
+        Ok(page)
+    }
+
+    /// Removes an empty bucket. Uploads under way in it are aborted.
+    pub async fn delete_bucket(&self, caller: &Caller, name: &BucketName) -> Result<(), ObjectsError> {
+        let snapshot = self.snapshot()?;
+        bucket_in(&snapshot, name)?;
+        let empty = |read: &dyn Fn() -> Result<bool, ObjectsError>| match read() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(ObjectsError::BucketNotEmpty { bucket: name.to_string() }),
+            Err(error) => Err(error),
+        };
+        empty(&|| Ok(snapshot.prefix(CURRENT, &bucket_key(name)).next().transpose()?.is_none()))?;
+        for upload in snapshot.prefix(UPLOADS, &bucket_key(name)) {
+            let (_, upload) = upload?;
+            match self.abort_multipart_upload(caller, name, &upload.key, &hex::encode(upload.id)).await {
+                Ok(()) | Err(ObjectsError::NoSuchUpload { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let name = name.clone();
+        caller
+            .commit(&*self.store, move |tx| {
+                bucket_in(tx, &name)?;
+                let at = bucket_key(&name);
+                let object = tx.prefix(CURRENT, &at).next().transpose()?.is_some();
+                let upload = tx.prefix(UPLOADS, &at).next().transpose()?.is_some();
+                if object || upload {
+                    return Err(ObjectsError::BucketNotEmpty { bucket: name.to_string() });
+                }
+                Ok(tx.delete(BUCKETS, &at)?)
+            })
+            .await
+            .map_err(ObjectsError::from)
+    }
+
+    /// Replaces the bucket's tags; empty removes them.
+    pub async fn put_bucket_tags(&self, caller: &Caller, name: &BucketName, tags: Tags) -> Result<(), ObjectsError> {
+        self.change_bucket(caller, name, move |bucket| bucket.tags = tags).await
+    }
+
+    pub(crate) async fn change_bucket(
+        &self,
+        caller: &Caller,
+        name: &BucketName,
+        change: impl FnOnce(&mut Bucket) + Send + 'static,
+    ) -> Result<(), ObjectsError> {
+        let name = name.clone();
+        caller
+            .commit(&*self.store, move |tx| {
+                let mut bucket = bucket_in(tx, &name)?;
+                change(&mut bucket);
+                Ok(tx.put(BUCKETS, &bucket_key(&name), &bucket)?)
+            })
+            .await
+            .map_err(ObjectsError::from)
+    }
+}

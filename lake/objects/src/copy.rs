@@ -1,0 +1,118 @@
+//! Copies: a source is read as a stream and sealed anew for the target, whole or as a part of an upload.
+
+use std::ops::Range;
+
+use futures::StreamExt;
+use tarn_audit::Caller;
+
+use crate::checksums::{ChecksumAlgorithm, ExpectedDigests};
+use crate::conditions::{ReadConditions, WriteConditions};
+use crate::errors::ObjectsError;
+use crate::get::{ByteRange, ObjectVersion};
+use crate::multipart::{UploadName, UploadPart};
+use crate::names::{BucketName, ObjectKey};
+use crate::objects::Objects;
+use crate::put::{Body, PutObject, internal_body_error};
+use crate::records::{StorageClass, UploadedPart};
+use crate::tagging::{ObjectMetadata, Tags};
+
+/// A copy to be made.
+#[derive(Debug, Clone)]
+pub struct CopyObject {
+    /// From which bucket.
+    pub source_bucket: BucketName,
+    /// From which key.
+    pub source_key: ObjectKey,
+    /// Only if the source is so.
+    pub source_conditions: ReadConditions,
+    /// To which bucket.
+    pub bucket: BucketName,
+    /// To which key.
+    pub key: ObjectKey,
+    /// `REPLACE`: the target's own headers. `None` is `COPY`: those of the source.
+    pub metadata: Option<ObjectMetadata>,
+    /// `REPLACE`: the target's own tags. `None` is `COPY`: those of the source.
+    pub tags: Option<Tags>,
+    /// Where the bytes are to be placed, if the caller says so.
+    pub class: Option<StorageClass>,
+    /// The checksum to keep, if the caller names one.
+    pub checksum: Option<ChecksumAlgorithm>,
+    /// Only if the target is so.
+    pub conditions: WriteConditions,
+}
+
+/// A part to be copied.
+#[derive(Debug, Clone)]
+pub struct UploadPartCopy {
+    /// From which bucket.
+    pub source_bucket: BucketName,
+    /// From which key.
+    pub source_key: ObjectKey,
+    /// Only if the source is so.
+    pub source_conditions: ReadConditions,
+    /// Only these bytes of it; all must exist.
+    pub source_range: Option<ByteRange>,
+    /// Into which upload.
+    pub upload: UploadName,
+    /// As which part.
+    pub number: u32,
+}
+
+impl Objects {
+    /// Copies an object of at most 5 GiB. The proof must cover source and target.
+    pub async fn copy_object(&self, caller: &Caller, request: CopyObject) -> Result<ObjectVersion, ObjectsError> {
+        let CopyObject { source_bucket, source_key, source_conditions, bucket, key, metadata, tags, class, checksum, conditions } = request;
+        let source = self.head_object(caller.authorized(), &source_bucket, &source_key)?;
+        source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
+        let to_itself = source_bucket == bucket && source_key == key;
+        if to_itself && metadata.is_none() && class.is_none_or(|class| class == source.class()) && checksum.is_none() {
+            // The sentence is AWS's: clients look for it.
+            return Err(ObjectsError::InvalidRequest {
+                reason: "This copy request is illegal because it is trying to copy an object to itself without changing the object's \
+                         metadata, storage class, website redirect location or encryption attributes."
+                    .to_owned(),
+            });
+        }
+        let size_bytes_max = self.options.part_size_bytes_max;
+        if source.size_bytes() > size_bytes_max {
+            return Err(ObjectsError::InvalidRequest {
+                reason: format!("The specified copy source is larger than the maximum allowable size for a copy source: {size_bytes_max}"),
+            });
+        }
+        let kept = checksum.or(source.checksum().map(|checksum| checksum.algorithm));
+        let put = PutObject {
+            content_length: Some(source.size_bytes()),
+            metadata: metadata.unwrap_or_else(|| source.metadata().clone()),
+            tags: tags.unwrap_or_else(|| source.tags().clone()),
+            class: class.unwrap_or_default(),
+            expected: ExpectedDigests { algorithm: kept, ..ExpectedDigests::default() },
+            conditions,
+            ..PutObject::new(bucket, key)
+        };
+        let body = self.copied(caller, &source, 0..source.size_bytes());
+        self.put_object(caller, put, body).await
+    }
+
+    /// Copies a range of an object into an upload. The proof must cover source and target.
+    pub async fn upload_part_copy(&self, caller: &Caller, request: UploadPartCopy) -> Result<UploadedPart, ObjectsError> {
+        let UploadPartCopy { source_bucket, source_key, source_conditions, source_range, upload, number } = request;
+        let source = self.head_object(caller.authorized(), &source_bucket, &source_key)?;
+        source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
+        let size_bytes = source.size_bytes();
+        let range = match source_range {
+            None => 0..size_bytes,
+            // Unlike a GET, a copy does not cut a range that reaches beyond the end.
+            Some(ByteRange::FromTo { last, .. }) if last >= size_bytes => return Err(ObjectsError::InvalidRange { size_bytes }),
+            Some(range) => range.resolve(size_bytes)?,
+        };
+        let body = self.copied(caller, &source, range.clone());
+        let content_length = Some(range.end - range.start);
+        self.upload_part(caller, UploadPart { upload, number, content_length, expected: ExpectedDigests::default() }, body).await
+    }
+
+    fn copied(&self, caller: &Caller, source: &ObjectVersion, range: Range<u64>) -> Body<'static> {
+        self.read(caller.authorized(), source, range)
+            .map(|bytes| bytes.map_err(|error| internal_body_error(&error)))
+            .boxed()
+    }
+}

@@ -1,0 +1,177 @@
+//! Giving back room: the outbox of dead blobs and its worker, the sweep of orphans, and moving blobs that packs are compacted around.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use tarn_blobs::{BlobRef, SweepReport};
+use tarn_metadata::{Read, StoreExt, Tx};
+use tarn_runtime::{Worker, WorkerOutcome};
+
+use crate::errors::ObjectsError;
+use crate::keyspaces::{DEAD_BLOBS, PARTS, PART_OWNERS, VERSIONS};
+use crate::objects::Objects;
+use crate::records::{DeadBlobs, VersionUuid, version_key};
+
+/// How many effects of the outbox are looked at in one round.
+const BATCH_COUNT_MAX: usize = 256;
+/// How often at the most the queue is looked at while everything in it is still being read.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Asks for blobs to be deleted once the transaction has committed.
+pub(crate) fn bury(tx: &mut Tx<'_>, dead: &DeadBlobs) -> Result<(), ObjectsError> {
+    DEAD_BLOBS.push(tx, dead)?;
+    Ok(())
+}
+
+/// Deletes dead blobs when nobody reads them any more.
+#[derive(Debug, Clone)]
+pub struct Collector {
+    objects: Objects,
+}
+
+impl Objects {
+    /// The worker that gives back the room of deleted and replaced objects.
+    pub fn collector(&self) -> Collector {
+        Collector { objects: self.clone() }
+    }
+
+    /// Deletes the dead blobs that may be deleted now, up to a batch; tells how many effects were done.
+    pub async fn collect_dead_blobs(&self) -> Result<usize, ObjectsError> {
+        let snapshot = self.snapshot()?;
+        let mut done = Vec::new();
+        for entry in DEAD_BLOBS.pending(&snapshot, BATCH_COUNT_MAX)? {
+            if !self.pins.may_delete(&entry.effect.version, entry.id.sequence) {
+                continue;
+            }
+            for blob in &entry.effect.blobs {
+                self.blobs.delete(blob).await.map_err(ObjectsError::Blob)?;
+            }
+            done.push(entry);
+        }
+        let count = done.len();
+        if count > 0 {
+            let forget = move |tx: &mut Tx<'_>| {
+                for entry in &done {
+                    for blob in entry.effect.blobs.iter().filter(|blob| blob.owner.part > 0) {
+                        tx.delete(PART_OWNERS, &version_key(&blob.owner.version))?;
+                    }
+                    DEAD_BLOBS.done(tx, entry.id)?;
+                }
+                Ok::<_, ObjectsError>(())
+            };
+            self.store.write(forget).await?;
+        }
+        Ok(count)
+    }
+
+    /// Removes blobs that no record names: what a crash left behind. Call after recovery, or at any time.
+    pub async fn sweep(&self) -> Result<SweepReport, ObjectsError> {
+        let owned = Mutex::new(OwnedByUpload::default());
+        let is_live = |blob: &BlobRef| {
+            // What cannot be found out is kept.
+            self.is_live(blob, &owned).unwrap_or(true)
+        };
+        self.blobs.sweep(&is_live).await.map_err(ObjectsError::Blob)
+    }
+
+    fn is_live(&self, blob: &BlobRef, owned: &Mutex<OwnedByUpload>) -> Result<bool, ObjectsError> {
+        let owner = &blob.owner.version;
+        // Before the snapshot: what is committed after this look is in the snapshot.
+        if self.pins.is_in_flight(owner) || self.pins.is_pinned(owner) {
+            return Ok(true);
+        }
+        let snapshot = self.snapshot()?;
+        if blob.owner.part == 0 {
+            let version = snapshot.get(VERSIONS, &version_key(owner))?;
+            return Ok(version.is_some_and(|version| version.parts.iter().any(|part| part.blob == *blob)));
+        }
+        let Some(part) = snapshot.get(PART_OWNERS, &version_key(owner))? else { return Ok(false) };
+        if self.pins.is_pinned(&part.upload) {
+            return Ok(true);
+        }
+        // The parts of one upload are often met one after another, and their version's record is large.
+        let mut owned = owned.lock();
+        if owned.upload != Some(part.upload) || !owned.blobs.contains(blob) {
+            *owned = OwnedByUpload { upload: Some(part.upload), blobs: self.blobs_of_upload(&snapshot, &part.upload)? };
+        }
+        Ok(owned.blobs.contains(blob))
+    }
+
+    fn blobs_of_upload(&self, read: &impl Read, upload: &VersionUuid) -> Result<std::collections::HashSet<BlobRef>, ObjectsError> {
+        let mut blobs = std::collections::HashSet::new();
+        if let Some(version) = read.get(VERSIONS, &version_key(upload))? {
+            blobs.extend(version.parts.into_iter().map(|part| part.blob));
+        }
+        for part in read.prefix(PARTS, &version_key(upload)) {
+            blobs.insert(part?.1.blob);
+        }
+        Ok(blobs)
+    }
+
+    /// Puts `new` in the place of `old` in the record that names it: called while packs are compacted. False if no record names `old`.
+    pub async fn relocate_blob(&self, old: &BlobRef, new: BlobRef) -> Result<bool, ObjectsError> {
+        let old = old.clone();
+        let relocate = move |tx: &mut Tx<'_>| {
+            let upload = match old.owner.part {
+                0 => old.owner.version,
+                _ => match tx.get(PART_OWNERS, &version_key(&old.owner.version))? {
+                    Some(owner) => owner.upload,
+                    None => return Ok(false),
+                },
+            };
+            if let Some(mut version) = tx.get(VERSIONS, &version_key(&upload))?
+                && let Some(part) = version.parts.iter_mut().find(|part| part.blob == old)
+            {
+                part.blob = new;
+                tx.put(VERSIONS, &version_key(&upload), &version)?;
+                return Ok(true);
+            }
+            let found = tx.prefix(PARTS, &version_key(&upload)).find(|part| part.as_ref().map_or(true, |(_, part)| part.blob == old));
+            match found.transpose()? {
+                Some((at, mut part)) => {
+                    part.blob = new;
+                    tx.put(PARTS, &at, &part)?;
+                    Ok::<_, ObjectsError>(true)
+                }
+                None => Ok(false),
+            }
+        };
+        Ok(self.store.write(relocate).await?)
+    }
+}
+
+#[derive(Default)]
+struct OwnedByUpload {
+    upload: Option<VersionUuid>,
+    blobs: std::collections::HashSet<BlobRef>,
+}
+
+impl Worker for Collector {
+    fn name(&self) -> String {
+        "objects-collector".to_owned()
+    }
+
+    fn work(&self) -> BoxFuture<'_, WorkerOutcome> {
+        async move {
+            match self.objects.collect_dead_blobs().await {
+                Ok(0) => WorkerOutcome::Idle,
+                Ok(_) => WorkerOutcome::Busy,
+                Err(error) => WorkerOutcome::Failed { reason: error.to_string() },
+            }
+        }
+        .boxed()
+    }
+
+    fn wait(&self) -> BoxFuture<'_, ()> {
+        async move {
+            // With nothing pending only a commit gives work; otherwise a reader that lets go does.
+            let pending = self.objects.snapshot().and_then(|snapshot| Ok(!DEAD_BLOBS.pending(&snapshot, 1)?.is_empty()));
+            if pending.unwrap_or(true) {
+                tokio::select! { () = self.objects.pins.released() => {}, () = tokio::time::sleep(WAIT) => {} }
+            } else {
+                self.objects.dead.notified().await;
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,269 @@
+//! Reading: an object's version, its attributes, and its bytes in any range. Knows no headers.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tarn_keys::{DataKey, KeysError, open_range, open_stream};
+use tarn_policy::Authorized;
+
+use crate::checksums::{Checksum, Etag};
+use crate::errors::ObjectsError;
+use crate::names::{BucketName, ObjectKey};
+use crate::objects::{Objects, current_in, layout_bytes};
+use crate::pins::Pin;
+use crate::records::{PartRecord, StorageClass, VersionRecord, VersionUuid};
+use crate::tagging::{ObjectMetadata, Tags};
+
+/// One version of an object, found and held: its bytes stay readable while this lives, even if the object is replaced. Cheap to clone.
+#[derive(Clone)]
+pub struct ObjectVersion {
+    record: Arc<VersionRecord>,
+    pin: Arc<Pin>,
+}
+
+impl fmt::Debug for ObjectVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectVersion({}/{} {:?}, {} bytes)", self.record.bucket, self.record.key, self.record.etag, self.record.size_bytes)
+    }
+}
+
+impl ObjectVersion {
+    pub(crate) fn new(record: VersionRecord, pin: Pin) -> Self {
+        Self { record: Arc::new(record), pin: Arc::new(pin) }
+    }
+
+    /// Its bucket.
+    pub fn bucket(&self) -> &BucketName {
+        &self.record.bucket
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &ObjectKey {
+        &self.record.key
+    }
+
+    /// Names these very bytes for ever, unlike the key.
+    pub fn id(&self) -> VersionUuid {
+        self.record.id
+    }
+
+    /// Bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.record.size_bytes
+    }
+
+    /// When it was made, milliseconds since 1970.
+    pub fn modified_ms(&self) -> i64 {
+        self.record.modified_ms
+    }
+
+    /// Its entity tag.
+    pub fn etag(&self) -> &Etag {
+        &self.record.etag
+    }
+
+    /// The checksum of the whole.
+    pub fn checksum(&self) -> Option<&Checksum> {
+        self.record.checksum.as_ref()
+    }
+
+    /// Headers.
+    pub fn metadata(&self) -> &ObjectMetadata {
+        &self.record.metadata
+    }
+
+    /// Tags.
+    pub fn tags(&self) -> &Tags {
+        &self.record.tags
+    }
+
+    /// Where its bytes are placed.
+    pub fn class(&self) -> StorageClass {
+        self.record.class
+    }
+
+    /// Whether it came in parts.
+    pub fn is_multipart(&self) -> bool {
+        matches!(self.record.etag, Etag::Multipart { .. })
+    }
+
+    /// The parts in order.
+    pub fn parts(&self) -> &[PartRecord] {
+        &self.record.parts
+    }
+
+    /// The bytes of part `number`. Parts are counted from 1 in their order, whatever numbers they were uploaded under.
+    pub fn part_range(&self, number: u32) -> Result<Range<u64>, ObjectsError> {
+        let count = u32::try_from(self.record.parts.len()).unwrap_or(u32::MAX);
+        let mut start = 0;
+        for (index, part) in self.record.parts.iter().enumerate() {
+            if index as u64 + 1 == u64::from(number) {
+                return Ok(start..start + part.size_bytes);
+            }
+            start += part.size_bytes;
+        }
+        Err(ObjectsError::InvalidPartNumber { number, count })
+    }
+}
+
+/// A range as a request names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByteRange {
+    /// From the first byte to the last, both included; a last beyond the end means the end.
+    FromTo {
+        /// First byte.
+        first: u64,
+        /// Last byte.
+        last: u64,
+    },
+    /// From a byte to the end.
+    From {
+        /// First byte.
+        first: u64,
+    },
+    /// The last so many bytes.
+    Last {
+        /// How many.
+        size_bytes: u64,
+    },
+}
+
+impl ByteRange {
+    /// The bytes it names in an object of `size_bytes`.
+    pub fn resolve(self, size_bytes: u64) -> Result<Range<u64>, ObjectsError> {
+        let range = match self {
+            Self::FromTo { first, last } if first <= last => first..last.saturating_add(1).min(size_bytes),
+            Self::FromTo { .. } => return Err(ObjectsError::InvalidRange { size_bytes }),
+            Self::From { first } => first..size_bytes,
+            Self::Last { size_bytes: last } => size_bytes.saturating_sub(last)..size_bytes,
+        };
+        if range.start >= range.end {
+            return Err(ObjectsError::InvalidRange { size_bytes });
+        }
+        Ok(range)
+    }
+}
+
+impl From<KeysError> for ObjectsError {
+    fn from(error: KeysError) -> Self {
+        Self::Keys(error)
+    }
+}
+
+impl Objects {
+    /// The current version at a key.
+    pub fn head_object(&self, _proof: &Authorized, bucket: &BucketName, key: &ObjectKey) -> Result<ObjectVersion, ObjectsError> {
+        let epoch = self.pins.enter();
+        let (_, record) = current_in(&self.snapshot()?, bucket, key)?;
+        let pin = self.pins.pin(record.id);
+        drop(epoch);
+        Ok(ObjectVersion::new(record, pin))
+    }
+
+    /// The bytes `range` of a version, in chunks of at most about 1 MiB, each authenticated. The range must lie inside of it.
+    pub fn read(&self, _proof: &Authorized, version: &ObjectVersion, range: Range<u64>) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
+        let record = version.record.clone();
+        let failed = |error| futures::stream::iter([Err(error)]).boxed();
+        if range.start > range.end || range.end > record.size_bytes {
+            return failed(ObjectsError::InvalidRange { size_bytes: record.size_bytes });
+        }
+        let data_key = match self.open_version(&record) {
+            Ok(data_key) => data_key,
+            Err(error) => return failed(error),
+        };
+        let (objects, pin) = (self.clone(), version.pin.clone());
+        let pieces = pieces_of(&record.parts, &range);
+        futures::stream::iter(pieces)
+            .flat_map(move |(index, within)| {
+                // The pin lives as long as the stream.
+                let _ = &pin;
+                match record.parts.get(index) {
+                    Some(part) => objects.read_part(&data_key, part, within),
+                    None => futures::stream::empty().boxed(),
+                }
+            })
+            .boxed()
+    }
+
+    /// All bytes of a small object at once; refuses one larger than `size_bytes_max`.
+    pub async fn read_whole(&self, proof: &Authorized, version: &ObjectVersion, size_bytes_max: u64) -> Result<Bytes, ObjectsError> {
+        let size_bytes = version.size_bytes();
+        if size_bytes > size_bytes_max {
+            return Err(ObjectsError::EntityTooLarge { size_bytes, size_bytes_max });
+        }
+        let mut stream = self.read(proof, version, 0..size_bytes);
+        let mut whole = match stream.next().await {
+            None => return Ok(Bytes::new()),
+            Some(first) => match stream.next().await {
+                None => return first,
+                Some(second) => bytes::BytesMut::from_iter(first?.into_iter().chain(second?)),
+            },
+        };
+        while let Some(bytes) = stream.next().await {
+            whole.extend_from_slice(&bytes?);
+        }
+        Ok(whole.freeze())
+    }
+
+    /// The version's data key, once its layout has been found to be the one that was sealed.
+    fn open_version(&self, record: &VersionRecord) -> Result<DataKey, ObjectsError> {
+        let data_key = self.open_data_key(&record.id, &record.data_key)?;
+        data_key.verify("object-layout", &layout_bytes(record), &record.layout_tag)?;
+        Ok(data_key)
+    }
+
+    fn read_part(&self, data_key: &DataKey, part: &PartRecord, within: Range<u64>) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
+        let opened = data_key
+            .part(part.number, part.blob.owner.version)
+            .and_then(|key| open_range(key, part.blob.len, within));
+        match opened {
+            Ok((sealed, opener)) => {
+                let sealed = self.blobs.read(&part.blob, sealed).map(|bytes| bytes.map_err(ObjectsError::Blob));
+                open_stream(opener, sealed).boxed()
+            }
+            Err(error) => futures::stream::iter([Err(ObjectsError::Keys(error))]).boxed(),
+        }
+    }
+}
+
+/// Which bytes of which part make up `range`: indexes into `parts`.
+fn pieces_of(parts: &[PartRecord], range: &Range<u64>) -> Vec<(usize, Range<u64>)> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    for (index, part) in parts.iter().enumerate() {
+        let end = start + part.size_bytes;
+        let (from, to) = (range.start.max(start), range.end.min(end));
+        if from < to {
+            pieces.push((index, from - start..to - start));
+        }
+        start = end;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_resolve() {
+        let check = |range: ByteRange, size: u64, expected: Option<Range<u64>>| {
+            assert_eq!(range.resolve(size).ok(), expected, "{range:?} of {size}");
+        };
+        check(ByteRange::FromTo { first: 0, last: 0 }, 10, Some(0..1));
+        check(ByteRange::FromTo { first: 2, last: 100 }, 10, Some(2..10));
+        check(ByteRange::FromTo { first: 10, last: 11 }, 10, None);
+        check(ByteRange::FromTo { first: 3, last: 2 }, 10, None);
+        check(ByteRange::FromTo { first: 0, last: u64::MAX }, 10, Some(0..10));
+        check(ByteRange::From { first: 9 }, 10, Some(9..10));
+        check(ByteRange::From { first: 10 }, 10, None);
+        check(ByteRange::Last { size_bytes: 3 }, 10, Some(7..10));
+        check(ByteRange::Last { size_bytes: 30 }, 10, Some(0..10));
+        check(ByteRange::Last { size_bytes: 0 }, 10, None);
+        check(ByteRange::From { first: 0 }, 0, None);
+    }
+}

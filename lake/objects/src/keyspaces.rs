@@ -1,0 +1,20 @@
+//! Where buckets and objects lie in the metadata store: keyspaces 0x04xx. Ids are never reused.
+
+use tarn_metadata::{Keyspace, Outbox};
+
+use crate::records::{Bucket, CurrentVersion, DeadBlobs, PartOwner, UploadRecord, UploadedPart, VersionRecord};
+
+/// Buckets by name.
+pub const BUCKETS: Keyspace<Bucket> = Keyspace::new(0x0400, "objects.buckets");
+/// What is at each key now: by bucket and key. Listings read only this.
+pub const CURRENT: Keyspace<CurrentVersion> = Keyspace::new(0x0401, "objects.current");
+/// Versions by their id.
+pub const VERSIONS: Keyspace<VersionRecord> = Keyspace::new(0x0402, "objects.versions");
+/// Uploads under way: by bucket, key and id.
+pub const UPLOADS: Keyspace<UploadRecord> = Keyspace::new(0x0403, "objects.uploads");
+/// Parts of uploads under way: by upload and number.
+pub const PARTS: Keyspace<UploadedPart> = Keyspace::new(0x0404, "objects.parts");
+/// Whose part a blob is: by the blob's owner.
+pub const PART_OWNERS: Keyspace<PartOwner> = Keyspace::new(0x0405, "objects.part-owners");
+/// Blobs to be deleted.
+pub const DEAD_BLOBS: Outbox<DeadBlobs> = Outbox::new(Keyspace::new(0x0406, "objects.dead-blobs"));

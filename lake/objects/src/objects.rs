@@ -1,0 +1,159 @@
+//! `Objects`: the lake's buckets and objects, and what all of its calls share. Each kind of call lies in a file of its own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tarn_blobs::BlobStore;
+use tarn_keys::{DataKey, KeyContext, Keys, SealedDataKey};
+use tarn_metadata::{Read, Snapshot, Store, StoreExt, Tx};
+use tarn_runtime::{EntropyExt, Runtime};
+use tokio::sync::Notify;
+
+use crate::errors::ObjectsError;
+use crate::keyspaces::{BUCKETS, CURRENT, VERSIONS};
+use crate::names::{BucketName, ObjectKey};
+use crate::pins::Pins;
+use crate::policy::PolicyCache;
+use crate::records::{Bucket, CurrentVersion, VersionRecord, VersionUuid, bucket_key, current_key, version_key};
+
+/// What may be set differently.
+#[derive(Debug, Clone)]
+pub struct ObjectsOptions {
+    /// The most buckets of one account.
+    pub buckets_count_max: usize,
+    /// The smallest part but the last, bytes. AWS: 5 MiB.
+    pub part_size_bytes_min: u64,
+    /// The most bytes of one PUT or one part. AWS: 5 GiB.
+    pub part_size_bytes_max: u64,
+}
+
+impl Default for ObjectsOptions {
+    fn default() -> Self {
+        Self { buckets_count_max: 10_000, part_size_bytes_min: 5 << 20, part_size_bytes_max: 5 << 30 }
+    }
+}
+
+/// Buckets and objects. Cheap to clone; all clones are the same lake.
+#[derive(Clone)]
+pub struct Objects {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) runtime: Runtime,
+    pub(crate) options: Arc<ObjectsOptions>,
+    pub(crate) pins: Arc<Pins>,
+    pub(crate) dead: Arc<Notify>,
+    pub(crate) policies: Arc<PolicyCache>,
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Objects")
+    }
+}
+
+impl Objects {
+    /// Over what is in `store` and `blobs`.
+    pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>, keys: Arc<Keys>, runtime: Runtime, options: ObjectsOptions) -> Self {
+        let options = Arc::new(options);
+        Self { store, blobs, keys, runtime, options, pins: Arc::default(), dead: Arc::default(), policies: Arc::default() }
+    }
+
+    /// What is durable now.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, ObjectsError> {
+        let snapshot = self.store.read()?;
+        self.pins.saw(snapshot.sequence());
+        Ok(snapshot)
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.runtime.now().as_millisecond()
+    }
+
+    /// A new id: time first, so that records made together lie together.
+    pub(crate) fn new_uuid(&self) -> VersionUuid {
+        let mut id: VersionUuid = self.runtime.entropy.bytes();
+        let time = u64::try_from(self.now_ms()).unwrap_or(0).to_be_bytes();
+        id[..6].copy_from_slice(&time[2..]);
+        id
+    }
+
+    pub(crate) fn new_data_key(&self, id: &VersionUuid) -> Result<(DataKey, SealedDataKey), ObjectsError> {
+        self.keys.data_key(&data_key_context(id)).map_err(ObjectsError::Keys)
+    }
+
+    pub(crate) fn open_data_key(&self, id: &VersionUuid, sealed: &SealedDataKey) -> Result<DataKey, ObjectsError> {
+        self.keys.open_data_key(sealed, &data_key_context(id)).map_err(ObjectsError::Keys)
+    }
+}
+
+fn data_key_context(id: &VersionUuid) -> KeyContext {
+    KeyContext::new("object-version").part(id)
+}
+
+/// What the sealed sizes and places of a version are authenticated by: nothing that a compaction may change.
+pub(crate) fn layout_bytes(record: &VersionRecord) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64 + record.parts.len() * 40);
+    bytes.extend_from_slice(&record.id);
+    bytes.extend_from_slice(&record.size_bytes.to_be_bytes());
+    bytes.extend_from_slice(record.etag.to_string().as_bytes());
+    for part in &record.parts {
+        bytes.extend_from_slice(&part.number.to_be_bytes());
+        bytes.extend_from_slice(&part.size_bytes.to_be_bytes());
+        bytes.extend_from_slice(&part.blob.owner.version);
+        bytes.extend_from_slice(&part.blob.len.to_be_bytes());
+    }
+    bytes
+}
+
+/// Refuses where there is no such bucket.
+pub(crate) fn bucket_in(read: &impl Read, bucket: &BucketName) -> Result<Bucket, ObjectsError> {
+    read.get(BUCKETS, &bucket_key(bucket))?.ok_or_else(|| ObjectsError::NoSuchBucket { bucket: bucket.to_string() })
+}
+
+pub(crate) fn require_bucket(read: &impl Read, bucket: &BucketName) -> Result<(), ObjectsError> {
+    if read.contains(BUCKETS, &bucket_key(bucket))? {
+        Ok(())
+    } else {
+        Err(ObjectsError::NoSuchBucket { bucket: bucket.to_string() })
+    }
+}
+
+/// The current version at a key, compact and whole.
+pub(crate) fn current_in(read: &impl Read, bucket: &BucketName, key: &ObjectKey) -> Result<(CurrentVersion, VersionRecord), ObjectsError> {
+    let Some(current) = read.get(CURRENT, &current_key(bucket, key))? else {
+        require_bucket(read, bucket)?;
+        return Err(no_such_key(bucket, key));
+    };
+    match read.get(VERSIONS, &version_key(&current.id))? {
+        Some(version) => Ok((current, version)),
+        None => Err(ObjectsError::Store(tarn_metadata::StoreError::Corrupt {
+            place: format!("objects.versions {}", hex::encode(current.id)),
+            reason: "the current version of a key has no record".to_owned(),
+        })),
+    }
+}
+
+pub(crate) fn no_such_key(bucket: &BucketName, key: &ObjectKey) -> ObjectsError {
+    ObjectsError::NoSuchKey { bucket: bucket.to_string(), key: key.to_string() }
+}
+
+/// Makes `record` the current version at its key; the one it replaces dies in the same transaction.
+pub(crate) fn install(tx: &mut Tx<'_>, record: &VersionRecord) -> Result<(), ObjectsError> {
+    remove_current(tx, &record.bucket, &record.key)?;
+    tx.put(VERSIONS, &version_key(&record.id), record)?;
+    tx.put(CURRENT, &current_key(&record.bucket, &record.key), &record.current())?;
+    Ok(())
+}
+
+/// Removes the current version at a key, if there is one, and leaves its blobs to the collector.
+pub(crate) fn remove_current(tx: &mut Tx<'_>, bucket: &BucketName, key: &ObjectKey) -> Result<Option<CurrentVersion>, ObjectsError> {
+    let at = current_key(bucket, key);
+    let Some(current) = tx.get(CURRENT, &at)? else { return Ok(None) };
+    if let Some(version) = tx.get(VERSIONS, &version_key(&current.id))? {
+        crate::gc::bury(tx, &version.dead())?;
+    }
+    tx.delete(VERSIONS, &version_key(&current.id))?;
+    tx.delete(CURRENT, &at)?;
+    Ok(Some(current))
+}

@@ -1,0 +1,248 @@
+//! What the metadata store keeps of buckets, versions, uploads and parts. Plain data with a version; knows no calls.
+
+use serde::{Deserialize, Serialize};
+use tarn_blobs::BlobRef;
+use tarn_keys::SealedDataKey;
+use tarn_metadata::{Key, Record};
+use tarn_types::{AccountId, Region};
+
+use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag};
+use crate::names::{BucketName, ObjectKey};
+use crate::tagging::{ObjectMetadata, Tags};
+
+/// Names an object version or an upload (which becomes the version): milliseconds since 1970 (48 bits), then randomness, so that
+/// records made together lie together. Never reused; bound into the encryption.
+pub type VersionUuid = [u8; 16];
+
+/// A bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Whose it is.
+    pub owner: AccountId,
+    /// Where it is.
+    pub region: Region,
+    /// When it was made, milliseconds since 1970.
+    pub created_ms: i64,
+    /// The policy as it was put.
+    pub policy: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+impl Record for Bucket {
+    const VERSION: u16 = 1;
+}
+
+/// Where an object's bytes are placed. Only STANDARD is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum StorageClass {
+    /// At once, raw.
+    #[default]
+    Standard,
+}
+
+impl StorageClass {
+    /// As S3 spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+        }
+    }
+}
+
+/// How S3 names a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum VersionName {
+    /// `null`: made while the bucket was not versioned.
+    Null,
+}
+
+/// The compact record that listings read: what is at a key now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CurrentVersion {
+    /// Which version.
+    pub id: VersionUuid,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// Milliseconds since 1970.
+    pub modified_ms: i64,
+    /// Its entity tag.
+    pub etag: Etag,
+    /// Where the bytes are.
+    pub class: StorageClass,
+    /// Which checksum it carries.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+}
+
+impl Record for CurrentVersion {
+    const VERSION: u16 = 1;
+}
+
+/// One part of a version: what is encrypted under a key of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// 1 to 10,000; 1 where the object was uploaded at once.
+    pub number: u32,
+    /// Plain bytes.
+    pub size_bytes: u64,
+    /// The sealed bytes. Its owner names the upload attempt that the part's key was derived for.
+    pub blob: BlobRef,
+    /// The checksum, in the version's algorithm.
+    pub checksum: Option<Vec<u8>>,
+}
+
+/// All that is known of one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionRecord {
+    /// Which.
+    pub id: VersionUuid,
+    /// How S3 names it.
+    pub name: VersionName,
+    /// Its bucket.
+    pub bucket: BucketName,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Plain bytes.
+    pub size_bytes: u64,
+    /// When it was made, milliseconds since 1970.
+    pub modified_ms: i64,
+    /// Its entity tag.
+    pub etag: Etag,
+    /// The checksum of the whole.
+    pub checksum: Option<Checksum>,
+    /// Headers.
+    pub metadata: ObjectMetadata,
+    /// Tags.
+    pub tags: Tags,
+    /// Where the bytes are.
+    pub class: StorageClass,
+    /// The data key, sealed by the lake's key.
+    pub data_key: SealedDataKey,
+    /// Authenticates sizes, entity tag and parts under the data key.
+    pub layout_tag: [u8; 32],
+    /// The parts in order; one if it was uploaded at once.
+    pub parts: Vec<PartRecord>,
+}
+
+impl Record for VersionRecord {
+    const VERSION: u16 = 1;
+}
+
+impl VersionRecord {
+    pub(crate) fn current(&self) -> CurrentVersion {
+        CurrentVersion {
+            id: self.id,
+            size_bytes: self.size_bytes,
+            modified_ms: self.modified_ms,
+            etag: self.etag,
+            class: self.class,
+            checksum: self.checksum.as_ref().map(|checksum| (checksum.algorithm, checksum.kind)),
+        }
+    }
+
+    pub(crate) fn dead(&self) -> DeadBlobs {
+        DeadBlobs { version: self.id, blobs: self.parts.iter().map(|part| part.blob.clone()).collect() }
+    }
+}
+
+/// A multipart upload under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadRecord {
+    /// Names it, and becomes the version's id.
+    pub id: VersionUuid,
+    /// Its bucket.
+    pub bucket: BucketName,
+    /// Its key.
+    pub key: ObjectKey,
+    /// When it began, milliseconds since 1970.
+    pub initiated_ms: i64,
+    /// The ARN of who began it; empty for nobody.
+    pub initiator: String,
+    /// Headers of the object to be.
+    pub metadata: ObjectMetadata,
+    /// Tags of the object to be.
+    pub tags: Tags,
+    /// Class of the object to be.
+    pub class: StorageClass,
+    /// The checksum its creator asked for.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// The data key, sealed by the lake's key.
+    pub data_key: SealedDataKey,
+}
+
+impl Record for UploadRecord {
+    const VERSION: u16 = 1;
+}
+
+/// An uploaded part that is not yet an object's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadedPart {
+    /// 1 to 10,000.
+    pub number: u32,
+    /// Plain bytes.
+    pub size_bytes: u64,
+    /// MD5 of the plain bytes.
+    pub md5: [u8; 16],
+    /// The checksum of the upload's algorithm, and those the caller gave besides.
+    pub checksums: Vec<Checksum>,
+    /// When it was uploaded, milliseconds since 1970.
+    pub modified_ms: i64,
+    /// The sealed bytes.
+    pub blob: BlobRef,
+}
+
+impl Record for UploadedPart {
+    const VERSION: u16 = 1;
+}
+
+/// Which upload (and so which version) a part's blob belongs to: found by the blob's owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartOwner {
+    /// The upload.
+    pub upload: VersionUuid,
+}
+
+impl Record for PartOwner {
+    const VERSION: u16 = 1;
+}
+
+/// Blobs that no record names any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadBlobs {
+    /// Whose they were: they stay while that version is being read.
+    pub version: VersionUuid,
+    /// What to delete.
+    pub blobs: Vec<BlobRef>,
+}
+
+impl Record for DeadBlobs {
+    const VERSION: u16 = 1;
+}
+
+impl UploadedPart {
+    pub(crate) fn checksum(&self, algorithm: ChecksumAlgorithm) -> Option<&Checksum> {
+        self.checksums.iter().find(|checksum| checksum.algorithm == algorithm)
+    }
+}
+
+pub(crate) fn bucket_key(bucket: &BucketName) -> Key {
+    Key::new().text(bucket.as_str())
+}
+
+pub(crate) fn current_key(bucket: &BucketName, key: &ObjectKey) -> Key {
+    bucket_key(bucket).text(key.as_str())
+}
+
+pub(crate) fn version_key(id: &VersionUuid) -> Key {
+    Key::new().raw(id)
+}
+
+pub(crate) fn upload_key(bucket: &BucketName, key: &ObjectKey, id: &VersionUuid) -> Key {
+    current_key(bucket, key).raw(id)
+}
+
+pub(crate) fn part_key(upload: &VersionUuid, number: u32) -> Key {
+    Key::new().raw(upload).u32(number)
+}

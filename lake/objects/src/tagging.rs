@@ -1,0 +1,161 @@
+//! Tags and metadata that users put on objects and buckets, and their limits. The calls that read and change an object's tags.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tarn_audit::Caller;
+use tarn_policy::Authorized;
+
+use crate::errors::ObjectsError;
+use crate::keyspaces::VERSIONS;
+use crate::names::{BucketName, ObjectKey};
+use crate::objects::{Objects, current_in};
+use crate::records::version_key;
+
+/// The most tags of an object.
+pub const OBJECT_TAGS_COUNT_MAX: usize = 10;
+/// The most tags of a bucket.
+pub const BUCKET_TAGS_COUNT_MAX: usize = 50;
+/// The longest key of a tag, characters.
+pub const TAG_KEY_CHARS_MAX: usize = 128;
+/// The longest value of a tag, characters.
+pub const TAG_VALUE_CHARS_MAX: usize = 256;
+/// The most user metadata: bytes of all names and values.
+pub const USER_METADATA_SIZE_BYTES_MAX: usize = 2048;
+
+/// Tags, by key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tags(BTreeMap<String, String>);
+
+impl Tags {
+    /// Checks the tags of an object.
+    pub fn of_object(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, ObjectsError> {
+        Self::checked(pairs, OBJECT_TAGS_COUNT_MAX, "an object has at most 10 tags")
+    }
+
+    /// Checks the tags of a bucket.
+    pub fn of_bucket(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, ObjectsError> {
+        Self::checked(pairs, BUCKET_TAGS_COUNT_MAX, "a bucket has at most 50 tags")
+    }
+
+    fn checked(pairs: impl IntoIterator<Item = (String, String)>, count_max: usize, too_many: &'static str) -> Result<Self, ObjectsError> {
+        let refused = |reason| Err(ObjectsError::InvalidTag { reason });
+        let legal = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c));
+        let mut tags = BTreeMap::new();
+        for (key, value) in pairs {
+            if key.is_empty() || key.chars().count() > TAG_KEY_CHARS_MAX {
+                return refused("a tag's key has 1 to 128 characters");
+            }
+            if value.chars().count() > TAG_VALUE_CHARS_MAX {
+                return refused("a tag's value has at most 256 characters");
+            }
+            if key.to_ascii_lowercase().starts_with("aws:") {
+                return refused("keys that begin with aws: are AWS's own");
+            }
+            if !legal(&key) || !legal(&value) {
+                return refused("tags are made of letters, digits, spaces and _ . : / = + - @");
+            }
+            if tags.insert(key, value).is_some() {
+                return refused("two tags have the same key");
+            }
+            if tags.len() > count_max {
+                return refused(too_many);
+            }
+        }
+        Ok(Self(tags))
+    }
+
+    /// All tags, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What an object carries besides its bytes: system headers and the user's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectMetadata {
+    /// `Content-Type`; without one, `binary/octet-stream` is answered.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`, without `aws-chunked`.
+    pub content_encoding: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// `Content-Disposition`.
+    pub content_disposition: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Expires`, as it was sent.
+    pub expires: Option<String>,
+    /// `x-amz-meta-*`: names in lower case without the prefix.
+    pub user: BTreeMap<String, String>,
+}
+
+impl ObjectMetadata {
+    /// Only a content type.
+    pub fn of_type(content_type: &str) -> Self {
+        Self { content_type: Some(content_type.to_owned()), ..Self::default() }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ObjectsError> {
+        let size_bytes = self.user.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if size_bytes > USER_METADATA_SIZE_BYTES_MAX {
+            return Err(ObjectsError::MetadataTooLarge { size_bytes, size_bytes_max: USER_METADATA_SIZE_BYTES_MAX });
+        }
+        Ok(())
+    }
+}
+
+impl Objects {
+    /// The tags of the current object.
+    pub fn object_tags(&self, proof: &Authorized, bucket: &BucketName, key: &ObjectKey) -> Result<Tags, ObjectsError> {
+        Ok(self.head_object(proof, bucket, key)?.tags().clone())
+    }
+
+    /// Replaces the tags of the current object; empty removes them.
+    pub async fn put_object_tags(&self, caller: &Caller, bucket: &BucketName, key: &ObjectKey, tags: Tags) -> Result<(), ObjectsError> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        caller
+            .commit(&*self.store, move |tx| {
+                let (_, mut record) = current_in(tx, &bucket, &key)?;
+                record.tags = tags;
+                Ok(tx.put(VERSIONS, &version_key(&record.id), &record)?)
+            })
+            .await
+            .map_err(ObjectsError::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_have_limits() {
+        let check = |pairs: Vec<(&str, &str)>, good: bool| {
+            let owned = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            assert_eq!(Tags::of_object(owned).is_ok(), good, "{pairs:?}");
+        };
+        check(vec![], true);
+        check(vec![("a", "b"), ("c", "")], true);
+        check(vec![("a", "b"), ("a", "c")], false);
+        check(vec![("", "b")], false);
+        check(vec![("aws:a", "b")], false);
+        check(vec![("a", "b<")], false);
+        check(vec![("größe", "10 m")], true);
+        check(vec![(&"k".repeat(129), "v")], false);
+        check(vec![("k", &"v".repeat(257))], false);
+        let keys: Vec<String> = (0..11).map(|n| n.to_string()).collect();
+        check(keys.iter().map(|key| (key.as_str(), "")).collect(), false);
+        check(keys.iter().take(10).map(|key| (key.as_str(), "")).collect(), true);
+    }
+}

@@ -1,0 +1,1 @@
+//! The calls together, over a store and blobs in memory.
