@@ -43,6 +43,7 @@ pub(crate) async fn compact(
             continue;
         }
         pack.condemned.store(true, Ordering::Release);
+        report.packs_emptied += 1;
     }
     Ok(report)
 }

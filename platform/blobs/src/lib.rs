@@ -159,9 +159,9 @@ pub trait BlobStore: Send + Sync {
         &'a self,
         is_live: &'a (dyn Fn(&BlobRef) -> bool + Send + Sync),
     ) -> BoxFuture<'a, Result<SweepReport, BlobError>>;
-    /// Gives back the room of removed blobs by moving those that live beside them. A bounded piece of work: call it again while
-    /// `CompactReport::moved` or `packs_removed` is not 0. Room of what was moved is given back by the next call, so that a reader that
-    /// looked up a reference just before it was replaced still finds its bytes.
+    /// Gives back the room of removed blobs by moving those that live beside them. A bounded piece of work: call it again while the
+    /// report says that something was done. Packs are removed by the call after the one that emptied them, so that a reader that looked
+    /// up a reference just before it was replaced still finds its bytes.
     fn compact<'a>(&'a self, relocate: &'a dyn Relocate) -> BoxFuture<'a, Result<CompactReport, BlobError>>;
     /// Bytes on disk and of them in live blobs, for metrics.
     fn usage(&self) -> BlobUsage;
@@ -187,6 +187,8 @@ pub struct CompactReport {
     pub moved: u64,
     /// Payload bytes of those.
     pub moved_bytes: u64,
+    /// Packs in which nothing is left; the next call removes them.
+    pub packs_emptied: u64,
     /// Packs that must stay because something in them is damaged.
     pub packs_damaged: u64,
 }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tarn_runtime::{Runtime, SeededEntropy, SystemClock};
 use tarn_testkit::{DiskFault, SimulatedDisk};
 
+use super::tests::Refs;
 use super::*;
 use crate::contract::{get, pattern};
 
@@ -150,52 +151,47 @@ async fn run(records: &Records, shape: &Shape, seed: u64) {
     }
 }
 
-/// Checks one survivor. `thorough` also sweeps it, writes to it, and opens it again.
+/// Checks one survivor. `thorough` also sweeps it, writes to it, compacts it, and opens it again.
 async fn check(records: &Records, survivor: &SimulatedDisk, at: u64, thorough: bool, context: &str) {
     let mut store = open(survivor, 77).unwrap_or_else(|error| panic!("{context}: does not open: {error}"));
-    for round in 0..if thorough { 3 } else { 1 } {
-        let kept: Vec<(Bytes, Vec<BlobRef>, Option<BlobRef>)> = records
-            .kept
-            .lock()
-            .iter()
-            .map(|kept| {
-                (
-                    kept.bytes.clone(),
-                    kept.refs.iter().map(|(_, blob)| blob.clone()).collect(),
-                    kept.named_at(at).cloned(),
-                )
-            })
-            .collect();
-        for (bytes, refs, named) in &kept {
-            for blob in refs {
-                match get(&store, blob, 0, blob.len).await {
-                    Ok(found) => assert_eq!(found, bytes, "{context}: {blob:?} has other bytes"),
-                    Err(error) => assert_ne!(
-                        named.as_ref(),
-                        Some(blob),
-                        "{context}, round {round}: an acknowledged blob is lost: {error}"
-                    ),
+    let kept: Vec<(Bytes, Vec<BlobRef>, Option<BlobRef>)> = {
+        let kept = records.kept.lock();
+        let refs = |kept: &Kept| kept.refs.iter().map(|(_, blob)| blob.clone()).collect();
+        kept.iter().map(|kept| (kept.bytes.clone(), refs(kept), kept.named_at(at).cloned())).collect()
+    };
+    for (bytes, refs, named) in &kept {
+        for blob in refs {
+            match get(&store, blob, 0, blob.len).await {
+                Ok(found) => assert_eq!(found, bytes, "{context}: {blob:?} has other bytes"),
+                Err(error) => {
+                    assert_ne!(named.as_ref(), Some(blob), "{context}: an acknowledged blob is lost: {error}")
                 }
             }
         }
-        if !thorough || round == 2 {
-            continue;
-        }
-        let live = |blob: &BlobRef| kept.iter().any(|(_, _, named)| named.as_ref() == Some(blob));
+    }
+    if !thorough {
+        return;
+    }
+    let refs = Refs::new(kept.into_iter().filter_map(|(bytes, _, named)| Some((named?, bytes))));
+    for round in 0..2 {
+        let live = |blob: &BlobRef| refs.is_live(blob);
         store.sweep(&live).await.unwrap_or_else(|error| panic!("{context}: does not sweep: {error}"));
         assert_eq!(store.sweep(&live).await.unwrap().removed, 0, "{context}: a second sweep finds more");
-        let named: u64 = kept.iter().filter_map(|(_, _, named)| named.as_ref()).map(|blob| blob.len).sum();
-        let usage = store.usage();
-        if round == 0 {
-            assert_eq!(usage.live_bytes, named, "{context}: the account is wrong");
-        }
+        let named: u64 = refs.refs().iter().map(|blob| blob.len).sum();
+        assert_eq!(store.usage().live_bytes, named, "{context}: the account is wrong");
         let fresh = pattern(99, 900);
-        let blob = put(&store, u64::MAX - round, &fresh)
-            .await
-            .unwrap_or_else(|error| panic!("{context}: takes no blobs: {error}"));
+        let blob = put(&store, u64::MAX - round, &fresh).await;
+        let blob = blob.unwrap_or_else(|error| panic!("{context}: takes no blobs: {error}"));
         assert_eq!(get(&store, &blob, 0, blob.len).await.unwrap(), fresh);
         store.delete(&blob).await.unwrap();
+        let mut calls = 0;
+        while store.compact(&refs).await.unwrap() != CompactReport::default() {
+            calls += 1;
+            assert!(calls < 100, "{context}: compaction does not end");
+        }
+        refs.check(&store).await;
         store = open(survivor, 78 + round).unwrap_or_else(|error| panic!("{context}: does not open again: {error}"));
+        refs.check(&store).await;
     }
 }
 
