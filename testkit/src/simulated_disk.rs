@@ -167,7 +167,9 @@ impl Fate {
                 }
             }
             Change::Write { offset, bytes } => match self {
-                Self::Torn(chance) => apply_torn(bytes, *offset, content, |_| random.u64() % 256 < chance, random.u64().is_multiple_of(4)),
+                Self::Torn(chance) => {
+                    apply_torn(bytes, *offset, content, |_| random.u64() % 256 < chance, random.u64().is_multiple_of(4))
+                }
                 _ => {
                     if self.keeps(operation, random) {
                         content.write(bytes, *offset);
@@ -269,7 +271,11 @@ impl State {
                 let mut grown = self.file(id)?.current.clone();
                 let before = grown.allocated_bytes();
                 grown.write(bytes, *offset);
-                if self.allocated_bytes() + grown.allocated_bytes() - before > capacity { Step::Fault(DiskFault::NoSpace) } else { Step::Go }
+                if self.allocated_bytes() + grown.allocated_bytes() - before > capacity {
+                    Step::Fault(DiskFault::NoSpace)
+                } else {
+                    Step::Go
+                }
             }
             (step, _, _) => step,
         };
@@ -347,7 +353,11 @@ impl State {
     }
 
     fn named(&self, path: &str) -> io::Result<u64> {
-        self.tree.current.get(path).copied().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no file `{path}`")))
+        self.tree
+            .current
+            .get(path)
+            .copied()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no file `{path}`")))
     }
 
     fn directory(&self, path: &str) -> io::Result<()> {
@@ -381,7 +391,10 @@ fn survive(tree: &Tree, operations: u64, seed: u64) -> Tree {
         for (number, change) in &file.pending {
             fate.apply(*number, change, &mut durable, &random);
         }
-        files.insert(*id, Arc::new(FileState { path: path.clone(), current: durable.clone(), durable, pending: Vec::new() }));
+        files.insert(
+            *id,
+            Arc::new(FileState { path: path.clone(), current: durable.clone(), durable, pending: Vec::new() }),
+        );
     }
     let names = Arc::new(names);
     Tree { files, directories: tree.directories.clone(), durable: names.clone(), current: names, pending: Vec::new() }
@@ -659,7 +672,11 @@ struct SimulatedFile {
 
 impl SimulatedFile {
     fn writable(&self) -> io::Result<()> {
-        if self.writable { Ok(()) } else { Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file is open for reading")) }
+        if self.writable {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file is open for reading"))
+        }
     }
 }
 

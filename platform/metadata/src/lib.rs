@@ -8,12 +8,25 @@
 //!
 //! **Invariant:** a reader never sees a change that a power cut could take back.
 
+mod block_file;
+mod checkpoint;
+mod committer;
 pub mod contract;
+mod embedded;
+mod feed;
+mod index;
+mod inspect;
 mod keyspace;
+mod log;
 mod memory;
+mod memtable;
 mod outbox;
+mod recovery;
+mod snapshot_file;
 mod store;
 
+pub use embedded::{EmbeddedOptions, EmbeddedStore};
+pub use inspect::{KeyspaceInspection, SegmentInspection, StoreInspection};
 pub use keyspace::{Key, KeyReader, Keyspace, KeyspaceId, Record, RecordError, decode_record, encode_record};
 pub use memory::MemoryStore;
 pub use outbox::{Outbox, OutboxEntry, OutboxId};

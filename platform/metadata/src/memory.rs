@@ -10,7 +10,9 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::store::{Changed, Job, JobOutcome, RawRange, ReadView, Sequence, Snapshot, Store, StoreError, Tx};
+use crate::store::{
+    Changed, Job, JobOutcome, RawRange, ReadView, Sequence, Snapshot, Store, StoreError, Tx, is_empty_range,
+};
 
 #[derive(Default, Clone)]
 struct View(Arc<BTreeMap<Bytes, Bytes>>);
@@ -24,13 +26,7 @@ impl ReadView for View {
         fn bound(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
             bound.as_ref().map(Vec::as_slice)
         }
-        let empty = match (&range.0, &range.1) {
-            (Bound::Included(a), Bound::Included(b)) => a > b,
-            (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b))
-            | (Bound::Excluded(a), Bound::Included(b)) => a >= b,
-            _ => false,
-        };
-        if empty {
+        if is_empty_range(range) {
             return Ok(Vec::new());
         }
         let pairs = self.0.range::<[u8], _>((bound(&range.0), bound(&range.1)));

@@ -62,6 +62,12 @@ pub enum StoreError {
         /// The limit.
         size_bytes_max: usize,
     },
+    /// A transaction's own code panicked; it changed nothing.
+    #[error("a transaction panicked and changed nothing: {reason}; this is a defect of the server, please report it")]
+    Panicked {
+        /// What the panic said.
+        reason: String,
+    },
     /// The server is stopping.
     #[error("the metadata store is closed: the server is stopping, try again")]
     Closed,
@@ -87,6 +93,17 @@ pub trait ReadView: Send + Sync {
     fn get_raw(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
     /// Up to `limit` pairs of `range` in order, or from the end backwards with `reverse`.
     fn range_raw(&self, range: &RawRange, limit: usize, reverse: bool) -> Result<Vec<(Bytes, Bytes)>, StoreError>;
+}
+
+/// Whether no key can be in `range`: such bounds would panic in `BTreeMap::range`.
+pub(crate) fn is_empty_range(range: &RawRange) -> bool {
+    match (&range.0, &range.1) {
+        (Bound::Included(a), Bound::Included(b)) => a > b,
+        (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b)) | (Bound::Excluded(a), Bound::Included(b)) => {
+            a >= b
+        }
+        _ => false,
+    }
 }
 
 /// How many pairs a range reads from the view at a time.
@@ -259,13 +276,7 @@ impl ReadView for Overlay<'_> {
     }
 
     fn range_raw(&self, range: &RawRange, limit: usize, reverse: bool) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        // A bound pair that is out of order would panic in BTreeMap::range.
-        let empty = match (&range.0, &range.1) {
-            (Bound::Included(a), Bound::Included(b)) => a > b,
-            (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b))
-            | (Bound::Excluded(a), Bound::Included(b)) => a >= b,
-            _ => false,
-        };
+        let empty = is_empty_range(range);
         if empty {
             return Ok(Vec::new());
         }

@@ -104,7 +104,11 @@ fn a_crash_point_fails_all_calls_after_it_and_history_shows_the_same_states() {
             live.crash_at(k);
             assert!(workload(&live).is_err());
             assert!(live.exists("a").is_err());
-            assert_eq!(live.reopen(seed).contents("a"), recorded.survivor_at(k, seed).contents("a"), "operation {k}, seed {seed}");
+            assert_eq!(
+                live.reopen(seed).contents("a"),
+                recorded.survivor_at(k, seed).contents("a"),
+                "operation {k}, seed {seed}"
+            );
         }
     }
     assert_eq!(recorded.survivor_at(6, 0).contents("a").unwrap(), b"two");

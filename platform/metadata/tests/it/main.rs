@@ -1,0 +1,8 @@
+//! The embedded store as its users and its disks see it.
+#![allow(clippy::unwrap_used)]
+
+mod contract;
+mod crash;
+mod faults;
+mod rot;
+mod workload;
