@@ -1,1 +1,28 @@
-//! tarn-gateway
+//! The one door to the lake: every request of every service takes the same ordered steps here, and no other way in exists.
+//!
+//! accept, limits -> request id -> identify service and operation -> authenticate -> decode -> authorize -> dispatch -> audit ->
+//! encode -> metrics, access log. `pipeline.rs` holds the steps in this order. Knows no service's meaning: services are tables of
+//! rows, S3 is an endpoint that calls the same `Gate`.
+
+mod body;
+mod conditions;
+mod credentials;
+mod gate;
+mod identify;
+mod limits;
+mod metrics;
+mod own;
+mod parameters;
+mod pipeline;
+mod refusal;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+pub use body::{Body, BoxError, empty_body, full_body};
+pub use credentials::{AccessKey, AuditLog, Credentials, CredentialsError, Secret};
+pub use gate::{Gate, GateError, GateParts, RequestMeta};
+pub use limits::Limits;
+pub use metrics::Metrics;
+pub use pipeline::{Gateway, GatewayParts, S3Endpoint, S3Operation};
+pub use serve::serve;

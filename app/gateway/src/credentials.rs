@@ -1,0 +1,63 @@
+//! What the gateway asks of those who keep access keys and audit records. Knows neither store.
+
+use std::fmt;
+
+use tarn_audit::EventDraft;
+use tarn_policy::Principal;
+
+/// A secret access key. Not shown, not logged.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for signing only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// An access key as it is known.
+#[derive(Debug, Clone)]
+pub struct AccessKey {
+    /// What its holder signs with.
+    pub secret: Secret,
+    /// Whose it is.
+    pub principal: Principal,
+    /// Whether it may be used.
+    pub is_active: bool,
+    /// The token that must come with it, if it is temporary.
+    pub session_token: Option<Secret>,
+}
+
+/// The keys could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("access keys cannot be read: {reason}")]
+pub struct CredentialsError {
+    /// For the log.
+    pub reason: String,
+}
+
+/// Finds access keys. On the path of every request: answers from memory.
+pub trait Credentials: Send + Sync {
+    /// The key called `access_key_id`, if there is one.
+    fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, CredentialsError>;
+}
+
+/// Takes what is not recorded by a change's own commit. Must not block: it is called while a caller waits.
+pub trait AuditLog: Send + Sync {
+    /// A call was refused or failed.
+    fn failed(&self, draft: &EventDraft, code: &str, message: &str);
+    /// A call was done that committed nothing: kept if a trail asks for it.
+    fn done(&self, draft: &EventDraft);
+}

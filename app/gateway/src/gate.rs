@@ -1,0 +1,226 @@
+//! Authenticate, authorize, audit: the three questions every request is asked, in one place for all services and for S3.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::request::Parts;
+use tarn_audit::{Caller, EventDraft};
+use tarn_policy::{Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
+use tarn_runtime::{EntropyExt, Runtime, Timestamp};
+use tarn_sigv4::{PathEncoding, Presented, Rules, SignatureError, SigningKeys};
+use tarn_types::{Region, Scope};
+
+use crate::conditions;
+use crate::credentials::{AccessKey, AuditLog, Credentials, CredentialsError, Secret};
+
+/// What is known of a request before anything of it is believed.
+#[derive(Debug, Clone)]
+pub struct RequestMeta {
+    /// The request's id, as the caller sees it.
+    pub request_id: String,
+    /// When it came in.
+    pub time: Timestamp,
+    /// The socket's other end.
+    pub peer: SocketAddr,
+    /// Whether it came over TLS.
+    pub is_secure: bool,
+}
+
+/// Why a caller is not let in.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum GateError {
+    /// The request is not signed, and the service takes none such.
+    #[error("Request is missing Authentication Token")]
+    Unsigned,
+    /// The signature is not accepted.
+    #[error("{source}")]
+    Signature {
+        /// Why.
+        source: SignatureError,
+    },
+    /// There is no such key, or it may not be used.
+    #[error("The security token included in the request is invalid.")]
+    UnknownKey,
+    /// The keys could not be read.
+    #[error("{source}")]
+    Credentials {
+        /// Why.
+        source: CredentialsError,
+    },
+    /// The caller may not.
+    #[error("{source}")]
+    Denied {
+        /// What and why.
+        source: Denied,
+    },
+}
+
+/// What a gate is made of.
+pub struct GateParts {
+    /// Finds access keys.
+    pub credentials: Arc<dyn Credentials>,
+    /// Decides.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// Takes refusals and reads.
+    pub audit: Arc<dyn AuditLog>,
+    /// Time and ids.
+    pub runtime: Runtime,
+    /// The region served.
+    pub region: Region,
+}
+
+/// Who stands at the door.
+pub struct Gate {
+    parts: GateParts,
+    signing_keys: SigningKeys,
+}
+
+/// The region that global services' clients sign for, whatever region they are set to.
+const GLOBAL_SIGNING_REGION: &str = "us-east-1";
+
+impl Gate {
+    /// From its parts.
+    pub fn new(parts: GateParts) -> Self {
+        Self { parts, signing_keys: SigningKeys::default() }
+    }
+
+    /// Time and ids.
+    pub fn runtime(&self) -> &Runtime {
+        &self.parts.runtime
+    }
+
+    /// The region served.
+    pub fn region(&self) -> &Region {
+        &self.parts.region
+    }
+
+    /// What is known of a request that comes in now from `peer`.
+    pub fn meta(&self, peer: SocketAddr, is_secure: bool) -> RequestMeta {
+        let runtime = self.runtime();
+        RequestMeta { request_id: runtime.entropy.uuid().to_string(), time: runtime.now(), peer, is_secure }
+    }
+
+    /// The key called `access_key_id`, if it exists and may be used.
+    pub fn access_key(&self, access_key_id: &str) -> Result<AccessKey, GateError> {
+        match self.parts.credentials.access_key(access_key_id) {
+            Ok(Some(key)) if key.is_active => Ok(key),
+            Ok(Some(_) | None) => Err(GateError::UnknownKey),
+            Err(source) => Err(GateError::Credentials { source }),
+        }
+    }
+
+    /// Checks the token that comes with a key: temporary keys need theirs, others have none.
+    pub fn check_session_token(&self, key: &AccessKey, presented: Option<&str>) -> Result<(), GateError> {
+        let right = match (&key.session_token, presented) {
+            (None, None) => true,
+            (Some(token), Some(presented)) => {
+                aws_lc_rs::constant_time::verify_slices_are_equal(token.expose().as_bytes(), presented.as_bytes())
+                    .is_ok()
+            }
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if right { Ok(()) } else { Err(GateError::UnknownKey) }
+    }
+
+    /// Checks the signature of a request to `service` whose body has the digest `body_sha256`; `key` is the one it names.
+    pub fn check_signature(
+        &self,
+        parts: &Parts,
+        presented: &Presented,
+        key: &AccessKey,
+        service: &str,
+        body_sha256: [u8; 32],
+    ) -> Result<(), GateError> {
+        let rules = Rules {
+            now: self.runtime().now(),
+            service,
+            regions: &[self.region().as_str(), GLOBAL_SIGNING_REGION],
+            path_encoding: PathEncoding::Twice,
+        };
+        presented
+            .verify(parts, key.secret.expose(), &self.signing_keys, &rules, Some(body_sha256))
+            .map_err(|source| GateError::Signature { source })?;
+        self.check_session_token(key, presented.session_token.as_deref())
+    }
+
+    /// The condition keys of a request by `principal`. `presented` adds those of the signature.
+    pub fn context(
+        &self,
+        meta: &RequestMeta,
+        headers: &HeaderMap,
+        principal: &Principal,
+        presented: Option<&Presented>,
+    ) -> Context {
+        let mut context = conditions::of_request(meta, headers, principal, self.region());
+        if let Some(presented) = presented {
+            conditions::of_signature(meta, presented, &mut context);
+        }
+        context
+    }
+
+    /// Where a call of `principal` happens.
+    pub fn scope(&self, principal: &Principal) -> Scope {
+        Scope { account: principal.account.clone(), region: self.region().clone() }
+    }
+
+    /// The draft of a call's audit record, to be completed by its caller: event name, parameters and resources are empty.
+    pub fn draft(
+        &self,
+        meta: &RequestMeta,
+        headers: &HeaderMap,
+        principal: &Principal,
+        event_source: String,
+    ) -> EventDraft {
+        EventDraft {
+            id: self.runtime().entropy.bytes(),
+            request_id: meta.request_id.clone(),
+            time_ms: meta.time.as_millisecond(),
+            event_source,
+            event_name: String::new(),
+            read_only: true,
+            management: true,
+            scope: self.scope(principal),
+            principal: principal.clone(),
+            source_ip: meta.peer.ip().to_canonical().to_string(),
+            user_agent: conditions::claim(headers, http::header::USER_AGENT).unwrap_or_default(),
+            request_parameters: "null".to_owned(),
+            resources: Vec::new(),
+        }
+    }
+
+    /// Asks the policies; the yes is a caller with its audit record drafted. A no is not yet recorded: see `failed`.
+    pub fn authorize(
+        &self,
+        principal: &Principal,
+        requirements: Vec<Requirement>,
+        context: Context,
+        draft: EventDraft,
+    ) -> Result<Caller, GateError> {
+        let authorized = self
+            .parts
+            .authorizer
+            .authorize(principal, requirements, &context)
+            .map_err(|source| GateError::Denied { source })?;
+        let bound = BoundAuthorizer::new(self.parts.authorizer.clone(), principal.clone(), context);
+        Ok(Caller::new(authorized, bound, draft))
+    }
+
+    /// Records that a call was refused or failed.
+    pub fn failed(&self, draft: &EventDraft, code: &str, message: &str) {
+        self.parts.audit.failed(draft, code, message);
+    }
+
+    /// Records a call that was done, unless its commit already has.
+    pub fn done(&self, caller: &Caller) {
+        if !caller.is_recorded() {
+            self.parts.audit.done(caller.event());
+        }
+    }
+}
+
+impl From<Secret> for String {
+    fn from(secret: Secret) -> String {
+        secret.expose().to_owned()
+    }
+}
