@@ -17,3 +17,6 @@ use tarn_aws_protocol::ServiceModel;
 /// Every service that has generated operations.
 pub static SERVICES: &[&ServiceModel] =
     &[&athena::SERVICE, &firehose::SERVICE, &glue::SERVICE, &iam::SERVICE, &sts::SERVICE];
+
+#[cfg(test)]
+mod tests;
