@@ -7,12 +7,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures::{StreamExt, TryStreamExt};
+
 use crate::handles::blocking;
 use crate::lane::Lane;
 use crate::read::read_packed;
 use crate::scan::PackScan;
 use crate::shared::{Pack, Shared};
-use crate::{BlobError, BlobPlace, CompactReport, Relocate};
+use crate::{BlobError, BlobPlace, BlobRef, CompactReport, Relocate};
 
 /// Packs moved by one call.
 const PACKS_MOVED_MAX: usize = 8;
@@ -39,11 +41,21 @@ pub(crate) async fn compact(
         for lane in lanes {
             lane.seal(pack.id).await?;
         }
-        if pack.open.load(Ordering::Acquire) || !empty(shared, lanes, &pack, relocate, &mut report).await? {
+        if pack.open.load(Ordering::Acquire) {
             continue;
         }
-        pack.condemned.store(true, Ordering::Release);
-        report.packs_emptied += 1;
+        match empty(shared, lanes, &pack, relocate, &mut report).await {
+            Ok(true) => {
+                pack.condemned.store(true, Ordering::Release);
+                report.packs_emptied += 1;
+            }
+            // An unreadable pack must not keep the others from being moved.
+            Ok(false) | Err(BlobError::Corrupt { .. } | BlobError::Missing { .. }) => {
+                pack.damaged.store(true, Ordering::Release);
+                report.packs_damaged += 1;
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(report)
 }
@@ -69,7 +81,16 @@ fn chosen(shared: &Shared) -> Vec<Arc<Pack>> {
         .collect()
 }
 
-/// Moves all that lives in `pack`; says whether nothing is left in it.
+/// What became of one blob of a pack that is being emptied.
+enum Outcome {
+    /// Nobody names it here any more; payload bytes that were moved.
+    Gone(Option<u64>),
+    /// It cannot be read.
+    Stays,
+}
+
+/// Moves all that lives in `pack`; says whether nothing is left in it. What was marked as removed is asked for again: the marks choose
+/// packs, but only the owner of the references can give up bytes.
 async fn empty(
     shared: &Arc<Shared>,
     lanes: &[Lane],
@@ -88,47 +109,57 @@ async fn empty(
         if blobs.is_empty() {
             break;
         }
-        for old in blobs {
-            let BlobPlace::Pack { offset, .. } = old.place else { continue };
-            if pack.dead.lock().contains(offset) {
-                continue;
-            }
-            if relocate.is_live(&old) {
-                let (job, blob) = (shared.clone(), old.clone());
-                let payload = match blocking(move || read_packed(&job, &blob, id, offset)).await {
-                    Ok(payload) => payload,
-                    Err(error @ BlobError::Corrupt { .. }) => {
-                        tracing::error!(%error, "a damaged blob cannot be moved; its pack stays");
-                        is_empty = false;
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                };
-                let new = lane.append(shared, old.owner, payload, true).await?;
-                if relocate.relocate(&old, new.clone()).await? {
-                    report.moved += 1;
-                    report.moved_bytes += old.len;
-                } else {
-                    mark_dead(shared, &new).await?;
+        let moves = blobs.into_iter().map(|old| move_one(shared, lane, relocate, old));
+        let mut outcomes = futures::stream::iter(moves).buffered(shared.options.moves_at_once.max(1));
+        let mut gone = Vec::new();
+        while let Some((old, outcome)) = outcomes.try_next().await? {
+            match (outcome, old.place) {
+                (Outcome::Gone(moved), BlobPlace::Pack { offset, .. }) => {
+                    report.moved += u64::from(moved.is_some());
+                    report.moved_bytes += moved.unwrap_or(0);
+                    gone.push((offset, old.len));
                 }
+                (Outcome::Stays, _) | (_, BlobPlace::Empty | BlobPlace::File { .. }) => is_empty = false,
             }
-            mark_dead(shared, &old).await?;
         }
+        let (job, marked) = (shared.clone(), pack.clone());
+        blocking(move || Ok(drop(marked.mark_dead(&job, gone)))).await?;
     }
-    if scan.damage_inside {
-        tracing::error!(pack = id, "a pack has bytes between its blobs that are none; it stays");
+    if scan.has_damage() {
+        tracing::error!(pack = id, "a pack has bytes between its blobs that are no blob any more; it stays");
         is_empty = false;
-    }
-    if !is_empty {
-        pack.damaged.store(true, Ordering::Release);
-        report.packs_damaged += 1;
     }
     Ok(is_empty)
 }
 
-async fn mark_dead(shared: &Arc<Shared>, blob: &crate::BlobRef) -> Result<(), BlobError> {
-    let BlobPlace::Pack { pack, offset } = blob.place else { return Ok(()) };
-    let Some(pack) = shared.pack(pack) else { return Ok(()) };
-    let (job, len) = (shared.clone(), blob.len);
-    blocking(move || Ok(drop(pack.mark_dead(&job, [(offset, len)])))).await
+async fn move_one(
+    shared: &Arc<Shared>,
+    lane: &Lane,
+    relocate: &dyn Relocate,
+    old: BlobRef,
+) -> Result<(BlobRef, Outcome), BlobError> {
+    let BlobPlace::Pack { pack, offset } = old.place else { return Ok((old, Outcome::Stays)) };
+    if !relocate.is_live(&old) {
+        return Ok((old, Outcome::Gone(None)));
+    }
+    let (job, blob) = (shared.clone(), old.clone());
+    let payload = match blocking(move || read_packed(&job, &blob, pack, offset)).await {
+        Ok(payload) => payload,
+        Err(error) => {
+            tracing::error!(%error, "a blob cannot be moved; its pack stays");
+            return Ok((old, Outcome::Stays));
+        }
+    };
+    let new = lane.append(shared, old.owner, payload, true).await?;
+    if relocate.relocate(&old, new.clone()).await? {
+        let len = old.len;
+        return Ok((old, Outcome::Gone(Some(len))));
+    }
+    if let BlobPlace::Pack { pack, offset } = new.place
+        && let Some(pack) = shared.pack(pack)
+    {
+        let job = shared.clone();
+        blocking(move || Ok(drop(pack.mark_dead(&job, [(offset, new.len)])))).await?;
+    }
+    Ok((old, Outcome::Gone(None)))
 }

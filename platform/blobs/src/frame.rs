@@ -49,6 +49,9 @@ pub(crate) enum FramePlace {
         pack: u64,
         /// Offset of the header in it.
         offset: u64,
+        /// Where the frames begin that were synced together with this one: all before was durable when this one was written. So a scan
+        /// can tell damage from a write that did not end. A reader does not know it.
+        group: u64,
     },
     /// One block of a file.
     File {
@@ -79,8 +82,8 @@ pub(crate) enum Damage {
 impl Header {
     fn fields(&self) -> [u8; FIELDS_BYTES] {
         let (kind, last, place, block) = match self.at {
-            FramePlace::Pack { pack, offset } => {
-                (1, true, (u128::from(pack) << 64 | u128::from(offset)).to_le_bytes(), 0)
+            FramePlace::Pack { pack, offset, group } => {
+                (1, true, (u128::from(pack) << 64 | u128::from(offset)).to_le_bytes(), group)
             }
             FramePlace::File { id, block, last } => (2, last, id, block),
         };
@@ -123,7 +126,7 @@ impl Header {
         let at = match header[4] {
             1 => {
                 let both = u128::from_le_bytes(place);
-                FramePlace::Pack { pack: (both >> 64) as u64, offset: both as u64 }
+                FramePlace::Pack { pack: (both >> 64) as u64, offset: both as u64, group: u64_at(header, 64) }
             }
             2 => FramePlace::File { id: place, block: u64_at(header, 64), last: header[5] != 0 },
             _ => return Err(Damage::Magic),
@@ -140,7 +143,12 @@ impl Header {
         }
         let (header, payload) = frame.split_at(HEADER_BYTES);
         let found = Self::parse(header)?;
-        if header[..FIELDS_BYTES] != self.fields() {
+        let mut expected = *self;
+        if let (FramePlace::Pack { group: expected, .. }, FramePlace::Pack { group, .. }) = (&mut expected.at, found.at)
+        {
+            *expected = group;
+        }
+        if header[..FIELDS_BYTES] != expected.fields() {
             return Err(Damage::Misplaced { found: format!("{found:?}") });
         }
         if crc64(payload) != u64_at(header, FIELDS_BYTES) {
@@ -219,7 +227,7 @@ mod tests {
     #[test]
     fn a_header_says_what_it_was_told() {
         let places = [
-            FramePlace::Pack { pack: 5, offset: 4096 },
+            FramePlace::Pack { pack: 5, offset: 4096, group: 512 },
             FramePlace::File { id: [4; 16], block: 77, last: true },
             FramePlace::File { id: [4; 16], block: 0, last: false },
         ];
@@ -233,7 +241,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let header = header(FramePlace::Pack { pack: 5, offset: 4096 }, 300);
+        let header = header(FramePlace::Pack { pack: 5, offset: 4096, group: 512 }, 300);
         let payload: Vec<u8> = (0..300).map(|n| n as u8).collect();
         let whole = frame(&header, &payload);
         for bit in 0..whole.len() * 8 {
@@ -257,7 +265,7 @@ mod tests {
             Header { at: FramePlace::File { id: [5; 16], block: 1, last: false }, ..right },
             Header { at: FramePlace::File { id: [4; 16], block: 2, last: false }, ..right },
             Header { at: FramePlace::File { id: [4; 16], block: 1, last: true }, ..right },
-            Header { at: FramePlace::Pack { pack: 0, offset: 0 }, ..right },
+            Header { at: FramePlace::Pack { pack: 0, offset: 0, group: 0 }, ..right },
         ];
         for other in others {
             assert!(matches!(right.check(&frame(&other, b"hello")), Err(Damage::Misplaced { .. })), "{other:?}");

@@ -195,7 +195,7 @@ impl Thread {
             let header = Header {
                 store: self.shared.store,
                 owner: append.owner,
-                at: FramePlace::Pack { pack: open.pack.id, offset },
+                at: FramePlace::Pack { pack: open.pack.id, offset, group: open.len },
                 len,
             };
             self.bytes.extend_from_slice(&header.encode(&append.payload));

@@ -154,7 +154,8 @@ pub trait BlobStore: Send + Sync {
     /// Gives back the room. Safe to repeat; a missing blob is no error. Readers that have begun finish.
     fn delete(&self, blob: &BlobRef) -> BoxFuture<'_, Result<(), BlobError>>;
     /// Removes every blob for which `is_live` says no and which was finished before the call began. Bounded memory.
-    /// Call with a predicate over committed records, after recovery.
+    /// Call with a predicate over committed records, after recovery. A blob that was finished and whose record is not committed yet looks
+    /// like an orphan: call before requests are served, or let the predicate say yes for what is on its way.
     fn sweep<'a>(
         &'a self,
         is_live: &'a (dyn Fn(&BlobRef) -> bool + Send + Sync),
@@ -200,6 +201,8 @@ pub struct SweepReport {
     pub removed: u64,
     /// Payload bytes of those.
     pub removed_bytes: u64,
+    /// Files and packs of which it cannot be told what is in them; they are kept.
+    pub unreadable: u64,
 }
 
 /// How full the engine is.

@@ -40,13 +40,21 @@ pub struct LocalOptions {
     pub lanes: usize,
     /// Files kept open for readers.
     pub open_files_max: usize,
+    /// Blobs of a mostly dead pack that are moved at the same time, so that they share syncs.
+    pub moves_at_once: usize,
     /// Free space below which new blobs are refused, so that deletes and the metadata log find room.
     pub reserve_bytes: u64,
 }
 
 impl Default for LocalOptions {
     fn default() -> Self {
-        Self { pack_size_bytes_max: 256 << 20, lanes: 1, open_files_max: 256, reserve_bytes: 64 << 20 }
+        Self {
+            pack_size_bytes_max: 256 << 20,
+            lanes: 1,
+            open_files_max: 256,
+            moves_at_once: 64,
+            reserve_bytes: 64 << 20,
+        }
     }
 }
 

@@ -75,8 +75,12 @@ pub(crate) fn read_packed(shared: &Shared, blob: &BlobRef, pack: u64, offset: u6
     let file = shared.handles.get(&path)?;
     let mut frame = vec![0; HEADER_BYTES + blob.len as usize];
     file.read_exact_at(&mut frame, offset).map_err(|error| io_error("reading", &path, &error))?;
-    let expected =
-        Header { store: shared.store, owner: blob.owner, at: FramePlace::Pack { pack, offset }, len: blob.len as u32 };
+    let expected = Header {
+        store: shared.store,
+        owner: blob.owner,
+        at: FramePlace::Pack { pack, offset, group: 0 },
+        len: blob.len as u32,
+    };
     expected.check(&frame).map_err(|damage| corrupt(damage.to_string()))?;
     Ok(Bytes::from(frame).slice(HEADER_BYTES..))
 }

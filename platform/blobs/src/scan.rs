@@ -22,17 +22,17 @@ pub(crate) struct PackScan {
     next: u64,
     window: Vec<u8>,
     window_at: u64,
-    /// Whether bytes that are no frame were met since the last frame.
-    in_damage: bool,
-    /// Whether a frame was found behind bytes that are none: then those are damage, and no torn end.
-    pub damage_inside: bool,
+    /// The first bytes that are no frame.
+    damage_at: Option<u64>,
+    /// All before it was durable once, as the frames met say.
+    durable_to: u64,
 }
 
 impl PackScan {
     /// Begins at the front; `end` bytes are walked.
     pub(crate) fn begin(shared: &Shared, pack: u64, end: u64) -> Result<Self, BlobError> {
         let file = shared.handles.get(&pack_path(pack))?;
-        Ok(Self { pack, file, end, next: 0, window: Vec::new(), window_at: 0, in_damage: false, damage_inside: false })
+        Ok(Self { pack, file, end, next: 0, window: Vec::new(), window_at: 0, damage_at: None, durable_to: 0 })
     }
 
     fn header_at(&mut self, offset: u64) -> Result<Option<Header>, BlobError> {
@@ -57,24 +57,30 @@ impl PackScan {
         let mut blobs = Vec::new();
         while blobs.len() < BATCH_FRAMES_MAX && self.next.saturating_add(HEADER_BYTES as u64) <= self.end {
             let offset = self.next;
-            let here = FramePlace::Pack { pack: self.pack, offset };
-            let header = self.header_at(offset)?.filter(|header| {
-                let len = u64::from(header.len);
-                header.store == shared.store
-                    && header.at == here
-                    && len <= PACKED_SIZE_BYTES_MAX
-                    && packed_frame_bytes(len) <= self.end - offset
+            let (pack, room) = (self.pack, self.end - offset);
+            let found = self.header_at(offset)?.and_then(|header| match header.at {
+                FramePlace::Pack { pack: of, offset: at, group } if (of, at) == (pack, offset) && group <= offset => {
+                    let len = u64::from(header.len);
+                    let fits = len <= PACKED_SIZE_BYTES_MAX && packed_frame_bytes(len) <= room;
+                    (header.store == shared.store && fits).then_some((header, group))
+                }
+                FramePlace::Pack { .. } | FramePlace::File { .. } => None,
             });
-            let Some(header) = header else {
-                self.in_damage = true;
+            let Some((header, group)) = found else {
+                self.damage_at.get_or_insert(offset);
                 self.next += PACK_ALIGN_BYTES;
                 continue;
             };
-            self.damage_inside |= std::mem::take(&mut self.in_damage);
+            self.durable_to = self.durable_to.max(group);
             let len = u64::from(header.len);
             self.next += packed_frame_bytes(len);
             blobs.push(BlobRef { owner: header.owner, len, place: BlobPlace::Pack { pack: self.pack, offset } });
         }
         Ok(blobs)
+    }
+
+    /// Whether bytes met so far that are no frame were one once. Others may be what a crash left of a write.
+    pub(crate) fn has_damage(&self) -> bool {
+        self.damage_at.is_some_and(|at| at < self.durable_to)
     }
 }

@@ -241,10 +241,11 @@ impl Shared {
     /// Removes a pack's files. A pack that comes back after a crash is full of blobs nobody names, and is removed again.
     pub(crate) fn remove_pack(&self, id: u64) -> Result<(), BlobError> {
         let (path, dead) = (crate::frame::pack_path(id), dead_path(id));
-        self.handles.forget(&path);
         self.packs.lock().remove(&id);
-        for path in [&path, &dead] {
-            match self.disk.remove(path) {
+        let removed = [self.disk.remove(&path), self.disk.remove(&dead)];
+        self.handles.forget(&path);
+        for (path, removed) in [path, dead].iter().zip(removed) {
+            match removed {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(io_error("removing", path, &error)),

@@ -39,7 +39,12 @@ pub(crate) async fn sweep(shared: &Arc<Shared>, is_live: IsLive<'_>) -> Result<S
         shared.packs.lock().values().map(|pack| (pack.clone(), pack.len.load(Ordering::Acquire))).collect();
     let mut report = SweepReport::default();
     for (pack, len) in packs {
-        sweep_pack(shared, pack, len, is_live, &mut report).await?;
+        let id = pack.id;
+        if let Err(error) = sweep_pack(shared, pack, len, is_live, &mut report).await {
+            // One bad sector must not keep all other room from being given back.
+            tracing::error!(pack = id, %error, "a pack was not swept");
+            report.unreadable += 1;
+        }
     }
     let job = shared.clone();
     let dirs = blocking(move || job.disk.list("obj").map_err(|error| io_error("listing", "obj", &error))).await?;
@@ -126,15 +131,13 @@ async fn sweep_dir(
     blocking(move || unfinished.iter().try_for_each(|id| remove_unfinished(&job, id))).await?;
     for batch in ids.chunks(FILES_BATCH) {
         let (job, batch) = (shared.clone(), batch.to_vec());
-        let found = blocking(move || {
-            batch.into_iter().map(|id| Ok((id, look(&job, id)?))).collect::<Result<Vec<_>, BlobError>>()
-        })
-        .await?;
+        let found = blocking(move || Ok(batch.into_iter().map(|id| (id, look(&job, id))).collect::<Vec<_>>())).await?;
         let mut orphans = Vec::new();
         for (id, found) in found {
             match found {
                 Found::Other => {}
                 Found::Unreadable => {
+                    report.unreadable += 1;
                     tracing::error!(path = %file_path(&id), "no header of this file can be read; it is kept for salvage")
                 }
                 Found::Blob(blob, bytes) => {
@@ -164,19 +167,18 @@ fn is_protected(files: &Files, id: &[u8; 16]) -> bool {
 }
 
 /// Reads whose a file is from the first of its headers that is whole.
-fn look(shared: &Shared, id: [u8; 16]) -> Result<Found, BlobError> {
+fn look(shared: &Shared, id: [u8; 16]) -> Found {
     if is_protected(&shared.files.lock(), &id) {
-        return Ok(Found::Other);
+        return Found::Other;
     }
     let path = file_path(&id);
-    let opened = shared.disk.open(&path, tarn_disk::OpenMode::Read);
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Other),
-        Err(error) => return Err(io_error("opening", &path, &error)),
+    let opened = shared.disk.open(&path, tarn_disk::OpenMode::Read).and_then(|file| Ok((file.len()?, file)));
+    let (bytes, file) = match opened {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Found::Other,
+        Err(_) => return Found::Unreadable,
     };
-    let bytes = file.len().map_err(|error| io_error("asking for the length of", &path, &error))?;
-    let Some(len) = file_payload_bytes(bytes) else { return Ok(Found::Unreadable) };
+    let Some(len) = file_payload_bytes(bytes) else { return Found::Unreadable };
     for block in 0..bytes.div_ceil(BLOCK_FRAME_BYTES as u64).min(HEADER_TRIES) {
         let mut header = [0; HEADER_BYTES];
         if file.read_exact_at(&mut header, block * BLOCK_FRAME_BYTES as u64).is_err() {
@@ -186,10 +188,10 @@ fn look(shared: &Shared, id: [u8; 16]) -> Result<Found, BlobError> {
             && header.store == shared.store
             && matches!(header.at, FramePlace::File { id: of, block: number, .. } if of == id && number == block)
         {
-            return Ok(Found::Blob(BlobRef { owner: header.owner, len, place: BlobPlace::File { id } }, bytes));
+            return Found::Blob(BlobRef { owner: header.owner, len, place: BlobPlace::File { id } }, bytes);
         }
     }
-    Ok(Found::Unreadable)
+    Found::Unreadable
 }
 
 /// Removes what a crash left of a file that was being written.
@@ -207,8 +209,10 @@ fn remove_unfinished(shared: &Shared, id: &[u8; 16]) -> Result<(), BlobError> {
 /// Removes a finished file; says whether it was there.
 pub(crate) fn remove_file(shared: &Shared, id: &[u8; 16]) -> Result<bool, BlobError> {
     let path = file_path(id);
+    let removed = shared.disk.remove(&path);
+    // Afterwards, so that no reader that comes meanwhile leaves it open: an open file keeps its room.
     shared.handles.forget(&path);
-    match shared.disk.remove(&path) {
+    match removed {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(io_error("removing", &path, &error)),

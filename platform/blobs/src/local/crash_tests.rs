@@ -20,7 +20,7 @@ fn crash_points() -> u64 {
 }
 
 fn options() -> LocalOptions {
-    LocalOptions { pack_size_bytes_max: 6_000, lanes: 1, open_files_max: 4, reserve_bytes: 0 }
+    LocalOptions { pack_size_bytes_max: 6_000, lanes: 1, open_files_max: 4, moves_at_once: 1, reserve_bytes: 0 }
 }
 
 fn open(disk: &SimulatedDisk, seed: u64) -> Result<LocalBlobs, BlobError> {

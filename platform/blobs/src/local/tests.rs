@@ -36,7 +36,8 @@ async fn keeps_the_contract_on_a_directory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_the_contract_on_a_simulated_disk() {
-    let options = LocalOptions { pack_size_bytes_max: 200_000, lanes: 3, open_files_max: 1, reserve_bytes: 0 };
+    let options =
+        LocalOptions { pack_size_bytes_max: 200_000, lanes: 3, open_files_max: 1, moves_at_once: 1, reserve_bytes: 0 };
     contract::all(&open_with(Arc::new(SimulatedDisk::new(1)), options).unwrap()).await;
 }
 
@@ -241,7 +242,13 @@ async fn a_full_disk_refuses_blobs_and_takes_them_again_after_deletes() {
     disk.set_capacity(Some(1 << 20));
     let store = open_with(
         Arc::new(disk.clone()),
-        LocalOptions { pack_size_bytes_max: 64 << 10, lanes: 1, open_files_max: 8, reserve_bytes: 200_000 },
+        LocalOptions {
+            pack_size_bytes_max: 64 << 10,
+            lanes: 1,
+            open_files_max: 8,
+            moves_at_once: 1,
+            reserve_bytes: 200_000,
+        },
     )
     .unwrap();
     for len in [20_000, 150_000] {
@@ -272,7 +279,7 @@ async fn a_full_disk_refuses_blobs_and_takes_them_again_after_deletes() {
         while store.compact(&owner_of_refs).await.unwrap() != CompactReport::default() {}
         owner_of_refs.check(&store).await;
         put(&store, owner(200), &bytes, 5000, true).await;
-        for blob in owner_of_refs.refs() {
+        for (blob, _) in owner_of_refs.0.lock().drain().collect::<Vec<_>>() {
             store.delete(&blob).await.unwrap();
         }
         store.sweep(&|_| false).await.unwrap();
@@ -354,6 +361,27 @@ async fn a_mostly_dead_pack_is_moved_and_a_damaged_one_stays() {
 }
 
 #[tokio::test]
+async fn damage_is_told_from_a_write_that_did_not_end() {
+    // Which frame of six is overwritten, and whether the pack must stay.
+    for (damaged, stays) in [(0, true), (4, true), (5, false)] {
+        let disk = SimulatedDisk::new(1);
+        let store = open(&disk);
+        let mut kept = Vec::new();
+        for n in 0..6 {
+            kept.push(put(&store, owner(n), &pattern(u64::from(n), 600), 600, true).await);
+        }
+        drop(store);
+        let BlobPlace::Pack { pack, offset } = kept[damaged].place else { panic!("not packed") };
+        overwrite(&disk, &pack_path(pack), offset as usize, &[0; 300]);
+        let store = open(&disk);
+        let refs = Refs::new([]);
+        store.sweep(&|blob| refs.is_live(blob)).await.unwrap();
+        while store.compact(&refs).await.unwrap() != CompactReport::default() {}
+        assert_eq!(disk.exists(&pack_path(pack)).unwrap(), stays, "frame {damaged}");
+    }
+}
+
+#[tokio::test]
 async fn a_sweep_keeps_what_it_cannot_read_and_what_is_being_written() {
     let disk = SimulatedDisk::new(1);
     let store = open(&disk);
@@ -362,15 +390,18 @@ async fn a_sweep_keeps_what_it_cannot_read_and_what_is_being_written() {
     overwrite(&disk, &file_path(&id), 0, &vec![0; 4 * BLOCK_FRAME_BYTES]);
     let mut writer = store.create(owner(2), None).await.unwrap();
     writer.write(pattern(2, 300_000)).await.unwrap();
-    assert_eq!(store.sweep(&|_| false).await.unwrap(), SweepReport::default());
+    assert_eq!(store.sweep(&|_| false).await.unwrap(), SweepReport { unreadable: 1, ..SweepReport::default() });
     let blob = writer.finish().await.unwrap();
     assert_eq!(get(&store, &blob, 0, blob.len).await.unwrap(), pattern(2, 300_000));
     assert!(disk.exists(&file_path(&id)).unwrap());
     // The first header is enough to know whose it is, and so is a later one.
     let BlobPlace::File { id } = blob.place else { panic!("not a file") };
     overwrite(&disk, &file_path(&id), 0, &[0; 100]);
-    assert_eq!(store.sweep(&|live| *live == blob).await.unwrap(), SweepReport::default());
-    assert_eq!(store.sweep(&|_| false).await.unwrap(), SweepReport { removed: 1, removed_bytes: 300_000 });
+    assert_eq!(store.sweep(&|live| *live == blob).await.unwrap().removed, 0);
+    assert_eq!(
+        store.sweep(&|_| false).await.unwrap(),
+        SweepReport { removed: 1, removed_bytes: 300_000, unreadable: 1 }
+    );
 }
 
 /// Counts what passes; contents of large files are thrown away if so told.
