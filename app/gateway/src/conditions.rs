@@ -36,7 +36,7 @@ pub(crate) fn of_request(meta: &RequestMeta, headers: &HeaderMap, principal: &Pr
     context.set("aws:userid", principal.id.clone());
     let kind = match &principal.kind {
         PrincipalKind::Root => "Account",
-        PrincipalKind::User { name } => {
+        PrincipalKind::User { name, .. } => {
             context.set("aws:username", name.clone());
             "User"
         }

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use tarn_audit::{Caller, EventDraft};
 use tarn_aws_model::{glue, sts};
-use tarn_aws_protocol::{AwsError, Fault};
+use tarn_aws_protocol::AwsError;
 use tarn_operation::{Access, Service, Table};
 use tarn_policy::{Authorized, Authorizer, Context, Denied, DeniedBecause, Principal, PrincipalKind, Requirement};
 use tarn_runtime::{Runtime, Shutdown, Timestamp};
@@ -31,7 +31,7 @@ impl Credentials for Users {
             return Err(CredentialsError { reason: "the store is closed".to_owned() });
         }
         let known = ["ada", "denied", "inactive", "temporary"].contains(&id);
-        let kind = PrincipalKind::User { name: id.to_owned() };
+        let kind = PrincipalKind::User { path: "/".to_owned(), name: id.to_owned() };
         Ok(known.then(|| AccessKey {
             secret: Secret::new(format!("secret of {id}")),
             principal: Principal {
@@ -58,7 +58,7 @@ impl Authorizer for Policies {
     ) -> Result<Authorized, Denied> {
         self.0.lock().push(context.clone());
         match (&principal.kind, needs.into_iter().next()) {
-            (PrincipalKind::User { name }, Some(need)) if name == "denied" => Err(Denied {
+            (PrincipalKind::User { name, .. }, Some(need)) if name == "denied" => Err(Denied {
                 principal: principal.clone(),
                 action: need.action,
                 resource: need.resource,
@@ -306,20 +306,10 @@ async fn only_genuine_callers_with_permission_reach_a_handler() {
         "GetCallerIdentity done",
     )
     .await;
-    check(
-        sts_request(query),
-        403,
-        "<Code>MissingAuthenticationToken</Code>",
-        "GetCallerIdentity MissingAuthenticationToken",
-    )
-    .await;
-    check(
-        signed(sts_request(query), "nobody", "sts"),
-        403,
-        "InvalidClientTokenId",
-        "GetCallerIdentity InvalidClientTokenId",
-    )
-    .await;
+    check(sts_request(query), 403, "<Code>MissingAuthenticationToken</Code>", "Unknown MissingAuthenticationToken")
+        .await;
+    check(signed(sts_request(query), "nobody", "sts"), 403, "InvalidClientTokenId", "Unknown InvalidClientTokenId")
+        .await;
     check(
         signed(sts_request("Action=GetSessionToken&Version=2011-06-15"), "ada", "sts"),
         501,
