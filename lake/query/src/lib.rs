@@ -1,1 +1,14 @@
-//! tarn-query
+//! The SQL engine of the lake: Athena's two grammars, planning and running over the lake's own files, results as files.
+//! The only crate that names DataFusion. Knows the catalog and the objects; knows no wire shape and no HTTP.
+//!
+//! **Invariant:** a query reads and writes only what its caller may; every object and table is asked for as the caller.
+
+mod errors;
+mod hive;
+mod sinks;
+mod statement;
+mod types;
+
+pub use errors::{ErrorCategory, ErrorName, QueryError, SyntaxError};
+pub use types::ColumnInfo;
+pub use statement::{PreparedOperation, ResultFile, STATEMENT_SIZE_BYTES_MAX, Statement, StatementType};

@@ -1,0 +1,4 @@
+//! Where rows go: result files and tables' files. Knows no plan.
+
+pub(crate) mod metadata;
+pub(crate) mod text;
