@@ -68,7 +68,7 @@ fn check_error(text: &str, expected: &str) {
 fn errors_name_the_place() {
     check_error("SELEC 1", "line 1:1: mismatched input 'SELEC'. Expecting: 'ALTER', ");
     check_error("", "line 1:1: mismatched input '<EOF>'. Expecting: 'ALTER', ");
-    check_error("SELECT * FORM t", "line 1:15: mismatched input 't'. Expecting: <EOF>");
+    check_error("SELECT * FORM t", "line 1:10: mismatched input 'FORM'. Expecting: <EOF>");
     check_error("SELECT 1\nFROM", "line 2:5: mismatched input '<EOF>'. Expecting: <identifier>");
     check_error("SELECT * FROM `t`", "line 1:15: backquoted identifiers are not supported");
     check_error("INSERT INTO t SELECT FROM", "line 1:22: mismatched input 'FROM'.");
