@@ -9,7 +9,7 @@ mod local;
 use std::io;
 use std::sync::Arc;
 
-pub use local::LocalDisk;
+pub use local::{DiskLock, LocalDisk};
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,21 @@
 //! A directory of the machine's own file system as a `Disk`. Knows no file format.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{Disk, DiskFile, OpenMode};
+
+/// The lock file's name in the root.
+const LOCK_NAME: &str = "lock";
+
+/// That this process alone uses a disk; the system gives it up with the process.
+#[derive(Debug)]
+pub struct DiskLock {
+    _file: File,
+}
 
 /// Files below one root; made 0600, directories 0700.
 #[derive(Debug, Clone)]
@@ -25,6 +34,20 @@ impl LocalDisk {
     /// Where it is.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Keeps every other process from this disk until what is returned is dropped, or this process ends, however it does.
+    /// `ErrorKind::ResourceBusy` if another has it. Whoever opens a store on this disk holds it.
+    pub fn lock(&self) -> io::Result<DiskLock> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.root.join(LOCK_NAME))?;
+        match file.try_lock() {
+            Ok(()) => Ok(DiskLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                format!("another process uses {}: stop it, or choose another data directory", self.root.display()),
+            )),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     fn path(&self, path: &str) -> io::Result<PathBuf> {
@@ -133,5 +156,22 @@ impl DiskFile for LocalFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::LocalDisk;
+
+    #[test]
+    fn a_locked_disk_is_refused_until_the_lock_is_dropped() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = LocalDisk::new(directory.path()).expect("a disk");
+        let held = disk.lock().expect("the first lock");
+        assert_eq!(disk.lock().expect_err("held").kind(), io::ErrorKind::ResourceBusy);
+        drop(held);
+        assert!(disk.lock().is_ok());
     }
 }
