@@ -74,7 +74,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     store.close()?;
     println!("closed in {:?}", begun.elapsed());
     let begun = Instant::now();
-    let store = EmbeddedStore::open(Arc::new(LocalDisk::new(&directory)?), EmbeddedOptions::default(), &Runtime::system())?;
+    let store =
+        EmbeddedStore::open(Arc::new(LocalDisk::new(&directory)?), EmbeddedOptions::default(), &Runtime::system())?;
     println!("opened in {:?}", begun.elapsed());
     let begun = Instant::now();
     let read = store.read()?.prefix(ROWS, &Key::new()).count();

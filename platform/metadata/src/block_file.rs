@@ -190,7 +190,8 @@ impl StorageBackend for BlockFile {
     fn sync_data(&self) -> io::Result<()> {
         // Held throughout: a header written meanwhile would not be covered.
         let mut header = self.header.lock();
-        self.file.sync_data()?;
+        // A sync that failed for want of room lost data as any other failed sync does: it must not pass for a refused write.
+        self.file.sync_data().map_err(|error| io::Error::other(format!("a sync failed: {error}")))?;
         if header.unsynced {
             header.durable_slot = if header.generation == 1 { 0 } else { 1 - header.durable_slot };
             header.unsynced = false;

@@ -154,6 +154,10 @@ impl Shared {
     fn write_index(&self, position: Position) -> Result<(), StoreError> {
         let Some(frozen) = self.state.read().frozen.clone() else { return Ok(()) };
         let mut held = self.index.lock();
+        if held.is_none() {
+            // An earlier checkpoint ran out of room.
+            self.reopen_index(&mut held)?;
+        }
         let Some(index) = held.as_ref() else { return Err(StoreError::Closed) };
         match index.checkpoint(self.store, position, |put| frozen.latest(put)) {
             Ok(()) => {
@@ -166,18 +170,28 @@ impl Shared {
             Err(StoreError::NoSpace) => {
                 // redb refuses everything after an error; opened again it is at its last checkpoint.
                 *held = None;
-                let index = Index::open(&*self.disk, INDEX_PATH, OpenMode::ReadWrite, self.options.cache_bytes)?;
-                self.state.write().base = Arc::new(index.snapshot()?);
-                *held = Some(index);
+                if let Err(error) = self.reopen_index(&mut held) {
+                    tracing::warn!(%error, "the index cannot be read until there is room");
+                }
                 Err(StoreError::NoSpace)
             }
             Err(error) => Err(error),
         }
     }
 
+    fn reopen_index(&self, held: &mut Option<Index>) -> Result<(), StoreError> {
+        let index = Index::open(&*self.disk, INDEX_PATH, OpenMode::ReadWrite, self.options.cache_bytes)?;
+        self.state.write().base = Arc::new(index.snapshot()?);
+        *held = Some(index);
+        Ok(())
+    }
+
     /// Notes in the log that the index is durable up to `position`, so that an older one is not taken for it.
     fn mark(&self, position: Position) -> Result<(), StoreError> {
         let mut log = self.log.lock();
+        if self.failure().is_some() {
+            return Ok(());
+        }
         match log.append(BatchKind::Checkpoint, 0, &position.sequence.to_le_bytes()) {
             Ok(()) => Ok(()),
             // The mark only finds damage; the next one will do.

@@ -4,5 +4,6 @@
 mod contract;
 mod crash;
 mod faults;
+mod migration;
 mod rot;
 mod workload;
