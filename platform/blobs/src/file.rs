@@ -20,8 +20,10 @@ use crate::{BlobError, BlobOwner, BlobPlace, BlobRef};
 const CHUNK_BLOCKS: usize = 16;
 const CHUNK_BYTES: usize = CHUNK_BLOCKS * BLOCK_FRAME_BYTES;
 const _: () = assert!(2 * CHUNK_BYTES + crate::PACKED_SIZE_BYTES_MAX as usize <= crate::STREAM_BUFFER_BYTES_MAX);
-/// How often a growing file is checked against the free space: every 64 MiB, for the next 64.
-const ROOM_CHECK_BLOCKS: u64 = 1024;
+/// Every so many blocks (64 MiB) a growing file is checked against the free space, and a sync begins beside the writes: the drive is
+/// kept busy, and what waits in the page cache stays below twice this.
+const SYNC_BLOCKS: u64 = 1024;
+const _: () = assert!(SYNC_BLOCKS.is_multiple_of(CHUNK_BLOCKS as u64));
 
 /// One file being written.
 pub(crate) struct FileWriter {
@@ -35,6 +37,7 @@ pub(crate) struct FileWriter {
     block_room: usize,
     first_block: u64,
     writing: Option<JoinHandle<Result<Vec<u8>, BlobError>>>,
+    syncing: Option<JoinHandle<Result<(), BlobError>>>,
     len: u64,
     finished: bool,
 }
@@ -71,6 +74,7 @@ impl FileWriter {
                 block_room: 0,
                 first_block: 0,
                 writing: None,
+                syncing: None,
                 len: 0,
                 finished: false,
             }),
@@ -107,15 +111,27 @@ impl FileWriter {
         }
     }
 
+    async fn synced(&mut self) -> Result<(), BlobError> {
+        match self.syncing.take() {
+            Some(job) => joined(job.await),
+            None => Ok(()),
+        }
+    }
+
     async fn flush(&mut self) -> Result<(), BlobError> {
         let spare = self.written().await?;
         let full = std::mem::replace(&mut self.filling, spare.unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES)));
         let first = self.first_block;
         self.first_block += CHUNK_BLOCKS as u64;
+        if first > 0 && first.is_multiple_of(SYNC_BLOCKS) {
+            self.synced().await?;
+            let (file, id) = (self.file.clone(), self.id);
+            self.syncing = Some(tokio::task::spawn_blocking(move || sync(&*file, &id)));
+        }
         let (shared, file, owner, id) = (self.shared.clone(), self.file.clone(), self.owner, self.id);
         self.writing = Some(tokio::task::spawn_blocking(move || {
-            if first.is_multiple_of(ROOM_CHECK_BLOCKS) {
-                shared.check_room(ROOM_CHECK_BLOCKS * BLOCK_FRAME_BYTES as u64, false)?;
+            if first.is_multiple_of(SYNC_BLOCKS) {
+                shared.check_room(SYNC_BLOCKS * BLOCK_FRAME_BYTES as u64, false)?;
             }
             write_chunk(&shared, &*file, owner, id, first, full, false)
         }));
@@ -125,13 +141,14 @@ impl FileWriter {
     /// Makes all of it durable.
     pub(crate) async fn finish(mut self) -> Result<BlobRef, BlobError> {
         self.written().await?;
+        self.synced().await?;
         let last = std::mem::take(&mut self.filling);
         let (shared, file, owner, id, first, len) =
             (self.shared.clone(), self.file.clone(), self.owner, self.id, self.first_block, self.len);
         blocking(move || {
             write_chunk(&shared, &*file, owner, id, first, last, true)?;
             let (unfinished, path) = (unfinished_path(&id), file_path(&id));
-            file.sync_data().map_err(|error| io_error("syncing", &unfinished, &error))?;
+            sync(&*file, &id)?;
             shared.disk.rename(&unfinished, &path).map_err(|error| io_error("renaming", &unfinished, &error))?;
             shared.sync_dir(&file_dir(&id))?;
             // Another sync of a directory may have failed meanwhile; then this one's success says nothing.
@@ -179,6 +196,10 @@ impl Drop for FileWriter {
             Err(_) => remove(),
         }
     }
+}
+
+fn sync(file: &dyn DiskFile, id: &[u8; 16]) -> Result<(), BlobError> {
+    file.sync_data().map_err(|error| io_error("syncing", &unfinished_path(id), &error))
 }
 
 /// Fills in the headers of the frames in `chunk` and writes it; gives the buffer back, empty.
