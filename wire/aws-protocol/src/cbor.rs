@@ -5,7 +5,7 @@ use ciborium_ll::{Decoder, Encoder, Header, simple};
 use crate::error::DecodeError;
 use crate::limits::Budget;
 use crate::model::Protocol;
-use crate::schema::{Location, Member, Schema, Shape};
+use crate::schema::{Member, Schema, Shape};
 use crate::timestamp::{epoch_seconds, timestamp_from_seconds};
 use crate::value::{StructureValue, Value};
 
@@ -299,7 +299,7 @@ impl Writer<'_> {
             Value::Structure(structure) => {
                 let members = structure.schema().members().iter().zip(structure.members());
                 let set: Vec<(&Member, &Value)> = members
-                    .filter(|(member, _)| member.location == Location::Body)
+                    .filter(|(member, _)| member.location.is_answer_body())
                     .filter_map(|(member, value)| value.as_ref().map(|value| (member, value)))
                     .collect();
                 self.push(Header::Map(Some(set.len())));

@@ -383,7 +383,7 @@ impl Serialize for Encoded<'_> {
             Value::Structure(structure) => {
                 let mut map = serializer.serialize_map(None)?;
                 for (member, value) in structure.schema().members().iter().zip(structure.members()) {
-                    if let (Some(value), Location::Body) = (value, member.location) {
+                    if let (Some(value), true) = (value, member.location.is_answer_body()) {
                         map.serialize_entry(member.wire_name, &Encoded { member: Some(member), value })?;
                     }
                 }

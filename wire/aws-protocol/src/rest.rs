@@ -143,7 +143,7 @@ pub(crate) fn decode(
                 Some((_, text)) => Some(from_text(member, &decoded(text)?, TimestampFormat::DateTime)?),
                 None => None,
             },
-            Location::QueryString => from_query(operation, member, &query)?,
+            Location::QueryString => from_query(member, &query)?,
             Location::Header => from_header(member, request.headers)?,
             Location::HeaderPrefix => from_prefixed_headers(member, request.headers),
             Location::Payload => from_payload(member, protocol, request.body, budget)?,
@@ -197,11 +197,7 @@ fn from_text(member: &Member, text: &str, default: TimestampFormat) -> Result<Va
     }
 }
 
-fn from_query(
-    operation: &OperationModel,
-    member: &Member,
-    query: &[(String, String)],
-) -> Result<Option<Value>, DecodeError> {
+fn from_query(member: &Member, query: &[(String, String)]) -> Result<Option<Value>, DecodeError> {
     match member.schema.shape {
         Shape::List { member: element, .. } => {
             let values: Vec<Value> = query
@@ -212,17 +208,9 @@ fn from_query(
             Ok((!values.is_empty()).then_some(Value::List(values)))
         }
         Shape::Map { value, .. } => {
-            let (_, constants) = split_template(operation.request_uri);
-            let is_other = |name: &str| {
-                query_constants(constants).any(|(constant, _)| constant == name)
-                    || operation.input.members().iter().any(|other| {
-                        other.location == Location::QueryString
-                            && other.wire_name == name
-                            && !matches!(other.schema.shape, Shape::Map { .. })
-                    })
-            };
+            // A map takes all parameters, those that other members name too.
             let mut entries: Vec<(String, Value)> = Vec::new();
-            for (name, text) in query.iter().filter(|(name, _)| !is_other(name)) {
+            for (name, text) in query {
                 match value.schema.shape {
                     Shape::List { member: element, .. } => {
                         let element = from_text(&element, text, TimestampFormat::DateTime)?;
@@ -255,6 +243,7 @@ fn from_header(member: &Member, headers: &HeaderMap) -> Result<Option<Value>, De
         return Ok(None);
     };
     match member.schema.shape {
+        Shape::List { .. } if text.trim().is_empty() => Ok(Some(Value::List(Vec::new()))),
         Shape::List { member: element, .. } => {
             let dates = matches!(element.schema.shape, Shape::Timestamp(..))
                 && element.timestamp_format_or(TimestampFormat::HttpDate) == TimestampFormat::HttpDate;
@@ -349,12 +338,13 @@ pub(crate) fn encode(operation: &OperationModel, protocol: Protocol, structure: 
             (default_type, writer.into_bytes())
         }
         Some((member, Some(value))) => (default_type, json::encode(member.schema, value)),
-        None if !schema.members().iter().any(|member| member.location == Location::Body) => (default_type, Vec::new()),
+        None if !schema.members().iter().any(|member| member.location.is_answer_body()) => (default_type, Vec::new()),
         None if protocol == Protocol::RestXml => {
             let name = schema.xml_name.unwrap_or(schema.name);
             let namespace = operation.service.xml_namespace.map(|uri| XmlNamespace { uri, prefix: None });
             let mut writer = XmlWriter::document();
             writer.open(name, schema.xml_namespace.or(namespace));
+            writer.attributes(structure);
             writer.members(structure);
             writer.close(name);
             (default_type, writer.into_bytes())

@@ -30,6 +30,13 @@ pub enum Location {
     Payload,
 }
 
+impl Location {
+    /// Whether an answer carries the member in its body: places that only requests have count for nothing there.
+    pub const fn is_answer_body(self) -> bool {
+        matches!(self, Location::Body | Location::Uri | Location::QueryString)
+    }
+}
+
 /// An XML namespace declaration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct XmlNamespace {

@@ -55,11 +55,10 @@ fn check_members(structure: &StructureValue, path: &str, found: &mut Vec<Violati
             return;
         }
         match value {
-            Some(value) => {
-                if needs_check(member.schema) || matches!(value, Value::Structure(_) | Value::List(_) | Value::Map(_)) {
-                    check(member, value, &join(path, &lower_first(member.name)), schema.sensitive, found);
-                }
+            Some(value) if needs_check(member.schema) || nests(member.schema) => {
+                check(member, value, &join(path, &lower_first(member.name)), schema.sensitive, found);
             }
+            Some(_) => {}
             None if member.required => found.push(Violation {
                 path: join(path, &lower_first(member.name)),
                 value: Some("null".to_owned()),

@@ -91,10 +91,19 @@ impl XmlWriter {
         }
     }
 
+    /// The members of a structure that are attributes, onto its element just opened.
+    pub(crate) fn attributes(&mut self, structure: &StructureValue) {
+        for (member, value) in structure.schema().members().iter().zip(structure.members()) {
+            if let (Some(value), true) = (value, member.xml_attribute) {
+                self.attribute(member.wire_name, &scalar_text(member, value, TimestampFormat::DateTime));
+            }
+        }
+    }
+
     /// The members of a structure, without the structure's own element.
     pub(crate) fn members(&mut self, structure: &StructureValue) {
         for (member, value) in structure.schema().members().iter().zip(structure.members()) {
-            if let (Some(value), Location::Body, false) = (value, member.location, member.xml_attribute) {
+            if let (Some(value), true, false) = (value, member.location.is_answer_body(), member.xml_attribute) {
                 self.member(member, value);
             }
         }
@@ -132,11 +141,7 @@ impl XmlWriter {
         self.open(name, namespace.or(member.schema.xml_namespace));
         match value {
             Value::Structure(structure) => {
-                for (attribute, value) in structure.schema().members().iter().zip(structure.members()) {
-                    if let (Some(value), true) = (value, attribute.xml_attribute) {
-                        self.attribute(attribute.wire_name, &scalar_text(attribute, value, TimestampFormat::DateTime));
-                    }
-                }
+                self.attributes(structure);
                 self.members(structure);
             }
             Value::List(values) => {

@@ -30,6 +30,8 @@ struct Emitter<'a> {
     /// The static of each reachable shape.
     statics: BTreeMap<&'a str, String>,
     query: bool,
+    /// Whether the service speaks a REST protocol.
+    rest: bool,
 }
 
 impl<'a> Emitter<'a> {
@@ -40,6 +42,7 @@ impl<'a> Emitter<'a> {
             reachable: BTreeSet::new(),
             errors: BTreeSet::new(),
             statics: BTreeMap::new(),
+            rest: file.metadata_text("protocol").is_some_and(|protocol| protocol.starts_with("rest-")),
             query: matches!(file.metadata_text("protocol"), Some("query" | "rest-xml")),
         };
         for name in &selection.operations {
@@ -226,7 +229,9 @@ impl<'a> Emitter<'a> {
         if required {
             text.push_str(".required()");
         }
+        // Only the REST protocols have places other than the body.
         let location = match member.get("location").and_then(Value::as_str) {
+            _ if !self.rest => None,
             None if payload == Some(name) => Some("Payload"),
             None => None,
             Some("header") => Some("Header"),

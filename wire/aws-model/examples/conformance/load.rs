@@ -38,6 +38,7 @@ struct Loader<'a> {
     /// Shapes being made; a shape inside itself is cut off, since a table that refers to itself needs a static.
     open: Vec<String>,
     query: bool,
+    rest: bool,
 }
 
 /// Makes the tables of a model called `name`. Operations that need documents or event streams are left out.
@@ -48,6 +49,7 @@ pub fn service(name: &str, model: &Json) -> Outcome<&'static ServiceModel> {
         shapes: model["shapes"].as_object().ok_or("no shapes")?,
         known: HashMap::new(),
         open: Vec::new(),
+        rest: matches!(protocol, Protocol::RestJson | Protocol::RestXml),
         query: matches!(protocol, Protocol::Query | Protocol::RestXml),
     };
     let endpoint_prefix = text_of(&metadata["endpointPrefix"]).unwrap_or_default();
@@ -171,7 +173,7 @@ impl Loader<'_> {
                     let mut made = self.member(member_name, member)?;
                     made.required =
                         shape["required"].as_array().is_some_and(|list| list.contains(&Json::from(&**member_name)));
-                    if shape["payload"].as_str() == Some(member_name) {
+                    if self.rest && shape["payload"].as_str() == Some(member_name) {
                         made.location = Location::Payload;
                     }
                     members.push(made);
@@ -195,6 +197,7 @@ impl Loader<'_> {
             made = made.wire(wire);
         }
         made.location = match member["location"].as_str() {
+            _ if !self.rest => Location::Body,
             None => Location::Body,
             Some("header") => Location::Header,
             Some("headers") => Location::HeaderPrefix,

@@ -93,7 +93,8 @@ fn answers_are_written_to_all_places() {
             &REST_XML_PUT,
             Protocol::RestXml,
             concat!(
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<RestOutput xmlns=\"https://things.example/doc/\">",
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
+                "<RestOutput xmlns=\"https://things.example/doc/\" attr=\"&quot;1&quot;\">",
                 "<Body>&lt;</Body><Item>d</Item><Item>e</Item>",
                 "<Tags><entry><key>k</key><value>v</value></entry></Tags></RestOutput>"
             ),
