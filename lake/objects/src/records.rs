@@ -74,6 +74,8 @@ pub struct CurrentVersion {
     pub class: StorageClass,
     /// Which checksum it carries.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// How many tags it has: policies that ask for tags need not read the whole record for most objects.
+    pub tag_count: u8,
 }
 
 impl Record for CurrentVersion {
@@ -139,6 +141,7 @@ impl VersionRecord {
             etag: self.etag,
             class: self.class,
             checksum: self.checksum.as_ref().map(|checksum| (checksum.algorithm, checksum.kind)),
+            tag_count: u8::try_from(self.tags.len()).unwrap_or(u8::MAX),
         }
     }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
+use tarn_metadata::Read;
 use tarn_policy::Authorized;
 
 use crate::errors::ObjectsError;
-use crate::keyspaces::VERSIONS;
+use crate::keyspaces::{CURRENT, VERSIONS};
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, current_in};
-use crate::records::version_key;
+use crate::records::{current_key, version_key};
 
 /// The most tags of an object.
 pub const OBJECT_TAGS_COUNT_MAX: usize = 10;
@@ -121,6 +122,17 @@ impl Objects {
         Ok(self.head_object(proof, bucket, key)?.tags().clone())
     }
 
+    /// The tags that policies see as `s3:ExistingObjectTag`; none where there is no object. Not for answers to callers.
+    pub fn condition_tags(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Tags, ObjectsError> {
+        let snapshot = self.snapshot()?;
+        match snapshot.get(CURRENT, &current_key(bucket, key))? {
+            Some(current) if current.tag_count > 0 => {
+                Ok(snapshot.get(VERSIONS, &version_key(&current.id))?.map(|version| version.tags).unwrap_or_default())
+            }
+            _ => Ok(Tags::default()),
+        }
+    }
+
     /// Replaces the tags of the current object; empty removes them.
     pub async fn put_object_tags(&self, caller: &Caller, bucket: &BucketName, key: &ObjectKey, tags: Tags) -> Result<(), ObjectsError> {
         let (bucket, key) = (bucket.clone(), key.clone());
@@ -128,7 +140,8 @@ impl Objects {
             .commit(&*self.store, move |tx| {
                 let (_, mut record) = current_in(tx, &bucket, &key)?;
                 record.tags = tags;
-                Ok(tx.put(VERSIONS, &version_key(&record.id), &record)?)
+                tx.put(VERSIONS, &version_key(&record.id), &record)?;
+                Ok(tx.put(CURRENT, &current_key(&bucket, &key), &record.current())?)
             })
             .await
             .map_err(ObjectsError::from)

@@ -1,1 +1,0 @@
-//! The calls together, over a store and blobs in memory.
