@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::codegen;
 use crate::tools::{Result, cargo, files, output, root};
 
 /// Layers from bottom to top.
@@ -146,6 +147,11 @@ fn check_files(breaches: &mut Vec<String>) -> Result {
         let text = fs::read_to_string(root().join(&path))?;
         if !text.starts_with("//!") {
             breaches.push(format!("{shown}: the first line must be `//!` and say what the file owns"));
+        }
+        if codegen::is_sealed(&text) == Some(false) {
+            breaches.push(format!(
+                "{shown}: generated, and edited by hand; change operations.toml and run `cargo xtask codegen`"
+            ));
         }
         let is_test = shown.contains("/tests") || shown.contains("/examples/") || shown.contains("/benches/");
         if is_test || shown.starts_with("xtask/") || shown.starts_with("testkit/") {

@@ -67,11 +67,10 @@ pub fn run(arguments: &[String]) -> Outcome<()> {
 }
 
 /// Whether a generated file's text is what the generator wrote. Files without the mark are `None`.
-#[allow(dead_code, reason = "for the tidy command")]
 pub fn is_sealed(text: &str) -> Option<bool> {
     let after_mark = text.strip_prefix(GENERATED_MARK)?;
-    let (_, after_first) = after_mark.split_once('\n')?;
-    let (seal_line, body) = after_first.split_once('\n')?;
+    let after_first = after_mark.split_once('\n').map(|(_, rest)| rest).unwrap_or_default();
+    let (seal_line, body) = after_first.split_once('\n').unwrap_or_default();
     Some(seal_line == seal_of(body))
 }
 
@@ -109,5 +108,19 @@ fn installed_models(root: &Path, version: &str) -> Outcome<PathBuf> {
         (Some(found), Some(path)) if found == version => Ok(Path::new(path).join("data")),
         (Some(found), Some(_)) => Err(format!("botocore {found} is installed, {version} is pinned; {hint}").into()),
         _ => Err(format!("botocore is not installed in .venv; {hint}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_sealed, seal};
+
+    #[test]
+    fn an_edit_breaks_the_seal() {
+        let text = seal("1.2.3", "//! A file.\n\nstruct A;\n");
+        assert_eq!(is_sealed(&text), Some(true));
+        assert_eq!(is_sealed(&text.replace("struct A", "struct B")), Some(false));
+        assert_eq!(is_sealed("//! Written by hand.\n"), None);
+        assert_eq!(is_sealed(super::GENERATED_MARK), Some(false));
     }
 }
