@@ -1,0 +1,55 @@
+//! Identity's errors as IAM's: one exhaustive match.
+
+use tarn_aws_model::iam::{SERVICE, errors as of_iam};
+use tarn_aws_protocol::AwsError;
+use tarn_identity::IdentityError;
+use tarn_policy::Denied;
+
+/// What the caller sees. Failures of the server are logged here and not told.
+pub(crate) fn to_aws(error: IdentityError) -> AwsError {
+    let message = error.to_string();
+    match error {
+        IdentityError::NoSuchUser { .. }
+        | IdentityError::NoSuchAccessKey { .. }
+        | IdentityError::NoSuchUserPolicy { .. }
+        | IdentityError::NoSuchPolicy { .. }
+        | IdentityError::NoSuchPolicyVersion { .. }
+        | IdentityError::NotAttached { .. } => AwsError::modelled(&of_iam::NO_SUCH_ENTITY_EXCEPTION, message),
+        IdentityError::UserExists { .. } | IdentityError::PolicyExists { .. } => {
+            AwsError::modelled(&of_iam::ENTITY_ALREADY_EXISTS_EXCEPTION, message)
+        }
+        IdentityError::DeleteConflict { .. } | IdentityError::PolicyAttached => {
+            AwsError::modelled(&of_iam::DELETE_CONFLICT_EXCEPTION, message)
+        }
+        IdentityError::LimitExceeded { .. } | IdentityError::InlinePoliciesTooLarge { .. } => {
+            AwsError::modelled(&of_iam::LIMIT_EXCEEDED_EXCEPTION, message)
+        }
+        IdentityError::MalformedPolicy { .. } => {
+            AwsError::modelled(&of_iam::MALFORMED_POLICY_DOCUMENT_EXCEPTION, message)
+        }
+        IdentityError::ManagedByAws { .. } => AwsError::access_denied(&SERVICE, message),
+        IdentityError::InvalidInput { .. } => AwsError::validation(&SERVICE, message),
+        IdentityError::NotAUser => {
+            AwsError::validation(&SERVICE, "Must specify userName when calling with non-User credentials")
+        }
+        IdentityError::AccessKeyTaken { .. } | IdentityError::Keys { .. } | IdentityError::Store { .. } => {
+            tracing::error!(error = %message, "identity could not answer");
+            AwsError::modelled(&of_iam::SERVICE_FAILURE_EXCEPTION, "The server could not do this now; try again.")
+        }
+    }
+}
+
+/// A refusal that a handler finds itself, in the words of the gateway's.
+pub(crate) fn denied(denied: Denied) -> AwsError {
+    AwsError::access_denied(&SERVICE, denied.to_string())
+}
+
+/// Input that AWS takes and this server has no meaning for is refused, not dropped.
+pub(crate) fn refuse_unbuilt<T>(member: &str, value: Option<&T>) -> Result<(), AwsError> {
+    match value {
+        None => Ok(()),
+        Some(_) => {
+            Err(AwsError::validation(&SERVICE, format!("{member} is not built into this server; leave it out.")))
+        }
+    }
+}
