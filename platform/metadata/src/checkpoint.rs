@@ -1,8 +1,10 @@
-//! Checkpoints: the thread that moves memtables into the index, writes snapshots, and removes segments that nobody needs.
+//! Checkpoints: the thread that moves memtables into the index, and another that now and then writes a snapshot and removes the
+//! segments that nobody needs; on one thread a long snapshot would hold up checkpoints, and then commits.
 //! Knows nothing of transactions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
 use tarn_disk::{Disk, OpenMode};
@@ -38,6 +40,10 @@ pub(crate) struct Checkpoints {
     /// One at a time. The position of the frozen memtable, if there is one.
     running: Mutex<Option<Position>>,
     snapshot: Mutex<SnapshotState>,
+    /// Held while a snapshot is written: one at a time.
+    snapshotting: Mutex<()>,
+    snapshotter: Mutex<Option<JoinHandle<()>>>,
+    stopping: AtomicBool,
 }
 
 impl Checkpoints {
@@ -57,6 +63,9 @@ impl Checkpoints {
             stuck: AtomicBool::new(false),
             running: Mutex::default(),
             snapshot: Mutex::new(SnapshotState { position, log_bytes_at: 0 }),
+            snapshotting: Mutex::default(),
+            snapshotter: Mutex::default(),
+            stopping: AtomicBool::new(false),
         })
     }
 
@@ -70,10 +79,19 @@ impl Checkpoints {
         }
     }
 
-    /// Ends the thread.
+    /// Ends the threads; a snapshot being written is given up.
     pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         self.wanted.lock().stop = true;
         self.asked.notify_all();
+    }
+
+    /// Waits for the snapshot that is being written; after the checkpointer has ended, none is begun.
+    pub(crate) fn join_snapshotter(&self) {
+        let snapshotter = self.snapshotter.lock().take();
+        if snapshotter.is_some_and(|snapshotter| snapshotter.join().is_err()) {
+            tracing::error!("writing a snapshot of the metadata panicked; the log is complete without it");
+        }
     }
 
     /// Whether the last checkpoint failed, so that nobody should wait for it.
@@ -84,7 +102,7 @@ impl Checkpoints {
 
 impl Shared {
     /// The checkpointer's loop. Sleeps without waking while nothing is committed.
-    pub(crate) fn checkpoint_until_stopped(&self) {
+    pub(crate) fn checkpoint_until_stopped(self: &Arc<Self>) {
         loop {
             {
                 let mut wanted = self.checkpoints.wanted.lock();
@@ -102,7 +120,7 @@ impl Shared {
                 wanted.dirty = false;
                 wanted.urgent = false;
             }
-            let result = self.checkpoint().and_then(|()| self.write_snapshot_if_due());
+            let result = self.checkpoint().and_then(|()| self.begin_snapshot_if_due());
             if let Err(error) = result {
                 tracing::error!(%error, "a checkpoint of the metadata failed; the log has everything");
                 if self.failure().is_none() {
@@ -204,13 +222,31 @@ impl Shared {
         }
     }
 
-    fn write_snapshot_if_due(&self) -> Result<(), StoreError> {
+    fn begin_snapshot_if_due(self: &Arc<Self>) -> Result<(), StoreError> {
+        let mut snapshotter = self.checkpoints.snapshotter.lock();
+        if snapshotter.as_ref().is_some_and(|running| !running.is_finished()) {
+            return Ok(());
+        }
         let logged = self.logged_bytes()?;
         let due = {
             let snapshot = self.checkpoints.snapshot.lock();
             logged.saturating_sub(snapshot.log_bytes_at) >= self.options.snapshot_bytes
         };
-        if due && !self.low_on_space() { self.write_snapshot() } else { Ok(()) }
+        if due && !self.low_on_space() {
+            let theirs = self.clone();
+            let spawned = std::thread::Builder::new().name("snapshotter".to_owned()).spawn(move || {
+                if let Err(error) = theirs.write_snapshot()
+                    && !theirs.checkpoints.stopping.load(Ordering::Acquire)
+                {
+                    tracing::error!(%error, "a snapshot of the metadata failed; old log segments are kept until one is written");
+                }
+            });
+            match spawned {
+                Ok(thread) => *snapshotter = Some(thread),
+                Err(error) => tracing::error!(%error, "no thread could be started to write a snapshot of the metadata"),
+            }
+        }
+        Ok(())
     }
 
     /// Bytes in the retained segments after the newest snapshot, roughly: whole segments.
@@ -219,16 +255,23 @@ impl Shared {
         let segments = self.log.lock().segments();
         let numbers: Vec<u64> =
             segments.read().iter().map(|meta| meta.number).filter(|number| *number >= from).collect();
-        numbers.iter().map(|number| self.segment_bytes(*number)).sum()
+        let sizes = numbers.iter().map(|number| self.segment_bytes(*number)).collect::<Result<Vec<_>, _>>()?;
+        Ok(sizes.into_iter().flatten().sum())
     }
 
-    pub(crate) fn segment_bytes(&self, number: u64) -> Result<u64, StoreError> {
-        let failed = |error: std::io::Error| disk_error("measuring the log", &error);
-        self.disk.open(&segment_path(number), OpenMode::Read).map_err(failed)?.len().map_err(failed)
+    /// A segment's size; `None` if it was removed meanwhile.
+    pub(crate) fn segment_bytes(&self, number: u64) -> Result<Option<u64>, StoreError> {
+        let measured = self.disk.open(&segment_path(number), OpenMode::Read).and_then(|file| file.len());
+        match measured {
+            Ok(size_bytes) => Ok(Some(size_bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(disk_error("measuring the log", &error)),
+        }
     }
 
     /// Writes the index's last checkpoint as a snapshot, then removes older snapshots and superfluous segments.
     pub(crate) fn write_snapshot(&self) -> Result<(), StoreError> {
+        let _one = self.checkpoints.snapshotting.lock();
         // No checkpoint meanwhile: the index's position and its records belong together.
         let running = self.checkpoints.running.lock();
         let (position, base) = {
@@ -239,7 +282,7 @@ impl Shared {
         };
         drop(running);
         if self.checkpoints.snapshot.lock().position.is_none_or(|newest| newest.sequence < position.sequence) {
-            write_snapshot(&*self.disk, self.store, position, &base)?;
+            write_snapshot(&*self.disk, self.store, position, &base, &self.checkpoints.stopping)?;
         }
         *self.checkpoints.snapshot.lock() = SnapshotState { position: Some(position), log_bytes_at: 0 };
         let log_bytes_at = self.logged_bytes()?;
@@ -259,7 +302,8 @@ impl Shared {
         self.disk.sync_dir(LOG_DIR).map_err(failed)?;
         let segments = self.log.lock().segments();
         let numbers: Vec<u64> = segments.read().iter().map(|meta| meta.number).collect();
-        let sizes = numbers.iter().map(|number| self.segment_bytes(*number)).collect::<Result<Vec<u64>, _>>()?;
+        let measured = numbers.iter().map(|number| self.segment_bytes(*number)).collect::<Result<Vec<_>, _>>()?;
+        let sizes: Vec<u64> = measured.into_iter().map(Option::unwrap_or_default).collect();
         let mut retained: u64 = sizes.iter().sum();
         for (number, size) in numbers.into_iter().zip(sizes) {
             if number >= snapshot.segment || retained.saturating_sub(size) < self.options.retained_bytes_max {

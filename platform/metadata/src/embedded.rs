@@ -238,6 +238,7 @@ impl EmbeddedStore {
         let panicked = committer.join().is_err();
         self.shared.checkpoints.stop();
         let panicked = checkpointer.join().is_err() || panicked;
+        self.shared.checkpoints.join_snapshotter();
         let result = self.shared.checkpoint();
         *self.shared.index.lock() = None;
         if panicked {

@@ -55,13 +55,13 @@ impl EmbeddedStore {
         // Also refuses a closed store.
         let last_sequence = self.snapshot()?.sequence();
         let metas = shared.log.lock().segments().read().clone();
-        let segments = metas
-            .iter()
-            .map(|meta| {
-                let size_bytes = shared.segment_bytes(meta.number)?;
-                Ok(SegmentInspection { number: meta.number, first_sequence: Sequence(meta.first_sequence), size_bytes })
-            })
-            .collect::<Result<_, StoreError>>()?;
+        let mut segments = Vec::new();
+        for meta in metas {
+            if let Some(size_bytes) = shared.segment_bytes(meta.number)? {
+                let first_sequence = Sequence(meta.first_sequence);
+                segments.push(SegmentInspection { number: meta.number, first_sequence, size_bytes });
+            }
+        }
         let names = shared
             .disk
             .list(LOG_DIR)

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf, Bytes};
 use tarn_disk::{Disk, DiskFile, OpenMode};
@@ -46,12 +47,13 @@ impl BlockWriter {
     }
 }
 
-/// Writes the snapshot of the index at `position`; it has its name only when all of it is durable.
+/// Writes the snapshot of the index at `position`; it has its name only when all of it is durable. Gives up once `stopping` is set.
 pub(crate) fn write_snapshot(
     disk: &dyn Disk,
     store: StoreId,
     position: Position,
     index: &IndexSnapshot,
+    stopping: &AtomicBool,
 ) -> Result<(), StoreError> {
     let path = snapshot_path(position.sequence);
     let unfinished = format!("{path}.unfinished");
@@ -76,6 +78,9 @@ pub(crate) fn write_snapshot(
         pairs += 1;
         total += 1;
         if body.len() >= BLOCK_BYTES {
+            if stopping.load(Ordering::Acquire) {
+                return Err(StoreError::Closed);
+            }
             writer.block(pairs, &body).map_err(failed)?;
             body.clear();
             pairs = 0;

@@ -1,4 +1,5 @@
 //! That the simulated disk loses what it may lose, and nothing else.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 

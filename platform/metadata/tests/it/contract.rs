@@ -125,3 +125,27 @@ async fn old_segments_go_when_a_snapshot_holds_them_and_the_index_can_still_be_m
     let texts: Vec<String> = store.read().unwrap().prefix(TEXTS, &Key::new()).map(|pair| pair.unwrap().1.0).collect();
     assert_eq!(texts, ["last", "36", "37", "38", "39", "33", "34"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn snapshots_are_written_and_segments_removed_while_the_store_runs() {
+    let disk = Arc::new(SimulatedDisk::new(1));
+    let options = EmbeddedOptions {
+        checkpoint_interval: Duration::from_millis(1),
+        segment_bytes_max: 2048,
+        retained_bytes_max: 8192,
+        snapshot_bytes: 8192,
+        ..options()
+    };
+    let store = EmbeddedStore::open(disk.clone(), options, &runtime()).unwrap();
+    let mut written = 0;
+    // Ends when the background has done its work; the test runner bounds it.
+    while store.inspect().unwrap().segments[0].number < 10 {
+        store.write(move |tx| tx.put(TEXTS, &Key::new().u32(written % 7), &Text(written.to_string()))).await.unwrap();
+        written += 1;
+    }
+    store.close().unwrap();
+    disk.remove("index.redb").unwrap();
+    assert_eq!(EmbeddedStore::rebuild_index(&*disk, &options).unwrap(), Sequence(u64::from(written)));
+    let store = EmbeddedStore::open(disk, options, &runtime()).unwrap();
+    assert_eq!(store.read().unwrap().prefix(TEXTS, &Key::new()).count(), 7);
+}
