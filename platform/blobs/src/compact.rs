@@ -123,7 +123,7 @@ async fn empty(
             }
         }
         let (job, marked) = (shared.clone(), pack.clone());
-        blocking(move || Ok(drop(marked.mark_dead(&job, gone)))).await?;
+        blocking(move || Ok(marked.mark_dead(&job, gone))).await?;
     }
     if scan.has_damage() {
         tracing::error!(pack = id, "a pack has bytes between its blobs that are no blob any more; it stays");
@@ -159,7 +159,7 @@ async fn move_one(
         && let Some(pack) = shared.pack(pack)
     {
         let job = shared.clone();
-        blocking(move || Ok(drop(pack.mark_dead(&job, [(offset, new.len)])))).await?;
+        blocking(move || Ok(pack.mark_dead(&job, [(offset, new.len)]))).await?;
     }
     Ok((old, Outcome::Gone(None)))
 }

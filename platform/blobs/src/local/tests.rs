@@ -279,7 +279,8 @@ async fn a_full_disk_refuses_blobs_and_takes_them_again_after_deletes() {
         while store.compact(&owner_of_refs).await.unwrap() != CompactReport::default() {}
         owner_of_refs.check(&store).await;
         put(&store, owner(200), &bytes, 5000, true).await;
-        for (blob, _) in owner_of_refs.0.lock().drain().collect::<Vec<_>>() {
+        let all: Vec<(BlobRef, Bytes)> = owner_of_refs.0.lock().drain().collect();
+        for (blob, _) in all {
             store.delete(&blob).await.unwrap();
         }
         store.sweep(&|_| false).await.unwrap();
@@ -379,6 +380,68 @@ async fn damage_is_told_from_a_write_that_did_not_end() {
         while store.compact(&refs).await.unwrap() != CompactReport::default() {}
         assert_eq!(disk.exists(&pack_path(pack)).unwrap(), stays, "frame {damaged}");
     }
+}
+
+/// Says that everything lives and lets nothing be moved.
+struct Changed;
+
+impl Relocate for Changed {
+    fn is_live(&self, _: &BlobRef) -> bool {
+        true
+    }
+
+    fn relocate<'a>(&'a self, _: &'a BlobRef, _: BlobRef) -> BoxFuture<'a, Result<bool, BlobError>> {
+        futures::future::ready(Ok(false)).boxed()
+    }
+}
+
+#[tokio::test]
+async fn what_its_owner_replaced_meanwhile_is_not_kept_twice() {
+    let disk = SimulatedDisk::new(1);
+    let store = open(&disk);
+    for n in 0..3 {
+        let blob = put(&store, owner(n), &pattern(1, 700), 700, true).await;
+        if n > 0 {
+            store.delete(&blob).await.unwrap();
+        }
+    }
+    store.compact(&Changed).await.unwrap();
+    assert_eq!(store.usage().live_bytes, 0);
+}
+
+#[tokio::test]
+async fn a_damaged_record_of_removals_is_not_believed() {
+    let disk = SimulatedDisk::new(1);
+    let store = open(&disk);
+    let blobs = [
+        put(&store, owner(1), &pattern(1, 700), 700, true).await,
+        put(&store, owner(2), &pattern(2, 700), 700, true).await,
+    ];
+    store.delete(&blobs[1]).await.unwrap();
+    drop(store);
+    let BlobPlace::Pack { pack, .. } = blobs[0].place else { panic!("not packed") };
+    let path = crate::frame::dead_path(pack);
+    for bit in 0..disk.contents(&path).unwrap().len() as u64 * 8 {
+        let disk = disk.fork(1);
+        disk.flip_bit(&path, bit);
+        let store = open(&disk);
+        let report = store.sweep(&|blob| *blob == blobs[0]).await.unwrap();
+        assert_eq!((report.removed, report.removed_bytes), (1, 700), "bit {bit}");
+        assert_eq!(store.usage().live_bytes, 700, "bit {bit}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_removes_files_whose_writing_was_cut_off() {
+    let disk = SimulatedDisk::new(1);
+    let store = open(&disk);
+    let mut writer = store.create(owner(1), None).await.unwrap();
+    writer.write(pattern(2, 300_000)).await.unwrap();
+    let disk = disk.fork(1);
+    let store = open(&disk);
+    assert!(disk.paths().iter().any(|path| path.ends_with(".new")));
+    assert_eq!(store.sweep(&|_| true).await.unwrap(), SweepReport::default());
+    assert!(!disk.paths().iter().any(|path| path.starts_with("obj/")), "{:?}", disk.paths());
 }
 
 #[tokio::test]
