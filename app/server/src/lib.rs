@@ -1,1 +1,18 @@
-//! tarn-server
+//! The binary `tarn`: its configuration, its logs, and the wiring of a whole lake. Owns no behaviour of the lake.
+
+mod banner;
+mod command;
+mod config;
+mod doctor;
+mod doorkeeper;
+mod lake;
+mod log;
+mod metrics;
+mod root_credentials;
+mod serve;
+mod zones;
+
+pub use command::main;
+pub use config::{AccountSetting, Config, ConfigError, UserSetting};
+pub use lake::{Lake, LakeError, LakeOptions};
+pub use root_credentials::{RootCredentials, RootCredentialsError};

@@ -1,0 +1,148 @@
+//! The command line of `tarn`: what is said on which stream, and with which exit code the program ends.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Environment, Flags};
+use crate::{doctor, serve};
+
+/// It was done.
+const DONE: u8 = 0;
+/// It failed.
+const FAILED: u8 = 1;
+/// It was called in a wrong way.
+const WRONG_USAGE: u8 = 2;
+
+/// A self-hosted AWS data lake in one program.
+#[derive(Debug, Parser)]
+#[command(name = "tarn", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the lake in a data directory.
+    Serve(SettingFlags),
+    /// Look at the settings.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Check a data directory that no server uses.
+    Doctor {
+        #[command(flatten)]
+        settings: SettingFlags,
+        /// Make the index anew from the log first.
+        #[arg(long)]
+        rebuild_index: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print the settings that `serve` would use, as TOML.
+    Show {
+        #[command(flatten)]
+        settings: SettingFlags,
+        /// Say where each comes from.
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+/// The settings as flags; each can also stand in the configuration file or the environment.
+#[derive(Debug, Clone, Args)]
+struct SettingFlags {
+    /// Where everything is kept [env: TARN_DATA_DIR].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Where to listen [env: TARN_LISTEN] [default: 127.0.0.1:9000].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The configuration file [env: TARN_CONFIG].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The first account's id [env: TARN_ACCOUNT_ID] [default: 000000000000].
+    #[arg(long, value_name = "ID")]
+    account_id: Option<String>,
+    /// The region [env: TARN_REGION] [default: us-east-1].
+    #[arg(long)]
+    region: Option<String>,
+    /// What to log, such as debug or info,tarn::access=debug [env: TARN_LOG] [default: info].
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// Make no buckets and databases in a new lake.
+    #[arg(long)]
+    no_zones: bool,
+}
+
+impl From<SettingFlags> for Flags {
+    fn from(flags: SettingFlags) -> Self {
+        let SettingFlags { data_dir, listen, config, account_id, region, log, no_zones } = flags;
+        Self { config, data_dir, listen, account_id, region, log, no_zones }
+    }
+}
+
+/// What a command ends with.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// It was done.
+    Done,
+    /// It failed; the message goes to stderr.
+    Failed(String),
+    /// It was called in a wrong way.
+    WrongUsage(String),
+}
+
+fn environment() -> Environment {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
+}
+
+fn load(settings: SettingFlags) -> Result<(Config, Environment), Ended> {
+    let environment = environment();
+    let config = Config::load(&settings.into(), &environment).map_err(|error| Ended::WrongUsage(error.to_string()))?;
+    Ok((config, environment))
+}
+
+/// Runs the program with its arguments, the first being its name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and go to stdout; a closed stream is nobody's loss.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { WRONG_USAGE } else { DONE });
+        }
+    };
+    let ended = match cli.command {
+        Command::Serve(settings) => {
+            load(settings).map_or_else(|ended| ended, |(config, environment)| serve::run(&config, &environment))
+        }
+        Command::Config { command: ConfigCommand::Show { settings, origin } } => load(settings).map_or_else(
+            |ended| ended,
+            |(config, _)| {
+                print!("{}", config.show(origin));
+                Ended::Done
+            },
+        ),
+        Command::Doctor { settings, rebuild_index } => {
+            load(settings).map_or_else(|ended| ended, |(config, _)| doctor::run(&config, rebuild_index))
+        }
+    };
+    match ended {
+        Ended::Done => ExitCode::from(DONE),
+        Ended::Failed(message) => {
+            eprintln!("tarn: {message}");
+            ExitCode::from(FAILED)
+        }
+        Ended::WrongUsage(message) => {
+            eprintln!("tarn: {message}");
+            ExitCode::from(WRONG_USAGE)
+        }
+    }
+}

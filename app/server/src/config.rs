@@ -1,0 +1,463 @@
+//! The server's settings: a TOML file, over it the environment, over it flags; each remembers where it came from.
+//! An unknown name is an error that says which one was probably meant.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tarn_types::{AccountId, Region};
+use toml::{Table, Value};
+
+/// Where a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody set it.
+    Default,
+    /// The configuration file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(&'static str),
+    /// A flag of the command line.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone)]
+pub struct Setting<T> {
+    /// What it is.
+    pub value: T,
+    /// Who set it.
+    pub origin: Origin,
+}
+
+/// A user that must exist.
+#[derive(Clone, Deserialize)]
+pub struct UserSetting {
+    /// Its name.
+    pub name: String,
+    /// Its access key.
+    pub access_key_id: String,
+    /// The secret.
+    pub secret_access_key: String,
+}
+
+/// An account that must exist.
+#[derive(Clone, Deserialize)]
+pub struct AccountSetting {
+    /// Twelve digits.
+    pub id: AccountId,
+    /// For people.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// For people.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// What S3 calls it; made if not given.
+    #[serde(default)]
+    pub canonical_user_id: Option<String>,
+    /// Root's access key; made if not given.
+    #[serde(default)]
+    pub root_access_key_id: Option<String>,
+    /// Root's secret.
+    #[serde(default)]
+    pub root_secret_access_key: Option<String>,
+    /// Users with an access key each.
+    #[serde(default)]
+    pub users: Vec<UserSetting>,
+}
+
+impl fmt::Debug for AccountSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountSetting").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// All settings of `tarn serve`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where everything is kept.
+    pub data_dir: Setting<PathBuf>,
+    /// Where to listen.
+    pub listen: Setting<SocketAddr>,
+    /// The first account's id.
+    pub account_id: Setting<AccountId>,
+    /// The region served.
+    pub region: Setting<Region>,
+    /// Whether a new lake gets its four zones.
+    pub zones: Setting<bool>,
+    /// What is logged: `info`, `debug`, `tarn::access=debug`, ...
+    pub log: Setting<String>,
+    /// More accounts.
+    pub accounts: Vec<AccountSetting>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or not readable.
+    #[error("the configuration file {path} cannot be read: {reason}")]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The file is not TOML, or a value has the wrong type.
+    #[error("the configuration file {path} is not right: {reason}")]
+    Malformed {
+        /// Which.
+        path: String,
+        /// What, and where.
+        reason: String,
+    },
+    /// A name that no setting has.
+    #[error("there is no setting `{name}` in {place}{}", .nearest.as_ref().map_or(String::new(), |nearest| format!(": did you mean `{nearest}`?")))]
+    Unknown {
+        /// As written.
+        name: String,
+        /// In which file, or where else.
+        place: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+    },
+    /// A value that cannot be.
+    #[error("{name} ({origin}) is `{value}`: {reason}")]
+    Invalid {
+        /// Of which setting.
+        name: &'static str,
+        /// Who set it.
+        origin: String,
+        /// To what.
+        value: String,
+        /// What it must be.
+        reason: String,
+    },
+    /// A setting without which nothing works.
+    #[error("no data directory is given: use --data-dir DIR, TARN_DATA_DIR or `data_dir` in the configuration file")]
+    NoDataDir,
+}
+
+/// One setting's names: in the file, in the environment, as a flag.
+struct Name {
+    key: &'static str,
+    variable: &'static str,
+    flag: &'static str,
+}
+
+const DATA_DIR: Name = Name { key: "data_dir", variable: "TARN_DATA_DIR", flag: "--data-dir" };
+const LISTEN: Name = Name { key: "listen", variable: "TARN_LISTEN", flag: "--listen" };
+const ACCOUNT_ID: Name = Name { key: "account_id", variable: "TARN_ACCOUNT_ID", flag: "--account-id" };
+const REGION: Name = Name { key: "region", variable: "TARN_REGION", flag: "--region" };
+const ZONES: Name = Name { key: "zones", variable: "TARN_ZONES", flag: "--no-zones" };
+const LOG: Name = Name { key: "log", variable: "TARN_LOG", flag: "--log" };
+
+const NAMES: [&Name; 6] = [&DATA_DIR, &LISTEN, &ACCOUNT_ID, &REGION, &ZONES, &LOG];
+const ACCOUNTS: &str = "accounts";
+const ACCOUNT_KEYS: [&str; 7] =
+    ["id", "name", "email", "canonical_user_id", "root_access_key_id", "root_secret_access_key", "users"];
+const USER_KEYS: [&str; 3] = ["name", "access_key_id", "secret_access_key"];
+/// Variables that are no settings of the server but may be set beside it.
+const OTHER_VARIABLES: [&str; 3] = ["TARN_CONFIG", "TARN_ROOT_ACCESS_KEY_ID", "TARN_ROOT_SECRET_ACCESS_KEY"];
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--data-dir`.
+    pub data_dir: Option<String>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--account-id`.
+    pub account_id: Option<String>,
+    /// `--region`.
+    pub region: Option<String>,
+    /// `--log`.
+    pub log: Option<String>,
+    /// `--no-zones`.
+    pub no_zones: bool,
+}
+
+/// The environment, as an argument.
+pub type Environment = BTreeMap<String, OsString>;
+
+fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
+    known
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known.to_owned())
+}
+
+fn check_keys(table: &Table, known: &[&str], place: &str) -> Result<(), ConfigError> {
+    match table.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(name) => Err(ConfigError::Unknown {
+            name: name.clone(),
+            place: place.to_owned(),
+            nearest: nearest(name, known.iter().copied()),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn read_file(path: &Path) -> Result<(Table, Vec<AccountSetting>), ConfigError> {
+    let shown = path.display().to_string();
+    let malformed = |reason: String| ConfigError::Malformed { path: shown.clone(), reason };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { path: shown.clone(), reason: error.to_string() })?;
+    let mut table: Table = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    let known: Vec<&str> = NAMES.iter().map(|name| name.key).chain([ACCOUNTS]).collect();
+    check_keys(&table, &known, &shown)?;
+    let accounts = match table.remove(ACCOUNTS) {
+        None => Vec::new(),
+        Some(value) => {
+            for (number, account) in value.as_array().into_iter().flatten().enumerate() {
+                let Some(account) = account.as_table() else { continue };
+                let place = format!("{shown}, [[accounts]] number {}", number + 1);
+                check_keys(account, &ACCOUNT_KEYS, &place)?;
+                for user in account.get("users").and_then(Value::as_array).into_iter().flatten() {
+                    if let Some(user) = user.as_table() {
+                        check_keys(user, &USER_KEYS, &format!("{place}, users"))?;
+                    }
+                }
+            }
+            value.try_into::<Vec<AccountSetting>>().map_err(|error| malformed(format!("in [[accounts]]: {error}")))?
+        }
+    };
+    Ok((table, accounts))
+}
+
+/// What the three sources say of one setting, as text.
+struct Sources<'s> {
+    file: Option<(&'s Table, &'s Path)>,
+    environment: &'s Environment,
+}
+
+impl Sources<'_> {
+    /// The strongest source's text, if any says something.
+    fn find(&self, name: &Name, flag: Option<&str>) -> Result<Option<Setting<String>>, ConfigError> {
+        if let Some(text) = flag {
+            return Ok(Some(Setting { value: text.to_owned(), origin: Origin::Flag(name.flag) }));
+        }
+        if let Some(text) = self.environment.get(name.variable) {
+            let origin = Origin::Environment(name.variable);
+            let value = text.to_str().ok_or_else(|| ConfigError::Invalid {
+                name: name.key,
+                origin: origin.to_string(),
+                value: text.to_string_lossy().into_owned(),
+                reason: "it must be UTF-8".to_owned(),
+            })?;
+            return Ok(Some(Setting { value: value.to_owned(), origin }));
+        }
+        let Some((table, path)) = self.file else { return Ok(None) };
+        let value = match table.get(name.key) {
+            None => return Ok(None),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Boolean(value)) => value.to_string(),
+            Some(Value::Integer(value)) => value.to_string(),
+            Some(other) => {
+                let reason = format!("`{}` must be a text, not {}", name.key, other.type_str());
+                return Err(ConfigError::Malformed { path: path.display().to_string(), reason });
+            }
+        };
+        Ok(Some(Setting { value, origin: Origin::File(path.to_owned()) }))
+    }
+
+    fn parse<T>(
+        &self,
+        name: &Name,
+        flag: Option<&str>,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<Setting<T>>, ConfigError> {
+        let Some(Setting { value: text, origin }) = self.find(name, flag)? else { return Ok(None) };
+        match parse(&text) {
+            Ok(value) => Ok(Some(Setting { value, origin })),
+            Err(reason) => {
+                Err(ConfigError::Invalid { name: name.key, origin: origin.to_string(), value: text, reason })
+            }
+        }
+    }
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let text = text.strip_prefix(':').map_or_else(|| text.to_owned(), |port| format!("0.0.0.0:{port}"));
+    text.replacen("localhost:", "127.0.0.1:", 1)
+        .parse()
+        .map_err(|_| "it must be an address and a port, such as 127.0.0.1:9000 or [::]:9000".to_owned())
+}
+
+fn parse_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("it must be true or false".to_owned()),
+    }
+}
+
+impl Config {
+    /// What file, environment and flags say together.
+    pub fn load(flags: &Flags, environment: &Environment) -> Result<Self, ConfigError> {
+        for variable in environment.keys().filter(|name| name.starts_with("TARN_")) {
+            let known = || NAMES.iter().map(|name| name.variable).chain(OTHER_VARIABLES);
+            // Other programs have variables of their own; only what looks like one of ours is an error.
+            let likeness = |name: &str| strsim::normalized_damerau_levenshtein(variable, name);
+            if !known().any(|name| name == variable) && known().any(|name| likeness(name) > 0.8) {
+                return Err(ConfigError::Unknown {
+                    name: variable.clone(),
+                    place: "the environment".to_owned(),
+                    nearest: nearest(variable, known()),
+                });
+            }
+        }
+        let path = flags.config.clone().or_else(|| environment.get("TARN_CONFIG").map(PathBuf::from));
+        let (table, accounts) = match &path {
+            Some(path) => read_file(path)?,
+            None => (Table::new(), Vec::new()),
+        };
+        let sources = Sources { file: path.as_deref().map(|path| (&table, path)), environment };
+        let no_zones = flags.no_zones.then_some("false");
+        fn or<T>(found: Option<Setting<T>>, value: T) -> Setting<T> {
+            found.unwrap_or(Setting { value, origin: Origin::Default })
+        }
+        Ok(Self {
+            data_dir: sources
+                .parse(&DATA_DIR, flags.data_dir.as_deref(), |text| match text {
+                    "" => Err("it must name a directory".to_owned()),
+                    text => Ok(PathBuf::from(text)),
+                })?
+                .ok_or(ConfigError::NoDataDir)?,
+            listen: or(sources.parse(&LISTEN, flags.listen.as_deref(), parse_listen)?, ([127, 0, 0, 1], 9000).into()),
+            account_id: or(
+                sources.parse(&ACCOUNT_ID, flags.account_id.as_deref(), |text| {
+                    AccountId::new(text).map_err(|error| error.to_string())
+                })?,
+                AccountId::first(),
+            ),
+            region: or(
+                sources.parse(&REGION, flags.region.as_deref(), |text| {
+                    Region::new(text).map_err(|error| error.to_string())
+                })?,
+                Region::us_east_1(),
+            ),
+            zones: or(sources.parse(&ZONES, no_zones, parse_bool)?, true),
+            log: or(
+                sources.parse(&LOG, flags.log.as_deref(), |text| crate::log::check(text).map(|()| text.to_owned()))?,
+                "info".to_owned(),
+            ),
+            accounts,
+        })
+    }
+
+    /// One line for each setting, as TOML; with `origin`, where each came from. Secrets are not shown.
+    pub fn show(&self, origin: bool) -> String {
+        let mut text = String::new();
+        let mut line = |name: &Name, value: String, from: &Origin| {
+            text.push_str(&format!("{} = {value}", name.key));
+            if origin {
+                text.push_str(&format!("  # {from}"));
+            }
+            text.push('\n');
+        };
+        let quoted = |text: &str| Value::String(text.to_owned()).to_string();
+        line(&DATA_DIR, quoted(&self.data_dir.value.display().to_string()), &self.data_dir.origin);
+        line(&LISTEN, quoted(&self.listen.value.to_string()), &self.listen.origin);
+        line(&ACCOUNT_ID, quoted(self.account_id.value.as_str()), &self.account_id.origin);
+        line(&REGION, quoted(self.region.value.as_str()), &self.region.origin);
+        line(&ZONES, self.zones.value.to_string(), &self.zones.origin);
+        line(&LOG, quoted(&self.log.value), &self.log.origin);
+        for account in &self.accounts {
+            text.push_str(&format!("\n[[accounts]]\nid = {}\n", quoted(account.id.as_str())));
+            for (key, value) in [("name", &account.name), ("email", &account.email)] {
+                if let Some(value) = value {
+                    text.push_str(&format!("{key} = {}\n", quoted(value)));
+                }
+            }
+            if let Some(id) = &account.root_access_key_id {
+                text.push_str(&format!("root_access_key_id = {}\nroot_secret_access_key = \"***\"\n", quoted(id)));
+            }
+            for user in &account.users {
+                let (name, id) = (quoted(&user.name), quoted(&user.access_key_id));
+                text.push_str(&format!("# user {name}, access key {id}\n"));
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tarn.toml");
+        std::fs::write(&path, file).expect("written");
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
+        Config::load(&Flags { config: Some(path), ..flags }, &environment)
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file() {
+        let file = "data_dir = '/file'\nlisten = '127.0.0.1:1'\nregion = 'eu-west-1'\nzones = false\n";
+        let flags = Flags { listen: Some("[::1]:3".to_owned()), ..Flags::default() };
+        let config = load(file, &[("TARN_LISTEN", "127.0.0.1:2"), ("TARN_REGION", "us-west-2")], flags).expect("right");
+        assert_eq!(config.data_dir.value, Path::new("/file"));
+        assert_eq!((config.listen.value.port(), config.listen.origin), (3, Origin::Flag("--listen")));
+        assert_eq!(
+            (config.region.value.as_str(), config.region.origin),
+            ("us-west-2", Origin::Environment("TARN_REGION"))
+        );
+        assert_eq!((config.account_id.value.as_str(), config.account_id.origin), ("000000000000", Origin::Default));
+        assert!(!config.zones.value);
+    }
+
+    #[test]
+    fn wrong_settings_say_what_is_wrong() {
+        let check = |file: &str, environment: &[(&str, &str)], needle: &str| {
+            let error = load(file, environment, Flags::default()).expect_err(needle).to_string();
+            assert!(error.contains(needle), "{needle}: {error}");
+        };
+        check("datadir = '/d'", &[], "did you mean `data_dir`?");
+        check("frobnicate = 1", &[], "no setting `frobnicate`");
+        check(
+            "data_dir = '/d'\n[[accounts]]\nid = '000000000001'\nroot_acces_key_id = 'a'",
+            &[],
+            "did you mean `root_access_key_id`?",
+        );
+        check("data_dir = '/d'\n[[accounts]]\nid = '1'", &[], "twelve");
+        check("data_dir = '/d'\n[[accounts]]\nid = '000000000001'\nusers = [{nam = 'a'}]", &[], "did you mean `name`?");
+        check("data_dir = '/d'\n[[accounts]]\nname = 'a'", &[], "missing field `id`");
+        check("data_dir = ", &[], "line 1");
+        check("data_dir = []", &[], "must be a text");
+        check("listen = '127.0.0.1:1'", &[], "--data-dir");
+        check("data_dir = '/d'", &[("TARN_LISTEN", "9000")], "listen (environment TARN_LISTEN) is `9000`");
+        check("data_dir = '/d'", &[("TARN_LISTENS", "9000")], "did you mean `TARN_LISTEN`?");
+        check("data_dir = '/d'", &[("TARN_LOG", "loud=very")], "log (environment TARN_LOG)");
+        check("data_dir = '/d'\nzones = 'maybe'", &[], "true or false");
+        check("data_dir = '/d'\nregion = 'Mars 1'", &[], "region");
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret_and_is_read_back() {
+        let file = "data_dir = '/d'\n[[accounts]]\nid = '000000000001'\nname = 'a'\nroot_access_key_id = 'AKIA1'\nroot_secret_access_key = 'planted-1'\nusers = [{name = 'u', access_key_id = 'AKIA2', secret_access_key = 'planted-2'}]\n";
+        let config = load(file, &[("TARN_BINARY", "/x")], Flags::default()).expect("right");
+        let shown = config.show(true);
+        assert!(!shown.contains("planted") && !format!("{config:?}").contains("planted"), "{shown}");
+        assert!(shown.contains("listen = \"127.0.0.1:9000\"  # default"), "{shown}");
+        load(&config.show(false), &[], Flags::default()).expect("what is shown is a configuration");
+    }
+}

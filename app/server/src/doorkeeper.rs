@@ -1,0 +1,41 @@
+//! What the gateway asks, answered by the lake: access keys by identity, records by audit. Owns no decision.
+
+use std::sync::Arc;
+
+use tarn_audit::EventDraft;
+use tarn_gateway::{AccessKey, AuditLog, Credentials, CredentialsError, Secret};
+use tarn_identity::{AccessKeyStatus, Identity};
+
+/// Access keys as identity keeps them.
+pub(crate) struct IdentityCredentials(pub(crate) Arc<Identity>);
+
+impl Credentials for IdentityCredentials {
+    fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, CredentialsError> {
+        let found = self.0.access_key(access_key_id).map_err(|error| CredentialsError { reason: error.to_string() })?;
+        found
+            .map(|key| {
+                let secret = key
+                    .secret
+                    .expose_text()
+                    .ok_or_else(|| CredentialsError { reason: format!("the secret of {access_key_id} is not text") })?;
+                Ok(AccessKey {
+                    secret: Secret::new(secret),
+                    is_active: key.status == AccessKeyStatus::Active,
+                    principal: key.principal,
+                    session_token: None,
+                })
+            })
+            .transpose()
+    }
+}
+
+/// Refusals and reads as the log tells them.
+pub(crate) struct LoggedRefusals;
+
+impl AuditLog for LoggedRefusals {
+    fn failed(&self, draft: &EventDraft, code: &str, _message: &str) {
+        tracing::info!(request_id = %draft.request_id, event = %draft.event_name, code, "refused");
+    }
+
+    fn done(&self, _draft: &EventDraft) {}
+}

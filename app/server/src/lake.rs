@@ -1,0 +1,362 @@
+//! A whole lake out of its parts: opens a data directory, wires every crate to the others, and closes it again.
+//! To add a part: a field, its line in `Lake::open`, its service in `services`, its workers in `start_workers`.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tarn_audit::{Caller, EventDraft};
+use tarn_blobs::{BlobError, BlobStore, LocalBlobs, LocalOptions};
+use tarn_catalog::Catalog;
+use tarn_disk::{Disk, DiskLock, LocalDisk};
+use tarn_gateway::{Gate, GateParts, Gateway, GatewayParts, Limits, Metrics};
+use tarn_identity::{AccountConfig, CredentialsConfig, Identity, IdentityError, Secret, UserConfig};
+use tarn_keys::{Keys, KeysError};
+use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
+use tarn_objects::{Objects, ObjectsOptions};
+use tarn_operation::Service;
+use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies};
+use tarn_runtime::{EntropyExt, Runtime, Shutdown, Workers};
+use tarn_types::{AccountId, Region, Scope};
+
+use crate::config::AccountSetting;
+use crate::doorkeeper::{IdentityCredentials, LoggedRefusals};
+use crate::root_credentials::{RootCredentials, RootCredentialsError};
+use crate::{metrics, zones};
+
+/// What a lake is opened with.
+pub struct LakeOptions {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// The first account.
+    pub account_id: AccountId,
+    /// The region served.
+    pub region: Region,
+    /// More accounts.
+    pub accounts: Vec<AccountSetting>,
+    /// The first account's root key, if somebody chose it.
+    pub root: Option<RootCredentials>,
+    /// Whether a new lake gets its zones.
+    pub zones: bool,
+    /// The gateway's limits.
+    pub limits: Limits,
+    /// Time and randomness.
+    pub runtime: Runtime,
+}
+
+/// Why a lake does not open or close.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The directory cannot be used.
+    #[error("the data directory {path} cannot be used: {source}")]
+    Directory {
+        /// Which.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The records cannot be read.
+    #[error("the lake's records: {source}")]
+    Store {
+        /// Why.
+        source: StoreError,
+    },
+    /// The bytes cannot be read.
+    #[error("the lake's bytes: {source}")]
+    Blobs {
+        /// Why.
+        source: BlobError,
+    },
+    /// The lake's key is not there.
+    #[error("the lake's keys: {source}")]
+    Keys {
+        /// Why.
+        source: KeysError,
+    },
+    /// The accounts cannot be made as configured.
+    #[error("the lake's accounts: {source}")]
+    Identity {
+        /// Why.
+        source: IdentityError,
+    },
+    /// Root has no access key.
+    #[error("root's access key: {source}")]
+    Root {
+        /// Why.
+        source: RootCredentialsError,
+    },
+    /// An account is configured in half.
+    #[error("the account {account}: {reason}")]
+    Account {
+        /// Which.
+        account: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// A zone could not be made.
+    #[error("the zone {name} cannot be made: {reason}")]
+    Zone {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A thread ended in a defect.
+    #[error("{doing} ended in a defect; see the log")]
+    Defect {
+        /// What it did.
+        doing: &'static str,
+    },
+}
+
+/// What a start found and made.
+#[derive(Debug, Clone)]
+pub struct FirstStart {
+    /// Root's access key.
+    pub root: RootCredentials,
+}
+
+/// An open lake.
+pub struct Lake {
+    /// Time and randomness.
+    pub runtime: Runtime,
+    /// Records.
+    pub store: Arc<EmbeddedStore>,
+    /// Bytes.
+    pub blobs: LocalBlobs,
+    /// Accounts, users and their keys.
+    pub identity: Arc<Identity>,
+    /// Buckets and objects.
+    pub objects: Objects,
+    /// Databases and tables.
+    pub catalog: Arc<Catalog>,
+    /// Decides.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// The way in.
+    pub gateway: Gateway,
+    /// Set if this was the lake's first start.
+    pub first_start: Option<FirstStart>,
+    workers: Workers,
+    shutdown: Shutdown,
+    is_ready: Arc<AtomicBool>,
+    _lock: DiskLock,
+}
+
+/// The lake acting for its first account at the start: the only caller that no policy is asked about.
+pub(crate) struct Steward {
+    pub(crate) scope: Scope,
+    authorizer: Arc<dyn Authorizer>,
+    runtime: Runtime,
+}
+
+impl Steward {
+    /// A caller for one change.
+    pub(crate) fn caller(&self, event_source: &'static str, event_name: &str) -> Caller {
+        let account = &self.scope.account;
+        let principal = Principal::service(account.clone(), "tarn");
+        let draft = EventDraft {
+            id: self.runtime.entropy.bytes(),
+            request_id: self.runtime.entropy.uuid().to_string(),
+            time_ms: self.runtime.now().as_millisecond(),
+            event_source: event_source.to_owned(),
+            event_name: event_name.to_owned(),
+            read_only: false,
+            management: true,
+            scope: self.scope.clone(),
+            principal: principal.clone(),
+            source_ip: "tarn".to_owned(),
+            user_agent: "tarn".to_owned(),
+            request_parameters: "null".to_owned(),
+            resources: Vec::new(),
+        };
+        let bound = BoundAuthorizer::new(self.authorizer.clone(), principal, Context::new());
+        Caller::new(Authorized::internal("tarn", account.clone()), bound, draft)
+    }
+}
+
+/// Opens what blocks on the disk without blocking the runtime.
+async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    open: impl FnOnce() -> Result<T, LakeError> + Send + 'static,
+) -> Result<T, LakeError> {
+    tokio::task::spawn_blocking(open).await.map_err(|_| LakeError::Defect { doing })?
+}
+
+impl Lake {
+    /// Opens the lake in `options.data_dir`, or makes it.
+    pub async fn open(options: LakeOptions) -> Result<Self, LakeError> {
+        let LakeOptions { data_dir, account_id, region, accounts, root, zones, limits, runtime } = options;
+
+        // The directory, for this process alone.
+        let path = data_dir.display().to_string();
+        let unusable = |source| LakeError::Directory { path: path.clone(), source };
+        let lock = LocalDisk::new(&data_dir).and_then(|disk| disk.lock()).map_err(unusable)?;
+        let folder = |name: &str| -> Result<Arc<dyn Disk>, LakeError> {
+            Ok(Arc::new(LocalDisk::new(data_dir.join(name)).map_err(unusable)?))
+        };
+
+        // Records, bytes, keys.
+        let (disk, opening) = (folder("metadata")?, runtime.clone());
+        let store = blocking("opening the records", move || {
+            EmbeddedStore::open(disk, EmbeddedOptions::default(), &opening)
+                .map_err(|source| LakeError::Store { source })
+        })
+        .await?;
+        let store = Arc::new(store);
+        let records: Arc<dyn Store> = store.clone();
+        let (disk, opening) = (folder("blobs")?, runtime.clone());
+        let blobs = blocking("opening the bytes", move || {
+            LocalBlobs::open(disk, LocalOptions::default(), opening).map_err(|source| LakeError::Blobs { source })
+        })
+        .await?;
+        let keys = Keys::open_or_create(&data_dir.join("keys"), &*records, &runtime)
+            .await
+            .map_err(|source| LakeError::Keys { source })?;
+
+        // The domain.
+        let identity = Arc::new(Identity::new(records.clone(), keys.clone(), runtime.clone()));
+        let bytes: Arc<dyn BlobStore> = Arc::new(blobs.clone());
+        let objects =
+            Objects::new(records.clone(), bytes.clone(), Arc::new(keys), runtime.clone(), ObjectsOptions::default());
+        let catalog = Arc::new(Catalog::new(records.clone(), runtime.clone()));
+        let resource_policies: Vec<Arc<dyn ResourcePolicies>> = vec![];
+        let authorizer: Arc<dyn Authorizer> = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
+
+        // Accounts. They are made last, so that a first start that was cut short is a first start again.
+        let is_first_start = identity.accounts().map_err(|source| LakeError::Identity { source })?.is_empty();
+        if is_first_start && zones {
+            let scope = Scope { account: account_id.clone(), region: region.clone() };
+            let steward = Steward { scope, authorizer: authorizer.clone(), runtime: runtime.clone() };
+            zones::make(&objects, &catalog, &steward).await?;
+        }
+        let root = match root {
+            Some(root) => Some(root),
+            None if is_first_start => {
+                Some(RootCredentials::make(&data_dir, &*runtime.entropy).map_err(|source| LakeError::Root { source })?)
+            }
+            None => None,
+        };
+        let configs = account_configs(&account_id, accounts, root.as_ref())?;
+        identity.bootstrap(&region, configs).await.map_err(|source| LakeError::Identity { source })?;
+        let first_start = root.filter(|_| is_first_start).map(|root| FirstStart { root });
+
+        // The way in.
+        let gate = Arc::new(Gate::new(GateParts {
+            credentials: Arc::new(IdentityCredentials(identity.clone())),
+            authorizer: authorizer.clone(),
+            audit: Arc::new(LoggedRefusals),
+            runtime: runtime.clone(),
+            region,
+        }));
+        let is_ready = Arc::new(AtomicBool::new(true));
+        let ready = is_ready.clone();
+        let metrics = Metrics::default();
+        metrics::register(&metrics, store.clone(), bytes);
+        let gateway = Gateway::new(GatewayParts {
+            gate,
+            services: services(),
+            s3: None,
+            metrics,
+            limits,
+            is_ready: Arc::new(move || ready.load(Ordering::Acquire)),
+        });
+
+        let shutdown = Shutdown::new();
+        let workers = Workers::new(shutdown.clone());
+        let lake = Self {
+            runtime,
+            store,
+            blobs,
+            identity,
+            objects,
+            catalog,
+            authorizer,
+            gateway,
+            first_start,
+            workers,
+            shutdown,
+            is_ready,
+            _lock: lock,
+        };
+        lake.start_workers();
+        Ok(lake)
+    }
+
+    /// What goes on in the background for as long as the lake is open.
+    fn start_workers(&self) {
+        self.workers.spawn(Arc::new(self.objects.collector()));
+        self.workers.spawn(self.catalog.purge_worker());
+    }
+
+    /// Ends the background work and brings the disk up to date. Call when no request comes any more.
+    pub async fn close(self) -> Result<(), LakeError> {
+        self.is_ready.store(false, Ordering::Release);
+        self.shutdown.begin();
+        self.workers.ended().await;
+        let store = self.store.clone();
+        blocking("closing the records", move || store.close().map_err(|source| LakeError::Store { source })).await
+    }
+}
+
+/// The services of the table kind.
+fn services() -> Vec<Arc<dyn Service>> {
+    vec![]
+}
+
+/// The first account and the configured ones, as identity makes them.
+fn account_configs(
+    first: &AccountId,
+    settings: Vec<AccountSetting>,
+    root: Option<&RootCredentials>,
+) -> Result<Vec<AccountConfig>, LakeError> {
+    let mut configs = vec![AccountConfig {
+        id: first.clone(),
+        name: "lake".to_owned(),
+        email: "root@localhost".to_owned(),
+        canonical_user_id: None,
+        root: root.map(|root| root.credentials.clone()),
+        users: Vec::new(),
+    }];
+    for setting in settings {
+        let AccountSetting { id, name, email, canonical_user_id, root_access_key_id, root_secret_access_key, users } =
+            setting;
+        let refused = |reason: &str| LakeError::Account { account: id.to_string(), reason: reason.to_owned() };
+        let root = match (root_access_key_id, root_secret_access_key) {
+            (Some(id), Some(secret)) => {
+                Some(CredentialsConfig { access_key_id: id, secret_access_key: Secret::new(secret) })
+            }
+            (None, None) => None,
+            (Some(_), None) => return Err(refused("root_secret_access_key is missing")),
+            (None, Some(_)) => return Err(refused("root_access_key_id is missing")),
+        };
+        let users = users
+            .into_iter()
+            .map(|user| UserConfig {
+                name: user.name,
+                credentials: CredentialsConfig {
+                    access_key_id: user.access_key_id,
+                    secret_access_key: Secret::new(user.secret_access_key),
+                },
+            })
+            .collect();
+        let config = AccountConfig {
+            name: name.unwrap_or_else(|| format!("account {id}")),
+            email: email.unwrap_or_else(|| format!("{id}@localhost")),
+            id: id.clone(),
+            canonical_user_id,
+            root,
+            users,
+        };
+        match configs.iter_mut().find(|other| other.id == id) {
+            // The first account may be described in the file too; root's key of the environment wins.
+            Some(first_config) if id == *first => {
+                let root = first_config.root.take().or(config.root.clone());
+                *first_config = AccountConfig { root, ..config };
+            }
+            Some(_) => return Err(refused("it stands in [[accounts]] twice")),
+            None => configs.push(config),
+        }
+    }
+    Ok(configs)
+}

@@ -1,0 +1,76 @@
+//! `tarn serve`: opens the lake, answers requests, and stops when asked to.
+
+use tarn_gateway::Limits;
+use tarn_runtime::{Runtime, Shutdown};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::command::Ended;
+use crate::config::{Config, Environment};
+use crate::lake::{Lake, LakeOptions};
+use crate::root_credentials::RootCredentials;
+use crate::{banner, log};
+
+/// Serves until SIGINT or SIGTERM.
+pub(crate) fn run(config: &Config, environment: &Environment) -> Ended {
+    log::begin(&config.log.value);
+    let root = match RootCredentials::from_environment(environment) {
+        Ok(root) => root,
+        Err(error) => return Ended::WrongUsage(error.to_string()),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("tarn").build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Ended::Failed(format!("the threads cannot be started: {error}")),
+    };
+    match runtime.block_on(serve(config, root)) {
+        Ok(()) => Ended::Done,
+        Err(message) => Ended::Failed(message),
+    }
+}
+
+async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), String> {
+    let shutdown = Shutdown::new();
+    stop_on_signals(shutdown.clone())?;
+    let address = config.listen.value;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}; choose another with --listen"))?;
+    let address = listener.local_addr().map_err(|error| format!("the listener has no address: {error}"))?;
+    let lake = Lake::open(LakeOptions {
+        data_dir: config.data_dir.value.clone(),
+        account_id: config.account_id.value.clone(),
+        region: config.region.value.clone(),
+        accounts: config.accounts.clone(),
+        root,
+        zones: config.zones.value,
+        limits: Limits::default(),
+        runtime: Runtime::system(),
+    })
+    .await
+    .map_err(|error| error.to_string())?;
+    if let Some(first) = &lake.first_start {
+        eprint!("{}", banner::text(first, address, &config.region.value, config.zones.value));
+    }
+    tracing::info!(%address, data_dir = %config.data_dir.value.display(), version = env!("CARGO_PKG_VERSION"), "ready");
+    let served = tarn_gateway::serve(lake.gateway.clone(), listener, shutdown).await;
+    let closed = lake.close().await;
+    served.map_err(|error| format!("the listener failed: {error}"))?;
+    closed.map_err(|error| error.to_string())?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The first SIGINT or SIGTERM lets requests end; the second ends the process at once, which loses nothing acknowledged.
+fn stop_on_signals(shutdown: Shutdown) -> Result<(), String> {
+    let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be received: {error}"));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        tracing::info!("stopping: no more connections are taken, requests may end");
+        shutdown.begin();
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        tracing::info!("asked to stop twice: ending at once");
+        std::process::exit(1);
+    });
+    Ok(())
+}
