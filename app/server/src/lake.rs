@@ -220,7 +220,7 @@ impl Lake {
         let objects =
             Objects::new(records.clone(), bytes.clone(), Arc::new(keys), runtime.clone(), ObjectsOptions::default());
         let catalog = Arc::new(Catalog::new(records.clone(), runtime.clone()));
-        let resource_policies: Vec<Arc<dyn ResourcePolicies>> = vec![];
+        let resource_policies: Vec<Arc<dyn ResourcePolicies>> = vec![Arc::new(objects.clone())];
         let authorizer: Arc<dyn Authorizer> = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
 
         // Accounts. They are made last, so that a first start that was cut short is a first start again.
@@ -255,7 +255,7 @@ impl Lake {
         metrics::register(&metrics, store.clone(), bytes);
         let gateway = Gateway::new(GatewayParts {
             gate,
-            services: services(),
+            services: services(&identity),
             s3: None,
             metrics,
             limits,
@@ -300,8 +300,8 @@ impl Lake {
 }
 
 /// The services of the table kind.
-fn services() -> Vec<Arc<dyn Service>> {
-    vec![]
+fn services(identity: &Arc<Identity>) -> Vec<Arc<dyn Service>> {
+    vec![Arc::new(tarn_service_iam::service(identity.clone())), Arc::new(tarn_service_sts::service())]
 }
 
 /// The first account and the configured ones, as identity makes them.
