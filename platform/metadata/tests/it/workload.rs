@@ -177,6 +177,14 @@ pub fn check_survivor(run: &Run, options: EmbeddedOptions, operation: u64, seed:
     let disk = run.disk.survivor_at(operation, seed);
     let at =
         || format!("crash within operation {operation} ({:?}), seed {seed}", run.disk.trace().get(operation as usize));
+    // Some crash again while they recover.
+    let disk = if seed % 16 == 8 {
+        disk.crash_at(seed / 16 % 12);
+        drop(EmbeddedStore::open(Arc::new(disk.clone()), options, &runtime()));
+        disk.reopen(seed)
+    } else {
+        disk
+    };
     let open = || EmbeddedStore::open(Arc::new(disk.clone()), options, &runtime());
     let rebuilding = run.rebuilding.iter().any(|(from, to)| (*from..*to).contains(&operation));
     let opened = match open() {
@@ -196,6 +204,10 @@ pub fn check_survivor(run: &Run, options: EmbeddedOptions, operation: u64, seed:
         at()
     );
     assert_eq!(Some(&seen), run.states.get(sequence as usize), "the state of transaction {sequence}: {}", at());
+    // The log that is kept must be whole.
+    if seed % 8 == 4 {
+        store.verify().unwrap_or_else(|error| panic!("{error}: {}", at()));
+    }
     // Some go on: what is written after a recovery must survive the next.
     if seed.is_multiple_of(16) {
         let fates = commit(&store, &disk, &[vec![(1000, Some("after".to_owned()))]]);
