@@ -172,6 +172,13 @@ pub trait Read {
         }
     }
 
+    /// As `range`, from the last to the first.
+    fn range_reverse<R: Record>(&self, keyspace: Keyspace<R>, from: Bound<&Key>, to: Bound<&Key>) -> Range<'_, R> {
+        let mut range = self.range(keyspace, from, to);
+        range.reverse = true;
+        range
+    }
+
     /// As `prefix`, from the last to the first.
     fn prefix_reverse<R: Record>(&self, keyspace: Keyspace<R>, prefix: &Key) -> Range<'_, R> {
         let mut range = self.prefix(keyspace, prefix);
