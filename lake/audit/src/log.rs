@@ -1,0 +1,200 @@
+//! Events that no change carries: refusals always, reads when the settings ask. Queued without waiting, written in batches.
+//!
+//! The queue is bounded. What does not fit is counted, and the count is itself an event: a gap in the record is on record.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use parking_lot::{Mutex, RwLock};
+use tarn_metadata::{Store, StoreExt};
+use tarn_policy::Principal;
+use tarn_runtime::{EntropyExt, Runtime, Worker, WorkerOutcome};
+use tarn_types::Scope;
+use tokio::sync::Notify;
+
+use crate::errors::of_write;
+use crate::{AuditError, AuditSettings, EVENTS, Event, EventDraft, Outcome, settings};
+
+/// Events that wait to be written.
+const QUEUE_EVENTS_MAX: usize = 8_192;
+/// Events of one transaction.
+const BATCH_EVENTS_MAX: usize = 512;
+/// Longest text of one field that a caller can choose.
+const TEXT_SIZE_BYTES_MAX: usize = 1_024;
+/// Longest text of a call's input.
+const PARAMETERS_SIZE_BYTES_MAX: usize = 16 * 1_024;
+
+/// The name of the event that tells of others lost.
+pub const EVENTS_LOST: &str = "AuditEventsLost";
+
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    lost: u64,
+}
+
+/// Takes events that no change carries.
+pub struct AuditLog {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settings: RwLock<AuditSettings>,
+    runtime: Runtime,
+    /// Where the server's own events are said to happen.
+    scope: Scope,
+    queue: Mutex<Queue>,
+    filled: Notify,
+}
+
+impl fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AuditLog({} queued)", self.queue.lock().events.len())
+    }
+}
+
+fn cut(text: &mut String, size_bytes_max: usize) {
+    let mut end = text.len().min(size_bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+}
+
+impl AuditLog {
+    /// Over `store`; `scope` is the lake's first account and its region.
+    pub fn open(store: Arc<dyn Store>, runtime: Runtime, scope: Scope) -> Result<Self, AuditError> {
+        let settings = RwLock::new(settings::read(&*store)?);
+        Ok(Self { store, settings, runtime, scope, queue: Mutex::default(), filled: Notify::new() })
+    }
+
+    /// A call was refused or failed: what it was told. Never waits.
+    pub fn record_refusal(&self, draft: EventDraft, code: &str, message: &str) {
+        let (mut code, mut message) = (code.to_owned(), message.to_owned());
+        cut(&mut code, TEXT_SIZE_BYTES_MAX);
+        cut(&mut message, TEXT_SIZE_BYTES_MAX);
+        self.push(draft, Outcome::Failure { code, message });
+    }
+
+    /// A call was done and changed nothing: kept if the settings ask for such. Never waits.
+    pub fn record_read(&self, draft: EventDraft) {
+        let settings = self.settings();
+        // A write that changed nothing, as putting what is there already, is a call like any other write.
+        let kept = match (draft.read_only, draft.management) {
+            (false, _) => true,
+            (true, true) => settings.management_reads,
+            (true, false) => settings.data_reads,
+        };
+        if kept {
+            self.push(draft, Outcome::Success);
+        }
+    }
+
+    fn push(&self, mut draft: EventDraft, outcome: Outcome) {
+        cut(&mut draft.event_name, TEXT_SIZE_BYTES_MAX);
+        cut(&mut draft.user_agent, TEXT_SIZE_BYTES_MAX);
+        cut(&mut draft.request_parameters, PARAMETERS_SIZE_BYTES_MAX);
+        let mut queue = self.queue.lock();
+        if queue.events.len() >= QUEUE_EVENTS_MAX {
+            queue.lost += 1;
+        } else {
+            queue.events.push_back(draft.into_event(outcome));
+        }
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// Writes one batch; says how many events are left. What could not be written waits on.
+    async fn write_batch(&self) -> Result<usize, AuditError> {
+        let (batch, lost) = {
+            let mut queue = self.queue.lock();
+            let len = queue.events.len().min(BATCH_EVENTS_MAX);
+            (queue.events.drain(..len).collect::<Vec<_>>(), std::mem::take(&mut queue.lost))
+        };
+        let mut events = batch.clone();
+        if lost > 0 {
+            tracing::warn!(lost, "audit events were lost: more calls were refused or read than could be written");
+            events.push(self.lost_event(lost));
+        }
+        if events.is_empty() {
+            return Ok(0);
+        }
+        let written = self
+            .store
+            .write(move |tx| {
+                for event in &events {
+                    tx.put(EVENTS, &event.key(), event)?;
+                }
+                Ok::<_, AuditError>(())
+            })
+            .await;
+        let mut queue = self.queue.lock();
+        if let Err(error) = written {
+            queue.lost += lost;
+            for event in batch.into_iter().rev() {
+                queue.events.push_front(event);
+            }
+            return Err(of_write(error));
+        }
+        Ok(queue.events.len())
+    }
+
+    fn lost_event(&self, lost: u64) -> Event {
+        let draft = EventDraft {
+            id: self.runtime.entropy.bytes(),
+            request_id: self.runtime.entropy.uuid().to_string(),
+            time_ms: self.runtime.now().as_millisecond(),
+            event_source: "cloudtrail.amazonaws.com".to_owned(),
+            event_name: EVENTS_LOST.to_owned(),
+            read_only: false,
+            management: true,
+            scope: self.scope.clone(),
+            principal: Principal::service(self.scope.account.clone(), "cloudtrail.amazonaws.com"),
+            source_ip: "cloudtrail.amazonaws.com".to_owned(),
+            user_agent: "cloudtrail.amazonaws.com".to_owned(),
+            request_parameters: serde_json::json!({ "events": lost }).to_string(),
+            resources: Vec::new(),
+        };
+        let message = format!("{lost} refusals or reads were not recorded.");
+        draft.into_event(Outcome::Failure { code: EVENTS_LOST.to_owned(), message })
+    }
+
+    /// Writes all that is queued: before the server stops, and before a search that must see the latest refusals.
+    pub async fn flush(&self) -> Result<(), AuditError> {
+        while self.write_batch().await? > 0 {}
+        Ok(())
+    }
+}
+
+/// Writes what `AuditLog` queues.
+#[derive(Debug, Clone)]
+pub struct AuditWriter(Arc<AuditLog>);
+
+impl AuditWriter {
+    /// Writes for `log`.
+    pub fn new(log: Arc<AuditLog>) -> Self {
+        Self(log)
+    }
+}
+
+impl Worker for AuditWriter {
+    fn name(&self) -> String {
+        "audit-writer".to_owned()
+    }
+
+    fn work(&self) -> BoxFuture<'_, WorkerOutcome> {
+        async move {
+            match self.0.write_batch().await {
+                Ok(0) => WorkerOutcome::Idle,
+                Ok(_) => WorkerOutcome::Busy,
+                Err(error) => WorkerOutcome::Failed { reason: error.to_string() },
+            }
+        }
+        .boxed()
+    }
+
+    /// A notice that comes before the wait is kept for it.
+    fn wait(&self) -> BoxFuture<'_, ()> {
+        self.0.filled.notified().boxed()
+    }
+}
