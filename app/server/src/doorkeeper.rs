@@ -29,13 +29,16 @@ impl Credentials for IdentityCredentials {
     }
 }
 
-/// Refusals and reads as the log tells them.
-pub(crate) struct LoggedRefusals;
+/// Refusals and reads as the audit keeps them.
+pub(crate) struct RecordedCalls(pub(crate) Arc<tarn_audit::AuditLog>);
 
-impl AuditLog for LoggedRefusals {
-    fn failed(&self, draft: &EventDraft, code: &str, _message: &str) {
+impl AuditLog for RecordedCalls {
+    fn failed(&self, draft: &EventDraft, code: &str, message: &str) {
         tracing::info!(request_id = %draft.request_id, event = %draft.event_name, code, "refused");
+        self.0.record_refusal(draft.clone(), code, message);
     }
 
-    fn done(&self, _draft: &EventDraft) {}
+    fn done(&self, draft: &EventDraft) {
+        self.0.record_read(draft.clone());
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tarn_audit::{Caller, EventDraft};
+use tarn_audit::{AuditError, AuditLog, AuditWriter, Caller, EventDraft, Retention};
 use tarn_blobs::{BlobError, BlobStore, LocalBlobs, LocalOptions};
 use tarn_catalog::Catalog;
 use tarn_disk::{Disk, DiskLock, LocalDisk};
@@ -21,7 +21,7 @@ use tarn_runtime::{EntropyExt, Runtime, Shutdown, Workers};
 use tarn_types::{AccountId, Region, Scope};
 
 use crate::config::AccountSetting;
-use crate::doorkeeper::{IdentityCredentials, LoggedRefusals};
+use crate::doorkeeper::{IdentityCredentials, RecordedCalls};
 use crate::root_credentials::{RootCredentials, RootCredentialsError};
 use crate::{metrics, zones};
 
@@ -80,6 +80,12 @@ pub enum LakeError {
         /// Why.
         source: IdentityError,
     },
+    /// The audit's settings cannot be read, or its last events not written.
+    #[error("the lake's audit: {source}")]
+    Audit {
+        /// Why.
+        source: AuditError,
+    },
     /// Root has no access key.
     #[error("root's access key: {source}")]
     Root {
@@ -127,6 +133,8 @@ pub struct Lake {
     pub blobs: LocalBlobs,
     /// Accounts, users and their keys.
     pub identity: Arc<Identity>,
+    /// Refusals and reads; read all events with `tarn_audit::search`.
+    pub audit: Arc<AuditLog>,
     /// Buckets and objects.
     pub objects: Objects,
     /// Databases and tables.
@@ -241,11 +249,17 @@ impl Lake {
         identity.bootstrap(&region, configs).await.map_err(|source| LakeError::Identity { source })?;
         let first_start = root.filter(|_| is_first_start).map(|root| FirstStart { root });
 
+        // What is done and refused is on record.
+        let scope = Scope { account: account_id.clone(), region: region.clone() };
+        let audit =
+            AuditLog::open(records.clone(), runtime.clone(), scope).map_err(|source| LakeError::Audit { source })?;
+        let audit = Arc::new(audit);
+
         // The way in.
         let gate = Arc::new(Gate::new(GateParts {
             credentials: Arc::new(IdentityCredentials(identity.clone())),
             authorizer: authorizer.clone(),
-            audit: Arc::new(LoggedRefusals),
+            audit: Arc::new(RecordedCalls(audit.clone())),
             runtime: runtime.clone(),
             region,
         }));
@@ -269,6 +283,7 @@ impl Lake {
             store,
             blobs,
             identity,
+            audit,
             objects,
             catalog,
             authorizer,
@@ -287,6 +302,8 @@ impl Lake {
     fn start_workers(&self) {
         self.workers.spawn(Arc::new(self.objects.collector()));
         self.workers.spawn(self.catalog.purge_worker());
+        self.workers.spawn(Arc::new(AuditWriter::new(self.audit.clone())));
+        self.workers.spawn(Arc::new(Retention::new(self.audit.clone(), self.runtime.clone())));
     }
 
     /// Ends the background work and brings the disk up to date. Call when no request comes any more.
@@ -294,8 +311,10 @@ impl Lake {
         self.is_ready.store(false, Ordering::Release);
         self.shutdown.begin();
         self.workers.ended().await;
+        let flushed = self.audit.flush().await.map_err(|source| LakeError::Audit { source });
         let store = self.store.clone();
-        blocking("closing the records", move || store.close().map_err(|source| LakeError::Store { source })).await
+        blocking("closing the records", move || store.close().map_err(|source| LakeError::Store { source })).await?;
+        flushed
     }
 }
 
