@@ -1,1 +1,324 @@
-//! Tests.
+//! Each operation through its row: who is refused, what is answered, which errors.
+
+use std::sync::Arc;
+
+use tarn_audit::{Caller, EventDraft};
+use tarn_aws_model::iam::{self as wire, operations as op};
+use tarn_aws_protocol::{AwsError, Operation, WireValue};
+use tarn_identity::{AccountConfig, Identity};
+use tarn_keys::Keys;
+use tarn_metadata::MemoryStore;
+use tarn_operation::{Kind, Service};
+use tarn_policy::{Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal};
+use tarn_runtime::{EntropyExt, Runtime, Timestamp};
+use tarn_types::{AccountId, Region, Scope};
+
+struct Lake {
+    identity: Arc<Identity>,
+    authorizer: Arc<LakeAuthorizer>,
+    runtime: Runtime,
+}
+
+const ALLOW_IAM: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*"}]}"#;
+
+async fn lake() -> Lake {
+    let (runtime, _) = Runtime::fixed(Timestamp::UNIX_EPOCH, 5);
+    let keys = Keys::ephemeral(&runtime).expect("keys");
+    let identity = Arc::new(Identity::new(Arc::new(MemoryStore::new()), keys, runtime.clone()));
+    let account = AccountConfig {
+        id: AccountId::first(),
+        name: "first".to_owned(),
+        email: "root@example.com".to_owned(),
+        canonical_user_id: None,
+        root: None,
+        users: Vec::new(),
+    };
+    identity.bootstrap(&Region::us_east_1(), vec![account]).await.expect("bootstrap");
+    let authorizer = Arc::new(LakeAuthorizer::new(identity.clone(), Vec::new()));
+    Lake { identity, authorizer, runtime }
+}
+
+fn root() -> Principal {
+    Principal::root(AccountId::first())
+}
+
+impl Lake {
+    /// As the gateway does it: decode, authorize, run.
+    async fn call<O: Operation + 'static>(
+        &self,
+        principal: &Principal,
+        input: O::Input,
+    ) -> Result<O::Output, AwsError> {
+        let service = crate::service(self.identity.clone());
+        let row = service.row(O::MODEL.name).unwrap_or_else(|| panic!("{} has no row", O::MODEL.name));
+        let scope = Scope { account: principal.account.clone(), region: Region::us_east_1() };
+        let decoded = row.decode(input.into_value())?;
+        let requirements = decoded.requirements(&scope)?;
+        for requirement in &requirements {
+            assert_eq!(Some(requirement.action), row.access().iam_action, "{}", O::MODEL.name);
+        }
+        let authorized =
+            self.authorizer.authorize(principal, requirements, &Context::new()).map_err(crate::errors::denied)?;
+        let bound = BoundAuthorizer::new(self.authorizer.clone(), principal.clone(), Context::new());
+        let draft = EventDraft {
+            id: self.runtime.entropy.bytes(),
+            request_id: "r".to_owned(),
+            time_ms: 0,
+            event_source: "iam.amazonaws.com".to_owned(),
+            event_name: O::MODEL.name.to_owned(),
+            read_only: row.access().kind == Kind::Read,
+            management: true,
+            scope,
+            principal: principal.clone(),
+            source_ip: "127.0.0.1".to_owned(),
+            user_agent: String::new(),
+            request_parameters: "null".to_owned(),
+            resources: Vec::new(),
+        };
+        let value = decoded.run(Caller::new(authorized, bound, draft)).await?;
+        Ok(O::Output::from_value(value).expect("an answer of the model's shape"))
+    }
+
+    /// A user with an inline policy, if one is given.
+    async fn user(&self, name: &str, policy: Option<&str>) -> Principal {
+        let input = wire::CreateUserRequest { user_name: text(name), ..Default::default() };
+        let made = self.call::<op::CreateUser>(&root(), input).await.expect("user").user.expect("user");
+        if let Some(policy) = policy {
+            let input = wire::PutUserPolicyRequest {
+                user_name: text(name),
+                policy_name: text("p"),
+                policy_document: text(policy),
+            };
+            self.call::<op::PutUserPolicy>(&root(), input).await.expect("policy");
+        }
+        Principal::user(AccountId::first(), name, made.user_id.expect("id"))
+    }
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// Code and status of a failure; the answer must not be anything else.
+fn check<T: std::fmt::Debug>(found: Result<T, AwsError>, code: &str, status: u16) {
+    match found {
+        Err(error) if error.code == code && error.status == status => {}
+        other => panic!("{other:?}, expected {code} {status}"),
+    }
+}
+
+const OWN_POLICY: &str = "arn:aws:iam::000000000000:policy/own";
+
+macro_rules! run {
+    ($lake:ident, $principal:ident, $check:ident, $op:ident, $input:ident { $($field:ident: $value:expr),* }) => {
+        #[allow(clippy::needless_update)]
+        let input = wire::$input { $($field: $value,)* ..Default::default() };
+        $check(stringify!($op), $lake.call::<op::$op>($principal, input).await.map(|_| ()));
+    };
+}
+
+/// Runs `$check` for every operation with an input that names the user `ada` or the policy `own`.
+macro_rules! for_every_operation {
+    ($lake:expr, $principal:expr, $check:expr) => {{
+        let (user, policy) = (|| text("ada"), || text(OWN_POLICY));
+        let document = || text(ALLOW_IAM);
+        #[allow(unused_mut)]
+        let (lake, principal, mut check) = ($lake, $principal, $check);
+        run!(lake, principal, check, CreateUser, CreateUserRequest { user_name: text("new") });
+        run!(lake, principal, check, GetUser, GetUserRequest { user_name: user() });
+        run!(lake, principal, check, ListUsers, ListUsersRequest {});
+        run!(lake, principal, check, UpdateUser, UpdateUserRequest { user_name: user(), new_path: text("/x/") });
+        run!(lake, principal, check, CreateAccessKey, CreateAccessKeyRequest { user_name: user() });
+        run!(lake, principal, check, ListAccessKeys, ListAccessKeysRequest { user_name: user() });
+        run!(
+            lake,
+            principal,
+            check,
+            UpdateAccessKey,
+            UpdateAccessKeyRequest { user_name: user(), access_key_id: text("AKIANONE"), status: text("Active") }
+        );
+        run!(
+            lake,
+            principal,
+            check,
+            DeleteAccessKey,
+            DeleteAccessKeyRequest { user_name: user(), access_key_id: text("AKIANONE") }
+        );
+        run!(
+            lake,
+            principal,
+            check,
+            PutUserPolicy,
+            PutUserPolicyRequest { user_name: user(), policy_name: text("q"), policy_document: document() }
+        );
+        run!(lake, principal, check, GetUserPolicy, GetUserPolicyRequest { user_name: user(), policy_name: text("q") });
+        run!(lake, principal, check, ListUserPolicies, ListUserPoliciesRequest { user_name: user() });
+        run!(
+            lake,
+            principal,
+            check,
+            DeleteUserPolicy,
+            DeleteUserPolicyRequest { user_name: user(), policy_name: text("q") }
+        );
+        run!(
+            lake,
+            principal,
+            check,
+            CreatePolicy,
+            CreatePolicyRequest { policy_name: text("own"), policy_document: document() }
+        );
+        run!(lake, principal, check, GetPolicy, GetPolicyRequest { policy_arn: policy() });
+        run!(
+            lake,
+            principal,
+            check,
+            GetPolicyVersion,
+            GetPolicyVersionRequest { policy_arn: policy(), version_id: text("v1") }
+        );
+        run!(lake, principal, check, ListPolicyVersions, ListPolicyVersionsRequest { policy_arn: policy() });
+        run!(lake, principal, check, ListPolicies, ListPoliciesRequest {});
+        run!(
+            lake,
+            principal,
+            check,
+            AttachUserPolicy,
+            AttachUserPolicyRequest { user_name: user(), policy_arn: policy() }
+        );
+        run!(lake, principal, check, ListAttachedUserPolicies, ListAttachedUserPoliciesRequest { user_name: user() });
+        run!(lake, principal, check, ListEntitiesForPolicy, ListEntitiesForPolicyRequest { policy_arn: policy() });
+        run!(
+            lake,
+            principal,
+            check,
+            DetachUserPolicy,
+            DetachUserPolicyRequest { user_name: user(), policy_arn: policy() }
+        );
+        run!(lake, principal, check, DeletePolicy, DeletePolicyRequest { policy_arn: policy() });
+        run!(lake, principal, check, DeleteUser, DeleteUserRequest { user_name: user() });
+    }};
+}
+
+#[tokio::test]
+async fn every_operation_refuses_who_may_not() {
+    let lake = lake().await;
+    lake.user("ada", None).await;
+    let nobody = lake.user("nobody", None).await;
+    let denied = lake.user("denied", Some(&ALLOW_IAM.replace("Allow", "Deny"))).await;
+    let foreign = Principal::root(AccountId::new("111111111111").expect("account"));
+    for principal in [&nobody, &denied, &Principal::anonymous()] {
+        for_every_operation!(&lake, principal, |name, found: Result<(), AwsError>| match found {
+            Err(error) if error.code == "AccessDenied" && error.status == 403 => {}
+            other => panic!("{name} by {principal:?}: {other:?}"),
+        });
+    }
+    // Another account's root sees its own account, in which there is no ada, and not this one's policies.
+    let found = lake.call::<op::GetUser>(&foreign, wire::GetUserRequest { user_name: text("ada") }).await;
+    check(found, "NoSuchEntity", 404);
+    let found = lake.call::<op::GetPolicy>(&foreign, wire::GetPolicyRequest { policy_arn: text(OWN_POLICY) }).await;
+    check(found, "AccessDenied", 403);
+    let mut operations = Vec::new();
+    for_every_operation!(&lake, &root(), |name: &'static str, found: Result<(), AwsError>| {
+        assert!(
+            found.as_ref().err().is_none_or(|error| error.code == "NoSuchEntity" || error.code == "DeleteConflict"),
+            "{name}: {found:?}"
+        );
+        operations.push(name);
+    });
+    operations.sort_unstable();
+    let service = crate::service(lake.identity.clone());
+    let rows: Vec<_> = service.rows().iter().map(|row| row.model().name).collect();
+    assert_eq!(operations, rows, "every row is in this test");
+}
+
+#[tokio::test]
+async fn a_user_may_mind_its_own_keys_without_naming_itself() {
+    let lake = lake().await;
+    let own_keys = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:*AccessKey*","iam:GetUser"],"Resource":"arn:aws:iam::*:user/${aws:username}"}}"#;
+    let ada = lake.user("ada", Some(own_keys)).await;
+    let bob = lake.user("bob", None).await;
+    let create = |name: Option<&str>| wire::CreateAccessKeyRequest { user_name: name.map(str::to_owned) };
+    let made = lake.call::<op::CreateAccessKey>(&ada, create(None)).await.expect("own key").access_key.expect("key");
+    assert_eq!((made.user_name.as_deref(), made.secret_access_key.map(|secret| secret.len())), (Some("ada"), Some(40)));
+    check(lake.call::<op::CreateAccessKey>(&ada, create(Some("bob"))).await, "AccessDenied", 403);
+    check(lake.call::<op::CreateAccessKey>(&bob, create(None)).await, "AccessDenied", 403);
+    check(lake.call::<op::CreateAccessKey>(&root(), create(None)).await, "ValidationError", 400);
+    let switch = |status: &str| wire::UpdateAccessKeyRequest {
+        user_name: None,
+        access_key_id: made.access_key_id.clone(),
+        status: text(status),
+    };
+    lake.call::<op::UpdateAccessKey>(&ada, switch("Inactive")).await.expect("switched off");
+    check(lake.call::<op::UpdateAccessKey>(&ada, switch("Expired")).await, "ValidationError", 400);
+    check(lake.call::<op::UpdateAccessKey>(&bob, switch("Active")).await, "AccessDenied", 403);
+    let listed = lake.call::<op::ListAccessKeys>(&ada, wire::ListAccessKeysRequest::default()).await.expect("list");
+    assert_eq!(listed.access_key_metadata.expect("keys")[0].status.as_deref(), Some("Inactive"));
+
+    let me = lake.call::<op::GetUser>(&ada, wire::GetUserRequest::default()).await.expect("me").user.expect("user");
+    assert_eq!(me.arn.as_deref(), Some("arn:aws:iam::000000000000:user/ada"));
+    let me =
+        lake.call::<op::GetUser>(&root(), wire::GetUserRequest::default()).await.expect("root").user.expect("user");
+    assert_eq!((me.arn.as_deref(), me.user_name), (Some("arn:aws:iam::000000000000:root"), None));
+}
+
+#[tokio::test]
+async fn errors_are_iams() {
+    let lake = lake().await;
+    lake.user("ada", Some(ALLOW_IAM)).await;
+    let by = root();
+    let user = |name: &str| wire::CreateUserRequest { user_name: text(name), ..Default::default() };
+    check(lake.call::<op::CreateUser>(&by, user("ADA")).await, "EntityAlreadyExists", 409);
+    let with_boundary = wire::CreateUserRequest { permissions_boundary: text(OWN_POLICY), ..user("x") };
+    check(lake.call::<op::CreateUser>(&by, with_boundary).await, "ValidationError", 400);
+    let with_tags = wire::CreateUserRequest { tags: Some(vec![wire::Tag::default()]), ..user("x") };
+    check(lake.call::<op::CreateUser>(&by, with_tags).await, "ValidationError", 400);
+    let delete = wire::DeleteUserRequest { user_name: text("ada") };
+    check(lake.call::<op::DeleteUser>(&by, delete).await, "DeleteConflict", 409);
+    let put = |document: &str| wire::PutUserPolicyRequest {
+        user_name: text("ada"),
+        policy_name: text("p"),
+        policy_document: text(document),
+    };
+    check(lake.call::<op::PutUserPolicy>(&by, put("{}")).await, "MalformedPolicyDocument", 400);
+    check(
+        lake.call::<op::PutUserPolicy>(&by, put(&ALLOW_IAM.replace("iam:*", &"iam:a".repeat(600)))).await,
+        "MalformedPolicyDocument",
+        400,
+    );
+    check(
+        lake.call::<op::PutUserPolicy>(&by, put(&ALLOW_IAM.replace("iam:*", &format!("iam:{}", "a".repeat(2_048)))))
+            .await,
+        "LimitExceeded",
+        409,
+    );
+    let attach = wire::AttachUserPolicyRequest { user_name: text("ada"), policy_arn: text(OWN_POLICY) };
+    check(lake.call::<op::AttachUserPolicy>(&by, attach).await, "NoSuchEntity", 404);
+    let of_aws = wire::DeletePolicyRequest { policy_arn: text("arn:aws:iam::aws:policy/AdministratorAccess") };
+    check(lake.call::<op::DeletePolicy>(&by, of_aws).await, "AccessDenied", 403);
+    let no_arn = wire::GetPolicyRequest { policy_arn: text("this is not an ARN at all") };
+    check(lake.call::<op::GetPolicy>(&by, no_arn).await, "ValidationError", 400);
+    let marker = wire::ListUsersRequest { marker: text("?"), ..Default::default() };
+    check(lake.call::<op::ListUsers>(&by, marker).await, "ValidationError", 400);
+}
+
+#[tokio::test]
+async fn documents_come_encoded_as_clients_expect_them() {
+    let lake = lake().await;
+    let document =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::a+b%20/*"}}"#;
+    lake.user("ada", Some(document)).await;
+    let get = wire::GetUserPolicyRequest { user_name: text("ada"), policy_name: text("p") };
+    let found = lake.call::<op::GetUserPolicy>(&root(), get).await.expect("policy").policy_document.expect("document");
+    assert!(!found.contains(['{', '+', '"', ' ']), "{found}");
+    assert_eq!(percent_encoding::percent_decode_str(&found).decode_utf8().expect("text"), document);
+
+    let create =
+        wire::CreatePolicyRequest { policy_name: text("own"), policy_document: text(document), ..Default::default() };
+    let made = lake.call::<op::CreatePolicy>(&root(), create).await.expect("policy").policy.expect("policy");
+    assert_eq!((made.arn.as_deref(), made.default_version_id.as_deref()), (Some(OWN_POLICY), Some("v1")));
+    let get = wire::GetPolicyVersionRequest { policy_arn: made.arn, version_id: text("v1") };
+    let found =
+        lake.call::<op::GetPolicyVersion>(&root(), get).await.expect("version").policy_version.expect("version");
+    assert!(found.document.expect("document").starts_with("%7B%22Version"));
+    let list = wire::ListPoliciesRequest { scope: text("Local"), ..Default::default() };
+    assert_eq!(lake.call::<op::ListPolicies>(&root(), list).await.expect("list").policies.expect("policies").len(), 1);
+}
