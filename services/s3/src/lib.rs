@@ -1,1 +1,33 @@
-//! tarn-service-s3
+//! S3 on the wire: the s3s crate's types, routing, XML and signatures over `tarn-objects`. Knows no policies and no keys of its own:
+//! every operation, anonymous ones too, is put to an `S3Gate` before its handler can run.
+//!
+//! * `resources.rs`: one row per operation: what its callers must be allowed. Without a row, 501.
+//! * `operations.rs`: the s3s trait, one line per operation, each to a function in the file of its resource.
+//! * `errors.rs`: domain errors to S3's codes, exhaustively. `convert.rs`: wire to domain and back.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html>
+
+mod access;
+mod answer;
+mod api;
+mod buckets;
+mod convert;
+mod copy;
+mod delete;
+mod errors;
+mod gate;
+mod get;
+mod host;
+mod listing;
+mod multipart;
+mod operations;
+mod policy;
+mod put;
+mod resources;
+mod tagging;
+#[cfg(test)]
+mod tests;
+
+pub use api::{S3Api, S3Options};
+pub use gate::{Asked, CallMeta, GateRefusal, S3Gate};
+pub use resources::{Operation, operations};

@@ -1,0 +1,53 @@
+//! What every answer carries: request ids in headers and error bodies.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use s3s::Body;
+
+/// Errors that s3s could not render itself.
+pub(crate) fn internal_error() -> Response<Body> {
+    let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>InternalError</Code><Message>We encountered an internal error. Please \
+                try again.</Message></Error>";
+    let mut response = Response::new(Body::from(body.to_owned()));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
+/// Adds the request's ids.
+pub(crate) fn complete(mut response: Response<Body>, request_id: &str, is_head: bool, path: &str) -> Response<Body> {
+    let host_id = host_id(request_id);
+    for (name, value) in [("x-amz-request-id", request_id), ("x-amz-id-2", &host_id)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    if is_head {
+        // s3s leaves the bytes of an error in place and trusts the HTTP server to hold them back.
+        *response.body_mut() = Body::empty();
+        return response;
+    }
+    if response.status().is_client_error() || response.status().is_server_error() {
+        return with_ids(response, request_id, &host_id, path);
+    }
+    response
+}
+
+/// S3's second id says which of its hosts answered; here it is the first one again, in its own form.
+fn host_id(request_id: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(request_id)
+}
+
+fn with_ids(mut response: Response<Body>, request_id: &str, host_id: &str, path: &str) -> Response<Body> {
+    const END: &str = "</Error>";
+    let Some(bytes) = response.body().bytes() else { return response };
+    let Some(front) = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix(END)) else { return response };
+    let front = front.split("<RequestId>").next().unwrap_or(front);
+    let resource = path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let body = format!("{front}<Resource>{resource}</Resource><RequestId>{request_id}</RequestId><HostId>{host_id}</HostId>{END}");
+    response.headers_mut().remove(CONTENT_LENGTH);
+    *response.body_mut() = Body::from(body);
+    response
+}

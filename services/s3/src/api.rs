@@ -1,0 +1,91 @@
+//! The S3 endpoint: limits and configuration of s3s, and the way of one request through it.
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::region::Region as WireRegion;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tarn_objects::Objects;
+use tarn_types::Region;
+
+use crate::access::Hooks;
+use crate::answer;
+use crate::gate::{CallMeta, S3Gate};
+use crate::host::Domains;
+use crate::operations::Handlers;
+
+/// The largest XML body: a thousand keys to delete, or ten thousand parts to complete.
+const XML_BODY_SIZE_BYTES_MAX: usize = 8 << 20;
+/// The largest body of one PUT or part.
+const PUT_SIZE_BYTES_MAX: u64 = 5 << 30;
+/// The largest signed chunk of an aws-chunked body: s3s holds each one whole in memory to check it.
+const SIGNED_CHUNK_SIZE_BYTES_MAX: usize = 16 << 20;
+/// The largest form field of a browser's POST.
+const FORM_FIELD_SIZE_BYTES_MAX: usize = 64 << 10;
+
+/// What may be set differently.
+#[derive(Debug, Clone)]
+pub struct S3Options {
+    /// The region that is served; requests signed for another are refused.
+    pub region: Region,
+    /// Domains under which buckets are host names, besides `localhost`.
+    pub domains: Vec<String>,
+}
+
+impl Default for S3Options {
+    fn default() -> Self {
+        Self { region: Region::us_east_1(), domains: Vec::new() }
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) objects: Objects,
+    pub(crate) gate: Arc<dyn S3Gate>,
+    pub(crate) region: Region,
+}
+
+/// The endpoint. Cheap to clone.
+#[derive(Clone)]
+pub struct S3Api {
+    service: S3Service,
+}
+
+impl S3Api {
+    /// Over `objects`, asking `gate` for every operation.
+    pub fn new(objects: Objects, gate: Arc<dyn S3Gate>, options: S3Options) -> Self {
+        let mut config = S3Config::default();
+        config.xml_max_body_size = XML_BODY_SIZE_BYTES_MAX;
+        config.put_object_max_size = Some(PUT_SIZE_BYTES_MAX);
+        config.post_object_max_file_size = PUT_SIZE_BYTES_MAX;
+        config.aws_chunked_stream_max_chunk_size = SIGNED_CHUNK_SIZE_BYTES_MAX;
+        config.form_max_field_size = FORM_FIELD_SIZE_BYTES_MAX;
+        config.form_max_fields_size = XML_BODY_SIZE_BYTES_MAX;
+        config.expected_region = WireRegion::new(options.region.as_str().into()).ok();
+        config.sig_v4_allowed_services = vec!["s3".to_owned()];
+        config.enable_sig_v2 = false;
+        let inner = Arc::new(Inner { objects, gate, region: options.region });
+        let mut builder = S3ServiceBuilder::new(Handlers(inner.clone()));
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        builder.set_host(Domains::new(&options.domains));
+        // Without an auth provider s3s would ask nobody: see the test `every_operation_refuses`.
+        builder.set_auth(Hooks(inner.clone()));
+        builder.set_access(Hooks(inner));
+        Self { service: builder.build() }
+    }
+
+    /// Answers one request.
+    pub async fn call(&self, mut request: Request<s3s::Body>, meta: CallMeta) -> Response<s3s::Body> {
+        let (request_id, path) = (meta.request_id.clone(), request.uri().path().to_owned());
+        let is_head = request.method() == http::Method::HEAD;
+        request.extensions_mut().insert(meta);
+        let response = match self.service.call(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::error!(%error, request_id, "an S3 answer could not be written");
+                answer::internal_error()
+            }
+        };
+        answer::complete(response, &request_id, is_head, &path)
+    }
+}

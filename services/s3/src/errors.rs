@@ -1,0 +1,116 @@
+//! Domain errors to S3's codes: one exhaustive match. What the caller sees and what the log gets are separate.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use s3s::{S3Error, S3ErrorCode};
+use tarn_blobs::BlobError;
+use tarn_metadata::StoreError;
+use tarn_objects::{BodyErrorKind, ObjectsError};
+
+use crate::gate::GateRefusal;
+
+/// A refusal of the gate.
+pub(crate) fn refusal_error(refusal: GateRefusal) -> S3Error {
+    match refusal {
+        GateRefusal::UnknownKey => S3Error::new(S3ErrorCode::InvalidAccessKeyId),
+        GateRefusal::InvalidToken => S3Error::new(S3ErrorCode::InvalidToken),
+        GateRefusal::ExpiredToken => S3Error::new(S3ErrorCode::ExpiredToken),
+        GateRefusal::Denied { message } => S3Error::with_message(S3ErrorCode::AccessDenied, message),
+        GateRefusal::Unavailable { reason } => {
+            tracing::error!(reason, "an S3 request could not be decided upon");
+            S3Error::new(S3ErrorCode::InternalError)
+        }
+    }
+}
+
+fn internal(error: &ObjectsError) -> S3Error {
+    tracing::error!(%error, "an S3 request failed inside of the lake");
+    S3Error::new(S3ErrorCode::InternalError)
+}
+
+fn custom(code: &'static str, status: StatusCode, message: String) -> S3Error {
+    let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message);
+    error.set_status_code(status);
+    error
+}
+
+/// What a caller is told of a domain error.
+pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
+    use S3ErrorCode as Code;
+    let message = error.to_string();
+    let with = |code| S3Error::with_message(code, message.clone());
+    match &error {
+        ObjectsError::InvalidBucketName { .. } => with(Code::InvalidBucketName),
+        ObjectsError::NoSuchBucket { .. } => S3Error::new(Code::NoSuchBucket),
+        ObjectsError::BucketAlreadyExists { .. } => S3Error::new(Code::BucketAlreadyExists),
+        ObjectsError::BucketAlreadyOwnedByYou { .. } => S3Error::new(Code::BucketAlreadyOwnedByYou),
+        ObjectsError::BucketNotEmpty { .. } => S3Error::new(Code::BucketNotEmpty),
+        ObjectsError::TooManyBuckets { .. } => with(Code::TooManyBuckets),
+        ObjectsError::NoSuchBucketPolicy { .. } => S3Error::with_message(Code::NoSuchBucketPolicy, "The bucket policy does not exist"),
+        ObjectsError::NoSuchTagSet { .. } => S3Error::new(Code::NoSuchTagSet),
+        ObjectsError::MalformedPolicy { .. } => with(Code::MalformedPolicy),
+        ObjectsError::NoSuchKey { .. } => S3Error::new(Code::NoSuchKey),
+        ObjectsError::NoSuchVersion { .. } => S3Error::new(Code::NoSuchVersion),
+        ObjectsError::KeyTooLong { .. } => S3Error::new(Code::KeyTooLongError),
+        ObjectsError::NoSuchUpload { .. } => S3Error::new(Code::NoSuchUpload),
+        ObjectsError::InvalidPart { .. } => with(Code::InvalidPart),
+        ObjectsError::InvalidPartOrder { .. } => with(Code::InvalidPartOrder),
+        ObjectsError::InvalidPartNumber { .. } => {
+            custom("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE, "The requested partnumber is not satisfiable".to_owned())
+        }
+        ObjectsError::EntityTooSmall { .. } => with(Code::EntityTooSmall),
+        ObjectsError::EntityTooLarge { .. } => with(Code::EntityTooLarge),
+        ObjectsError::IncompleteBody { .. } => with(Code::IncompleteBody),
+        ObjectsError::BadDigest { .. } => with(Code::BadDigest),
+        ObjectsError::Body(body) => match body.kind {
+            BodyErrorKind::Incomplete | BodyErrorKind::Malformed => with(Code::IncompleteBody),
+            BodyErrorKind::SignatureMismatch => S3Error::new(Code::SignatureDoesNotMatch),
+            BodyErrorKind::Sha256Mismatch => custom(
+                "XAmzContentSHA256Mismatch",
+                StatusCode::BAD_REQUEST,
+                "The provided 'x-amz-content-sha256' header does not match what was computed.".to_owned(),
+            ),
+            BodyErrorKind::TooLarge => S3Error::new(Code::EntityTooLarge),
+            BodyErrorKind::Internal => internal(&error),
+        },
+        ObjectsError::PreconditionFailed { condition } => {
+            let said = "At least one of the pre-conditions you specified did not hold";
+            tracing::debug!(condition = condition.header(), "a condition did not hold");
+            S3Error::with_message(Code::PreconditionFailed, said)
+        }
+        ObjectsError::NotModified { etag, modified_ms } => {
+            let mut error = S3Error::new(Code::NotModified);
+            error.set_status_code(StatusCode::NOT_MODIFIED);
+            let mut headers = HeaderMap::new();
+            if let Ok(etag) = HeaderValue::from_str(etag) {
+                headers.insert(http::header::ETAG, etag);
+            }
+            if let Some(modified) = crate::convert::http_date(*modified_ms) {
+                headers.insert(http::header::LAST_MODIFIED, modified);
+            }
+            error.set_headers(headers);
+            error
+        }
+        ObjectsError::InvalidRange { size_bytes } => {
+            let mut error = S3Error::new(Code::InvalidRange);
+            let mut headers = HeaderMap::new();
+            if let Ok(range) = HeaderValue::from_str(&format!("bytes */{size_bytes}")) {
+                headers.insert(http::header::CONTENT_RANGE, range);
+            }
+            error.set_headers(headers);
+            error
+        }
+        ObjectsError::InvalidTag { .. } => with(Code::InvalidTag),
+        ObjectsError::MetadataTooLarge { .. } => with(Code::MetadataTooLarge),
+        ObjectsError::InvalidStorageClass { .. } => S3Error::new(Code::InvalidStorageClass),
+        ObjectsError::InvalidArgument { .. } => with(Code::InvalidArgument),
+        ObjectsError::InvalidRequest { .. } => with(Code::InvalidRequest),
+        ObjectsError::Denied(_) => with(Code::AccessDenied),
+        ObjectsError::Store(StoreError::NoSpace) | ObjectsError::Blob(BlobError::NoSpace) => {
+            tracing::error!(%error, "the disk is full");
+            custom("InsufficientStorage", StatusCode::INSUFFICIENT_STORAGE, message.clone())
+        }
+        ObjectsError::Store(StoreError::Closed) | ObjectsError::Stopping => S3Error::new(Code::ServiceUnavailable),
+        ObjectsError::Store(_) | ObjectsError::Blob(_) | ObjectsError::Keys(_) => internal(&error),
+    }
+}

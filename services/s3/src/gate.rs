@@ -1,0 +1,82 @@
+//! What S3 asks of the gateway: secrets, decisions, audit. The gateway implements it, so that all services have one way in.
+
+use std::net::SocketAddr;
+
+use http::{HeaderMap, Method, Uri};
+use tarn_audit::Caller;
+use tarn_policy::Requirement;
+use tarn_runtime::Timestamp;
+use tarn_types::AccountId;
+
+use crate::resources::Operation;
+
+/// What is known of a request before anything of it is believed.
+#[derive(Debug, Clone)]
+pub struct CallMeta {
+    /// The request's id, as the caller sees it.
+    pub request_id: String,
+    /// When it came in.
+    pub time: Timestamp,
+    /// The socket's other end.
+    pub peer: SocketAddr,
+    /// Whether it came over TLS.
+    pub is_secure: bool,
+}
+
+/// A request whose signature was checked (or that has none), and what it wants.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The request as it arrived.
+    pub meta: &'a CallMeta,
+    /// Its method.
+    pub method: &'a Method,
+    /// Its target.
+    pub uri: &'a Uri,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// The access key it was signed with; the signature is genuine. `None`: it is not signed.
+    pub access_key_id: Option<&'a str>,
+    /// The operation.
+    pub operation: &'static Operation,
+    /// Parameters for the audit record, JSON.
+    pub parameters: String,
+    /// ARNs for the audit record.
+    pub resources: Vec<String>,
+    /// What the caller must be allowed.
+    pub requirements: Vec<Requirement>,
+}
+
+/// Why a caller is not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GateRefusal {
+    /// There is no such access key, or it may not be used.
+    UnknownKey,
+    /// The session token is missing, or is not the key's.
+    InvalidToken,
+    /// The session is over.
+    ExpiredToken,
+    /// Policies say no.
+    Denied {
+        /// What and why, for the caller.
+        message: String,
+    },
+    /// Keys or policies could not be read.
+    Unavailable {
+        /// For the log.
+        reason: String,
+    },
+}
+
+/// The gateway's three questions, as S3 asks them.
+pub trait S3Gate: Send + Sync + 'static {
+    /// The secret that a request by this key must be signed with.
+    fn secret(&self, access_key_id: &str) -> Result<String, GateRefusal>;
+    /// Checks the session token, asks the policies, and drafts the audit record. A refusal is recorded before this returns.
+    fn authorize(&self, asked: Asked<'_>) -> Result<Caller, GateRefusal>;
+    /// Records that an authorized call failed.
+    fn failed(&self, caller: &Caller, code: &str, message: &str);
+    /// Records a call that was done, unless its commit has.
+    fn done(&self, caller: &Caller);
+    /// The id that S3 shows as an account's owner id.
+    fn canonical_user_id(&self, account: &AccountId) -> String;
+}

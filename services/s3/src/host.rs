@@ -1,0 +1,72 @@
+//! Virtual-hosted style: which bucket a host name means. Unknown hosts are path style, so that a proxy's name does no harm.
+
+use s3s::S3Result;
+use s3s::host::{S3Host, VirtualHost};
+
+/// The domains under which buckets are names of their own; longest first.
+pub(crate) struct Domains(Vec<String>);
+
+impl Domains {
+    /// `localhost` and `s3.localhost` besides those given.
+    pub(crate) fn new(configured: &[String]) -> Self {
+        let mut domains: Vec<String> = configured.iter().map(|domain| domain.to_ascii_lowercase()).collect();
+        domains.extend(["localhost".to_owned(), "s3.localhost".to_owned()]);
+        domains.sort_by_key(|domain| std::cmp::Reverse(domain.len()));
+        domains.dedup();
+        Self(domains)
+    }
+
+    fn bucket<'h>(&self, host: &'h str) -> Option<&'h str> {
+        let host = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        for domain in &self.0 {
+            let Some(at) = host.len().checked_sub(domain.len()) else { continue };
+            if host.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(domain)) {
+                match host.get(..at) {
+                    Some("") => return None,
+                    Some(front) => {
+                        if let Some(bucket) = front.strip_suffix('.').filter(|bucket| !bucket.is_empty()) {
+                            return Some(bucket);
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+        None
+    }
+}
+
+impl S3Host for Domains {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        Ok(match self.bucket(host) {
+            Some(bucket) => VirtualHost::new(host).with_bucket(bucket),
+            None => VirtualHost::new(host),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_name_buckets_under_known_domains_only() {
+        let domains = Domains::new(&["lake.example.com".to_owned()]);
+        let check = |host: &str, expected: Option<&str>| assert_eq!(domains.bucket(host), expected, "{host}");
+        check("localhost:9000", None);
+        check("s3.localhost:9000", None);
+        check("lake-raw.localhost:9000", Some("lake-raw"));
+        check("lake-raw.s3.localhost", Some("lake-raw"));
+        check("a.b.LocalHost", Some("a.b"));
+        check("lake.example.com", None);
+        check("x.lake.example.com:443", Some("x"));
+        check("xlake.example.com", None);
+        check("127.0.0.1:9000", None);
+        check("[::1]:9000", None);
+        check("proxy.internal", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,192 @@
+//! Listings on the wire: versions 1 and 2, and that of versions.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use s3s::dto::*;
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+use tarn_objects::{Bucket as DomainBucket, LIST_COUNT_MAX, ListObjects, ListedObject, Listing};
+
+use crate::convert::{bucket_name, etag, is_url_encoding, kind_name, listed, page_size, timestamp};
+use crate::errors::objects_error;
+use crate::operations::Call;
+
+const PAGE_COUNT_MAX: i32 = LIST_COUNT_MAX as i32;
+
+struct Page {
+    listing: Listing,
+    bucket: DomainBucket,
+    url: bool,
+    max_keys: i32,
+}
+
+struct Asked<'a> {
+    bucket: &'a str,
+    prefix: Option<&'a str>,
+    delimiter: Option<&'a str>,
+    start_after: Option<String>,
+    max_keys: Option<i32>,
+    encoding: Option<&'a EncodingType>,
+}
+
+fn page(call: &Call, asked: Asked<'_>) -> S3Result<Page> {
+    let max_keys = page_size(asked.max_keys, "maxKeys", PAGE_COUNT_MAX)?;
+    let url = is_url_encoding(asked.encoding.map(EncodingType::as_str))?;
+    let name = bucket_name(asked.bucket)?;
+    let bucket = call.objects().bucket(call.proof(), &name).map_err(objects_error)?;
+    let query = ListObjects {
+        bucket: name,
+        prefix: asked.prefix.unwrap_or_default().to_owned(),
+        delimiter: asked.delimiter.filter(|delimiter| !delimiter.is_empty()).map(str::to_owned),
+        start_after: asked.start_after,
+        max_keys: usize::try_from(max_keys).unwrap_or(0),
+    };
+    let listing = call.objects().list_objects(call.proof(), &query).map_err(objects_error)?;
+    Ok(Page { listing, bucket, url, max_keys })
+}
+
+fn object(found: ListedObject, url: bool, owner: Option<Owner>) -> Object {
+    let version = found.version;
+    Object {
+        checksum_algorithm: version.checksum.map(|(algorithm, _)| vec![ChecksumAlgorithm::from_static(algorithm.name())]),
+        checksum_type: version.checksum.map(|(_, kind)| ChecksumType::from_static(kind_name(kind))),
+        e_tag: etag(&version.etag),
+        key: Some(listed(&found.key, url)),
+        last_modified: Some(timestamp(version.modified_ms)),
+        owner,
+        restore_status: None,
+        size: i64::try_from(version.size_bytes).ok(),
+        storage_class: Some(ObjectStorageClass::from_static(version.class.name())),
+    }
+}
+
+fn prefixes(prefixes: &[String], url: bool) -> Option<CommonPrefixList> {
+    let prefixes: Vec<_> = prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(listed(prefix, url)) }).collect();
+    (!prefixes.is_empty()).then_some(prefixes)
+}
+
+pub(crate) async fn list_objects(call: &Call, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+    let input = request.input;
+    let asked = Asked {
+        bucket: &input.bucket,
+        prefix: input.prefix.as_deref(),
+        delimiter: input.delimiter.as_deref(),
+        start_after: input.marker.clone(),
+        max_keys: input.max_keys,
+        encoding: input.encoding_type.as_ref(),
+    };
+    let Page { listing, bucket, url, max_keys } = page(call, asked)?;
+    let owner = call.owner(&bucket.owner);
+    let common_prefixes = prefixes(&listing.common_prefixes, url);
+    let is_truncated = Some(listing.next.is_some());
+    // Without a delimiter the last key is the marker, and AWS does not repeat it.
+    let next_marker = listing.next.filter(|_| input.delimiter.is_some()).map(|next| listed(&next, url));
+    let contents = listing.objects.into_iter().map(|found| object(found, url, owner.clone())).collect();
+    Ok(S3Response::new(ListObjectsOutput {
+        name: Some(input.bucket),
+        prefix: Some(listed(input.prefix.as_deref().unwrap_or_default(), url)),
+        marker: Some(listed(input.marker.as_deref().unwrap_or_default(), url)),
+        max_keys: Some(max_keys),
+        is_truncated,
+        contents: Some(contents),
+        common_prefixes,
+        delimiter: input.delimiter.map(|delimiter| listed(&delimiter, url)),
+        next_marker,
+        encoding_type: input.encoding_type,
+        request_charged: None,
+    }))
+}
+
+pub(crate) async fn list_objects_v2(call: &Call, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+    let input = request.input;
+    let start_after = match &input.continuation_token {
+        Some(token) => Some(open_token(token)?),
+        None => input.start_after.clone(),
+    };
+    let asked = Asked {
+        bucket: &input.bucket,
+        prefix: input.prefix.as_deref(),
+        delimiter: input.delimiter.as_deref(),
+        start_after,
+        max_keys: input.max_keys,
+        encoding: input.encoding_type.as_ref(),
+    };
+    let Page { listing, bucket, url, max_keys } = page(call, asked)?;
+    let owner = if input.fetch_owner == Some(true) { call.owner(&bucket.owner) } else { None };
+    let key_count = i32::try_from(listing.objects.len() + listing.common_prefixes.len()).ok();
+    let contents: Vec<_> = listing.objects.into_iter().map(|found| object(found, url, owner.clone())).collect();
+    Ok(S3Response::new(ListObjectsV2Output {
+        name: Some(input.bucket),
+        prefix: Some(listed(input.prefix.as_deref().unwrap_or_default(), url)),
+        max_keys: Some(max_keys),
+        key_count,
+        continuation_token: input.continuation_token,
+        is_truncated: Some(listing.next.is_some()),
+        next_continuation_token: listing.next.map(|next| BASE64.encode(next)),
+        contents: (!contents.is_empty()).then_some(contents),
+        common_prefixes: prefixes(&listing.common_prefixes, url),
+        delimiter: input.delimiter.map(|delimiter| listed(&delimiter, url)),
+        encoding_type: input.encoding_type,
+        start_after: input.start_after.map(|start| listed(&start, url)),
+        request_charged: None,
+    }))
+}
+
+fn open_token(token: &str) -> S3Result<String> {
+    let refused = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
+    let bytes = BASE64.decode(token).map_err(|_| refused())?;
+    String::from_utf8(bytes).ok().filter(|key| !key.is_empty()).ok_or_else(refused)
+}
+
+/// Each key has one version, the null version.
+pub(crate) async fn list_object_versions(
+    call: &Call,
+    request: S3Request<ListObjectVersionsInput>,
+) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+    let input = request.input;
+    if input.version_id_marker.is_some() && input.key_marker.is_none() {
+        return Err(s3_error!(InvalidArgument, "A version-id marker cannot be specified without a key marker."));
+    }
+    let asked = Asked {
+        bucket: &input.bucket,
+        prefix: input.prefix.as_deref(),
+        delimiter: input.delimiter.as_deref(),
+        start_after: input.key_marker.clone(),
+        max_keys: input.max_keys,
+        encoding: input.encoding_type.as_ref(),
+    };
+    let Page { listing, bucket, url, max_keys } = page(call, asked)?;
+    let owner = call.owner(&bucket.owner);
+    let ends_in_prefix = listing.next.as_ref().is_some_and(|next| listing.common_prefixes.last() == Some(next));
+    let versions = listing.objects.into_iter().map(|found| {
+        let object = object(found, url, owner.clone());
+        ObjectVersion {
+            checksum_algorithm: object.checksum_algorithm,
+            checksum_type: object.checksum_type,
+            e_tag: object.e_tag,
+            is_latest: Some(true),
+            key: object.key,
+            last_modified: object.last_modified,
+            owner: object.owner,
+            restore_status: None,
+            size: object.size,
+            storage_class: Some(ObjectVersionStorageClass::from_static("STANDARD")),
+            version_id: Some("null".to_owned()),
+        }
+    });
+    Ok(S3Response::new(ListObjectVersionsOutput {
+        versions: Some(versions.collect()),
+        common_prefixes: prefixes(&listing.common_prefixes, url),
+        delete_markers: None,
+        delimiter: input.delimiter.map(|delimiter| listed(&delimiter, url)),
+        encoding_type: input.encoding_type,
+        is_truncated: Some(listing.next.is_some()),
+        key_marker: Some(listed(input.key_marker.as_deref().unwrap_or_default(), url)),
+        max_keys: Some(max_keys),
+        name: Some(input.bucket),
+        next_version_id_marker: (listing.next.is_some() && !ends_in_prefix).then(|| "null".to_owned()),
+        next_key_marker: listing.next.map(|next| listed(&next, url)),
+        prefix: Some(listed(input.prefix.as_deref().unwrap_or_default(), url)),
+        request_charged: None,
+        version_id_marker: input.version_id_marker,
+    }))
+}

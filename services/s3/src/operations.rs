@@ -1,0 +1,117 @@
+//! The s3s trait, one line per operation: take the caller the gate let in, run the handler, tell the audit how it ended.
+
+use std::sync::Arc;
+
+use s3s::dto::*;
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use tarn_audit::Caller;
+use tarn_objects::{BucketName, Objects, ObjectsError};
+use tarn_policy::{Authorized, Requirement};
+
+use crate::api::Inner;
+use crate::errors::objects_error;
+use crate::{buckets, copy, delete, get, listing, multipart, policy, put, tagging};
+
+pub(crate) struct Handlers(pub(crate) Arc<Inner>);
+
+/// A call that the gate let in. A handler can have none otherwise.
+pub(crate) struct Call {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) caller: Caller,
+}
+
+impl Call {
+    /// The caller that `access.rs` left with the request: without one, nobody decided.
+    fn of<I>(handlers: &Handlers, request: &mut S3Request<I>) -> S3Result<Self> {
+        match request.extensions.remove::<Caller>() {
+            Some(caller) => Ok(Self { inner: handlers.0.clone(), caller }),
+            None => Err(s3_error!(AccessDenied)),
+        }
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.inner.objects
+    }
+
+    pub(crate) fn proof(&self) -> &Authorized {
+        self.caller.authorized()
+    }
+
+    /// Tells the audit how it ended.
+    fn ended<O>(&self, outcome: S3Result<S3Response<O>>) -> S3Result<S3Response<O>> {
+        match &outcome {
+            Ok(_) => self.inner.gate.done(&self.caller),
+            // Not modified is an answer, not a failure.
+            Err(error) if error.status_code().is_some_and(|status| status.is_redirection()) => self.inner.gate.done(&self.caller),
+            Err(error) => {
+                self.inner.gate.failed(&self.caller, error.code().as_str(), error.message().unwrap_or_default());
+            }
+        }
+        outcome
+    }
+
+    /// That a key is missing is told only to those who may list the bucket; others learn no more than that they may not.
+    pub(crate) fn hide_missing(&self, bucket: &BucketName, error: ObjectsError) -> s3s::S3Error {
+        if matches!(error, ObjectsError::NoSuchKey { .. } | ObjectsError::NoSuchVersion { .. }) {
+            let list = Requirement::new("s3:ListBucket", bucket.arn());
+            if self.caller.authorizer().authorize(vec![list]).is_err() {
+                return s3_error!(AccessDenied, "Access Denied");
+            }
+        }
+        objects_error(error)
+    }
+
+    pub(crate) fn owner(&self, account: &tarn_types::AccountId) -> Option<Owner> {
+        crate::convert::owner(self.inner.gate.canonical_user_id(account))
+    }
+}
+
+macro_rules! operations {
+    ($($method:ident($input:ident) -> $output:ident = $handler:path;)*) => {
+        #[async_trait::async_trait]
+        impl S3 for Handlers {
+            $(async fn $method(&self, mut request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                let call = Call::of(self, &mut request)?;
+                let outcome = $handler(&call, request).await;
+                call.ended(outcome)
+            })*
+        }
+    };
+}
+
+operations! {
+    list_buckets(ListBucketsInput) -> ListBucketsOutput = buckets::list_buckets;
+    create_bucket(CreateBucketInput) -> CreateBucketOutput = buckets::create_bucket;
+    delete_bucket(DeleteBucketInput) -> DeleteBucketOutput = buckets::delete_bucket;
+    head_bucket(HeadBucketInput) -> HeadBucketOutput = buckets::head_bucket;
+    get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput = buckets::get_bucket_location;
+    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = buckets::get_bucket_versioning;
+    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = buckets::get_bucket_encryption;
+    get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput = buckets::get_bucket_acl;
+    get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = policy::get_bucket_policy;
+    put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput = policy::put_bucket_policy;
+    delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput = policy::delete_bucket_policy;
+    get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput = tagging::get_bucket_tagging;
+    put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput = tagging::put_bucket_tagging;
+    delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput = tagging::delete_bucket_tagging;
+    list_objects(ListObjectsInput) -> ListObjectsOutput = listing::list_objects;
+    list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output = listing::list_objects_v2;
+    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = listing::list_object_versions;
+    get_object(GetObjectInput) -> GetObjectOutput = get::get_object;
+    head_object(HeadObjectInput) -> HeadObjectOutput = get::head_object;
+    get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput = get::get_object_attributes;
+    put_object(PutObjectInput) -> PutObjectOutput = put::put_object;
+    copy_object(CopyObjectInput) -> CopyObjectOutput = copy::copy_object;
+    delete_object(DeleteObjectInput) -> DeleteObjectOutput = delete::delete_object;
+    delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput = delete::delete_objects;
+    get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput = tagging::get_object_tagging;
+    put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput = tagging::put_object_tagging;
+    delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput = tagging::delete_object_tagging;
+    create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput = multipart::create_multipart_upload;
+    upload_part(UploadPartInput) -> UploadPartOutput = multipart::upload_part;
+    upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput = copy::upload_part_copy;
+    complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput = multipart::complete_multipart_upload;
+    abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput = multipart::abort_multipart_upload;
+    list_parts(ListPartsInput) -> ListPartsOutput = multipart::list_parts;
+    list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput = multipart::list_multipart_uploads;
+}

@@ -1,0 +1,99 @@
+//! PutObject: headers and a streamed body to a domain put.
+
+use futures::StreamExt;
+use s3s::dto::*;
+use s3s::stream::aws_chunked_stream::AwsChunkedStreamError;
+use s3s::stream::upload_stream::UploadStreamError;
+use s3s::{BodySizeLimitExceeded, S3ErrorCode, S3Request, S3Response, S3Result};
+use tarn_objects::{Body, BodyError, BodyErrorKind, ObjectMetadata, PutObject, Tags};
+
+use crate::convert::{
+    bucket_name, check_write_headers, etag, expected_digests, kind_name, object_key, parse_tagging_header, set_checksum, storage_class,
+    write_conditions,
+};
+use crate::operations::Call;
+
+/// A streamed body with the domain's errors.
+pub(crate) fn body(blob: Option<StreamingBlob>) -> Body<'static> {
+    match blob {
+        None => futures::stream::empty().boxed(),
+        Some(blob) => blob.map(|bytes| bytes.map_err(|error| body_error(&*error))).boxed(),
+    }
+}
+
+/// Finds what kind of failure it was under the wrappers that s3s puts around it.
+fn body_error(error: &(dyn std::error::Error + 'static)) -> BodyError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let kind = if let Some(error) = error.downcast_ref::<AwsChunkedStreamError>() {
+            match (error, error.to_s3_error_code()) {
+                (AwsChunkedStreamError::Underlying(_), _) => None,
+                (_, S3ErrorCode::SignatureDoesNotMatch) => Some(BodyErrorKind::SignatureMismatch),
+                (_, S3ErrorCode::EntityTooLarge) => Some(BodyErrorKind::TooLarge),
+                (AwsChunkedStreamError::Incomplete, _) => Some(BodyErrorKind::Incomplete),
+                (_, _) => Some(BodyErrorKind::Malformed),
+            }
+        } else if let Some(error) = error.downcast_ref::<UploadStreamError>() {
+            match error {
+                UploadStreamError::Underlying(_) => None,
+                UploadStreamError::Sha256Mismatch => Some(BodyErrorKind::Sha256Mismatch),
+                UploadStreamError::LengthMismatch | UploadStreamError::Incomplete => Some(BodyErrorKind::Incomplete),
+            }
+        } else if error.is::<BodySizeLimitExceeded>() {
+            Some(BodyErrorKind::TooLarge)
+        } else {
+            None
+        };
+        if let Some(kind) = kind {
+            return BodyError { kind, reason: error.to_string() };
+        }
+        cause = error.source();
+    }
+    // Everything else is the connection: the caller went away.
+    BodyError { kind: BodyErrorKind::Incomplete, reason: error.to_string() }
+}
+
+/// `aws-chunked` was how the body travelled, not what it is.
+pub(crate) fn content_encoding(header: Option<String>) -> Option<String> {
+    let header = header?;
+    let kept: Vec<&str> =
+        header.split(',').map(str::trim).filter(|part| !part.is_empty() && !part.eq_ignore_ascii_case("aws-chunked")).collect();
+    (!kept.is_empty()).then(|| kept.join(","))
+}
+
+pub(crate) async fn put_object(call: &Call, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+    check_write_headers(&request.headers)?;
+    let expected = expected_digests(&request.headers, request.trailing_headers)?;
+    let input = request.input;
+    let metadata = ObjectMetadata {
+        content_type: input.content_type,
+        content_encoding: content_encoding(input.content_encoding),
+        content_language: input.content_language,
+        content_disposition: input.content_disposition,
+        cache_control: input.cache_control,
+        expires: input.expires,
+        user: input.metadata.unwrap_or_default().into_iter().collect(),
+    };
+    let put = PutObject {
+        content_length: input.content_length.and_then(|length| u64::try_from(length).ok()),
+        metadata,
+        tags: input.tagging.as_deref().map(parse_tagging_header).transpose()?.unwrap_or_else(Tags::default),
+        class: storage_class(input.storage_class.as_ref().map(StorageClass::as_str))?,
+        expected,
+        conditions: write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref())?,
+        ..PutObject::new(bucket_name(&input.bucket)?, object_key(&input.key)?)
+    };
+    let bucket = put.bucket.clone();
+    let stored = call.objects().put_object(&call.caller, put, body(input.body)).await;
+    let version = stored.map_err(|error| call.hide_missing(&bucket, error))?;
+    let mut output = PutObjectOutput {
+        e_tag: etag(version.etag()),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        ..PutObjectOutput::default()
+    };
+    if let Some(checksum) = version.checksum() {
+        set_checksum!(output, checksum.algorithm, checksum.to_string());
+        output.checksum_type = Some(ChecksumType::from_static(kind_name(checksum.kind)));
+    }
+    Ok(S3Response::new(output))
+}

@@ -1,0 +1,207 @@
+//! Every operation refuses those who may not: anonymous, badly signed, unpermitted, explicitly denied.
+
+use super::*;
+use crate::resources::operations;
+
+/// A request for each operation that is served.
+fn example(operation: &str) -> Ask {
+    let (get, put, post, delete) = (Method::GET, Method::PUT, Method::POST, Method::DELETE);
+    let upload = "uploadId=00000000000000000000000000000000";
+    match operation {
+        "ListBuckets" => ask(get, "/"),
+        "CreateBucket" => ask(put, "/lake-new"),
+        "DeleteBucket" => ask(delete, "/lake-raw"),
+        "HeadBucket" => ask(Method::HEAD, "/lake-raw"),
+        "GetBucketLocation" => ask(get, "/lake-raw?location"),
+        "GetBucketPolicy" => ask(get, "/lake-raw?policy"),
+        "PutBucketPolicy" => ask(put, "/lake-raw?policy").body("{}"),
+        "DeleteBucketPolicy" => ask(delete, "/lake-raw?policy"),
+        "GetBucketTagging" => ask(get, "/lake-raw?tagging"),
+        "PutBucketTagging" => ask(put, "/lake-raw?tagging").body("<Tagging><TagSet></TagSet></Tagging>"),
+        "DeleteBucketTagging" => ask(delete, "/lake-raw?tagging"),
+        "GetBucketVersioning" => ask(get, "/lake-raw?versioning"),
+        "GetBucketEncryption" => ask(get, "/lake-raw?encryption"),
+        "GetBucketAcl" => ask(get, "/lake-raw?acl"),
+        "ListObjects" => ask(get, "/lake-raw"),
+        "ListObjectsV2" => ask(get, "/lake-raw?list-type=2"),
+        "ListObjectVersions" => ask(get, "/lake-raw?versions"),
+        "ListMultipartUploads" => ask(get, "/lake-raw?uploads"),
+        "GetObject" => ask(get, "/lake-raw/k"),
+        "HeadObject" => ask(Method::HEAD, "/lake-raw/k"),
+        "GetObjectAttributes" => ask(get, "/lake-raw/k?attributes").header("x-amz-object-attributes", "ETag"),
+        "GetObjectTagging" => ask(get, "/lake-raw/k?tagging"),
+        "PutObjectTagging" => ask(put, "/lake-raw/k?tagging").body("<Tagging><TagSet></TagSet></Tagging>"),
+        "DeleteObjectTagging" => ask(delete, "/lake-raw/k?tagging"),
+        "PutObject" => ask(put, "/lake-raw/k").body("bytes"),
+        "CreateMultipartUpload" => ask(post, "/lake-raw/k?uploads"),
+        "UploadPart" => ask(put, format!("/lake-raw/k?partNumber=1&{upload}")).body("bytes"),
+        "CompleteMultipartUpload" => ask(post, format!("/lake-raw/k?{upload}"))
+            .body("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>\"x\"</ETag></Part></CompleteMultipartUpload>"),
+        "CopyObject" => ask(put, "/lake-raw/copy").header("x-amz-copy-source", "/lake-raw/k"),
+        "UploadPartCopy" => {
+            ask(put, format!("/lake-raw/copy?partNumber=1&{upload}")).header("x-amz-copy-source", "/lake-raw/k")
+        }
+        "AbortMultipartUpload" => ask(delete, format!("/lake-raw/k?{upload}")),
+        "ListParts" => ask(get, format!("/lake-raw/k?{upload}")),
+        "DeleteObject" => ask(delete, "/lake-raw/k"),
+        "DeleteObjects" => {
+            ask(post, "/lake-raw?delete").body("<Delete><Object><Key>k</Key></Object></Delete>").header("content-md5", "f8qQNyiDJSyqGpsmXnPt7A==")
+        }
+        other => panic!("{other} has no example"),
+    }
+}
+
+/// Whether the answer is a refusal; a HEAD says it without a body, and a delete of many says it for each key.
+fn refused(answer: &Answer, code: &str) -> bool {
+    match answer.status.as_u16() {
+        403 => answer.body.is_empty() || answer.element("Code") == Some(code),
+        200 => answer.text().contains("DeleteResult") && answer.element("Code") == Some(code) && !answer.text().contains("<Deleted>"),
+        _ => false,
+    }
+}
+
+#[tokio::test]
+async fn every_operation_refuses_whom_it_must() {
+    let server = Server::with_bucket().await;
+    assert_eq!(server.root(ask(Method::PUT, "/lake-raw/k").body("bytes")).await.outcome(), "200");
+    for operation in operations() {
+        let example = example(operation.name);
+        let check = |answer: &Answer, code: &str, who: &str| {
+            assert!(refused(answer, code), "{} by {who}: {} {}", operation.name, answer.outcome(), answer.text());
+        };
+        check(&server.anonymous(example.clone()).await, "AccessDenied", "nobody");
+        let (mut parts, body) = example.request().into_parts();
+        let wrong = Signer { secret_access_key: "wrong".to_owned(), ..signer(ROOT) };
+        wrong.sign(&mut parts, Payload::Sha256(tarn_sigv4::sha256(&body)), now()).unwrap();
+        check(&server.send(Request::from_parts(parts, body)).await, "SignatureDoesNotMatch", "a wrong secret");
+        check(&server.signed("AKIANOBODY00000000000", example.clone()).await, "InvalidAccessKeyId", "an unknown key");
+        server.users.set("ada", r#"{"Effect":"Allow","Action":"s3:Nothing","Resource":"*"}"#);
+        check(&server.user(example.clone()).await, "AccessDenied", "a user without permission");
+        let deny = format!(r#"{{"Effect":"Allow","Action":"s3:*","Resource":"*"}},{{"Effect":"Deny","Action":"{}","Resource":"*"}}"#, operation.action);
+        server.users.set("ada", &deny);
+        check(&server.user(example.clone()).await, "AccessDenied", "a denied user");
+        assert_eq!(server.objects.bucket_owner(&tarn_objects::BucketName::new("lake-new").unwrap()).unwrap(), None);
+    }
+    // Nothing of it has done anything: what is there is as it was, and root may do all of it.
+    assert_eq!(server.root(ask(Method::GET, "/lake-raw/k")).await.text(), "bytes");
+    for operation in operations() {
+        let answer = server.root(example(operation.name)).await;
+        assert!(!refused(&answer, "AccessDenied"), "{} by root: {}", operation.name, answer.outcome());
+        assert_ne!(answer.status.as_u16(), 501, "{}", operation.name);
+    }
+    let recorded = server.gate.failures.lock().unwrap();
+    assert!(operations().iter().all(|operation| {
+        operation.name == "DeleteObjects" || recorded.iter().any(|(name, code)| name == operation.name && code == "AccessDenied")
+    }));
+}
+
+#[tokio::test]
+async fn the_user_with_just_the_action_gets_in() {
+    let server = Server::with_bucket().await;
+    server.root(ask(Method::PUT, "/lake-raw/k").body("bytes")).await;
+    for operation in operations() {
+        let mut actions = vec![operation.action];
+        match operation.name {
+            "CopyObject" | "UploadPartCopy" | "GetObjectAttributes" => actions.push("s3:GetObject"),
+            "DeleteBucket" | "DeleteObject" | "DeleteObjects" => continue,
+            _ => {}
+        }
+        let actions: Vec<String> = actions.iter().map(|action| format!("\"{action}\"")).collect();
+        server.users.set("ada", &format!(r#"{{"Effect":"Allow","Action":[{}],"Resource":"*"}}"#, actions.join(",")));
+        let answer = server.user(example(operation.name)).await;
+        assert!(!refused(&answer, "AccessDenied"), "{}: {} {}", operation.name, answer.outcome(), answer.text());
+    }
+}
+
+#[tokio::test]
+async fn missing_keys_are_told_to_those_who_may_list() {
+    let server = Server::with_bucket().await;
+    server.users.set("ada", r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}"#);
+    assert_eq!(server.user(ask(Method::GET, "/lake-raw/gone")).await.outcome(), "403 AccessDenied");
+    server.users.set("ada", r#"{"Effect":"Allow","Action":["s3:GetObject","s3:ListBucket"],"Resource":"*"}"#);
+    assert_eq!(server.user(ask(Method::GET, "/lake-raw/gone")).await.outcome(), "404 NoSuchKey");
+    assert_eq!(server.user(ask(Method::GET, "/lake-gone/k")).await.outcome(), "404 NoSuchBucket");
+}
+
+#[tokio::test]
+async fn condition_keys_come_from_the_request_and_the_object() {
+    let server = Server::with_bucket().await;
+    let tagged = ask(Method::PUT, "/lake-raw/k").body("bytes").header("x-amz-tagging", "zone=raw");
+    assert_eq!(server.root(tagged.clone()).await.outcome(), "200");
+    let allow = |action: &str, condition: &str| {
+        let statement = format!(r#"{{"Effect":"Allow","Action":[{action}],"Resource":"*","Condition":{condition}}}"#);
+        server.users.set("ada", &statement);
+    };
+    allow(r#""s3:ListBucket""#, r#"{"StringEquals":{"s3:prefix":"a/"}}"#);
+    assert_eq!(server.user(ask(Method::GET, "/lake-raw?list-type=2&prefix=a%2F")).await.outcome(), "200");
+    assert_eq!(server.user(ask(Method::GET, "/lake-raw?list-type=2&prefix=b%2F")).await.outcome(), "403 AccessDenied");
+    assert_eq!(server.user(ask(Method::GET, "/lake-raw?list-type=2")).await.outcome(), "403 AccessDenied");
+    allow(r#""s3:GetObject""#, r#"{"StringEquals":{"s3:ExistingObjectTag/zone":"raw"}}"#);
+    assert_eq!(server.user(ask(Method::GET, "/lake-raw/k")).await.outcome(), "200");
+    allow(r#""s3:GetObject""#, r#"{"StringEquals":{"s3:ExistingObjectTag/zone":"gold"}}"#);
+    assert_eq!(server.user(ask(Method::GET, "/lake-raw/k")).await.outcome(), "403 AccessDenied");
+    allow(r#""s3:PutObject","s3:PutObjectTagging""#, r#"{"StringEquals":{"s3:RequestObjectTag/zone":"raw"}}"#);
+    assert_eq!(server.user(tagged).await.outcome(), "200");
+    assert_eq!(server.user(ask(Method::PUT, "/lake-raw/k").body("x")).await.outcome(), "403 AccessDenied");
+    let tag = |value: &str| {
+        let body = format!("<Tagging><TagSet><Tag><Key>zone</Key><Value>{value}</Value></Tag></TagSet></Tagging>");
+        ask(Method::PUT, "/lake-raw/k?tagging").body(body)
+    };
+    assert_eq!(server.user(tag("raw")).await.outcome(), "200");
+    assert_eq!(server.user(tag("gold")).await.outcome(), "403 AccessDenied");
+}
+
+#[tokio::test]
+async fn a_bucket_policy_opens_and_closes() {
+    let server = Server::with_bucket().await;
+    server.root(ask(Method::PUT, "/lake-raw/open/k").body("bytes")).await;
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::lake-raw/open/*"}]}"#;
+    assert_eq!(server.root(ask(Method::PUT, "/lake-raw?policy").body(policy)).await.outcome(), "204");
+    assert_eq!(server.root(ask(Method::GET, "/lake-raw?policy")).await.text(), policy);
+    assert_eq!(server.anonymous(ask(Method::GET, "/lake-raw/open/k")).await.text(), "bytes");
+    assert_eq!(server.anonymous(ask(Method::GET, "/lake-raw/shut/k")).await.outcome(), "403 AccessDenied");
+    assert_eq!(server.anonymous(ask(Method::GET, "/lake-raw/open/k?response-content-type=x")).await.outcome(), "400 InvalidRequest");
+    assert_eq!(server.root(ask(Method::PUT, "/lake-raw?policy").body("{}")).await.outcome(), "400 MalformedPolicy");
+    assert_eq!(server.root(ask(Method::DELETE, "/lake-raw?policy")).await.outcome(), "204");
+    assert_eq!(server.anonymous(ask(Method::GET, "/lake-raw/open/k")).await.outcome(), "403 AccessDenied");
+    assert_eq!(server.root(ask(Method::GET, "/lake-raw?policy")).await.outcome(), "404 NoSuchBucketPolicy");
+}
+
+/// RustFS's uploads by part copy asked only for the target (GHSA-wfxj): both ends are asked for.
+#[tokio::test]
+async fn copies_ask_for_source_and_target() {
+    let server = Server::with_bucket().await;
+    server.root(ask(Method::PUT, "/lake-raw/secret/k").body("bytes")).await;
+    let statements = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::lake-raw/mine/*"}"#;
+    server.users.set("ada", statements);
+    for source in ["/lake-raw/secret/k", "lake-raw/secret%2Fk", "lake-raw/mine/../secret/k"] {
+        let copy = ask(Method::PUT, "/lake-raw/mine/k").header("x-amz-copy-source", source);
+        let answer = server.user(copy).await;
+        assert_eq!(answer.outcome(), "403 AccessDenied", "{source}");
+    }
+    let mine = ask(Method::PUT, "/lake-raw/other/k").header("x-amz-copy-source", "/lake-raw/mine/k");
+    assert_eq!(server.user(mine).await.outcome(), "403 AccessDenied");
+}
+
+#[tokio::test]
+async fn unserved_operations_say_so() {
+    let server = Server::with_bucket().await;
+    for target in ["/lake-raw?lifecycle", "/lake-raw?cors", "/lake-raw?website", "/lake-raw?replication", "/lake-raw/k?acl"] {
+        assert_eq!(server.root(ask(Method::GET, target)).await.outcome(), "501 NotImplemented", "{target}");
+    }
+    let header = |name, value: &str| ask(Method::PUT, "/lake-raw/k").body("x").header(name, value);
+    for (name, value, expected) in [
+        ("x-amz-storage-class", "GLACIER", "400 InvalidStorageClass"),
+        ("x-amz-server-side-encryption", "aws:kms", "501 NotImplemented"),
+        ("x-amz-server-side-encryption", "ROT13", "400 InvalidArgument"),
+        ("x-amz-acl", "public-read", "400 AccessControlListNotSupported"),
+        ("x-amz-object-lock-mode", "COMPLIANCE", "501 NotImplemented"),
+        ("x-amz-website-redirect-location", "/x", "501 NotImplemented"),
+        ("x-amz-tagging", "aws:x=y", "400 InvalidTag"),
+        ("x-amz-expected-bucket-owner", "111111111111", "403 AccessDenied"),
+        ("x-amz-expected-bucket-owner", "000000000000", "200"),
+        ("x-amz-security-token", "stolen", "400 InvalidToken"),
+    ] {
+        assert_eq!(server.root(header(name, value)).await.outcome(), expected, "{name}: {value}");
+    }
+}
