@@ -31,3 +31,4 @@ mod tests;
 pub use api::{S3Api, S3Options};
 pub use gate::{Asked, CallMeta, GateRefusal, S3Gate};
 pub use resources::{Operation, operations};
+pub use s3s::Body as S3Body;
