@@ -322,7 +322,9 @@ impl ExpectedDigests {
                 });
             };
             let Some(checksum) = Checksum::parse(algorithm, text.trim()) else {
-                return Err(ObjectsError::InvalidRequest { reason: format!("`{text}` in the trailer is not a {} checksum", algorithm.name()) });
+                return Err(ObjectsError::InvalidRequest {
+                    reason: format!("`{text}` in the trailer is not a {} checksum", algorithm.name()),
+                });
             };
             self.checksums.push(checksum);
         }
@@ -355,7 +357,10 @@ pub(crate) struct Computed {
 
 impl Digests {
     pub(crate) fn new(algorithms: &[ChecksumAlgorithm]) -> Self {
-        Self { md5: md5::Md5::new(), checksums: algorithms.iter().map(|algorithm| (*algorithm, RunningChecksum::new(*algorithm))).collect() }
+        Self {
+            md5: md5::Md5::new(),
+            checksums: algorithms.iter().map(|algorithm| (*algorithm, RunningChecksum::new(*algorithm))).collect(),
+        }
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -366,7 +371,8 @@ impl Digests {
     }
 
     pub(crate) fn finish(self) -> Computed {
-        let checksums = self.checksums.into_iter().map(|(algorithm, checksum)| (algorithm, checksum.finish())).collect();
+        let checksums =
+            self.checksums.into_iter().map(|(algorithm, checksum)| (algorithm, checksum.finish())).collect();
         Computed { md5: self.md5.finalize().into(), checksums }
     }
 }
@@ -392,7 +398,8 @@ mod tests {
     #[test]
     fn known_values() {
         // The check values of the CRC catalogue and of FIPS 180, over "123456789".
-        let check = |algorithm, expected: &str| assert_eq!(hex::encode(of(algorithm, b"123456789")), expected, "{algorithm:?}");
+        let check =
+            |algorithm, expected: &str| assert_eq!(hex::encode(of(algorithm, b"123456789")), expected, "{algorithm:?}");
         check(ChecksumAlgorithm::Crc32, "cbf43926");
         check(ChecksumAlgorithm::Crc32c, "e3069283");
         check(ChecksumAlgorithm::Crc64Nvme, "ae8b14860a799888");

@@ -52,7 +52,9 @@ impl ReadConditions {
             Some(Condition::IfNoneMatch | Condition::IfModifiedSince) => {
                 Err(ObjectsError::NotModified { etag: etag.quoted(), modified_ms })
             }
-            Some(condition @ (Condition::IfMatch | Condition::IfUnmodifiedSince)) => Err(ObjectsError::PreconditionFailed { condition }),
+            Some(condition @ (Condition::IfMatch | Condition::IfUnmodifiedSince)) => {
+                Err(ObjectsError::PreconditionFailed { condition })
+            }
         }
     }
 
@@ -91,7 +93,11 @@ pub struct WriteConditions {
 
 impl WriteConditions {
     /// Refuses unless the conditions hold over what is there now.
-    pub(crate) fn check(&self, current: Option<&Etag>, missing: impl FnOnce() -> ObjectsError) -> Result<(), ObjectsError> {
+    pub(crate) fn check(
+        &self,
+        current: Option<&Etag>,
+        missing: impl FnOnce() -> ObjectsError,
+    ) -> Result<(), ObjectsError> {
         if let Some(tags) = &self.if_none_match
             && current.is_some_and(|etag| tags.holds(etag))
         {

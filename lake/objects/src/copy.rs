@@ -61,7 +61,18 @@ pub struct UploadPartCopy {
 impl Objects {
     /// Copies an object of at most 5 GiB. The proof must cover source and target.
     pub async fn copy_object(&self, caller: &Caller, request: CopyObject) -> Result<ObjectVersion, ObjectsError> {
-        let CopyObject { source_bucket, source_key, source_conditions, bucket, key, metadata, tags, class, checksum, conditions } = request;
+        let CopyObject {
+            source_bucket,
+            source_key,
+            source_conditions,
+            bucket,
+            key,
+            metadata,
+            tags,
+            class,
+            checksum,
+            conditions,
+        } = request;
         let source = self.head_object(caller.authorized(), &source_bucket, &source_key)?;
         source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
         let to_itself = source_bucket == bucket && source_key == key;
@@ -76,7 +87,9 @@ impl Objects {
         let size_bytes_max = self.options.part_size_bytes_max;
         if source.size_bytes() > size_bytes_max {
             return Err(ObjectsError::InvalidRequest {
-                reason: format!("The specified copy source is larger than the maximum allowable size for a copy source: {size_bytes_max}"),
+                reason: format!(
+                    "The specified copy source is larger than the maximum allowable size for a copy source: {size_bytes_max}"
+                ),
             });
         }
         let kept = checksum.or(source.checksum().map(|checksum| checksum.algorithm));
@@ -94,7 +107,11 @@ impl Objects {
     }
 
     /// Copies a range of an object into an upload. The proof must cover source and target.
-    pub async fn upload_part_copy(&self, caller: &Caller, request: UploadPartCopy) -> Result<UploadedPart, ObjectsError> {
+    pub async fn upload_part_copy(
+        &self,
+        caller: &Caller,
+        request: UploadPartCopy,
+    ) -> Result<UploadedPart, ObjectsError> {
         let UploadPartCopy { source_bucket, source_key, source_conditions, source_range, upload, number } = request;
         let source = self.head_object(caller.authorized(), &source_bucket, &source_key)?;
         source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
@@ -102,12 +119,19 @@ impl Objects {
         let range = match source_range {
             None => 0..size_bytes,
             // Unlike a GET, a copy does not cut a range that reaches beyond the end.
-            Some(ByteRange::FromTo { last, .. }) if last >= size_bytes => return Err(ObjectsError::InvalidRange { size_bytes }),
+            Some(ByteRange::FromTo { last, .. }) if last >= size_bytes => {
+                return Err(ObjectsError::InvalidRange { size_bytes });
+            }
             Some(range) => range.resolve(size_bytes)?,
         };
         let body = self.copied(caller, &source, range.clone());
         let content_length = Some(range.end - range.start);
-        self.upload_part(caller, UploadPart { upload, number, content_length, expected: ExpectedDigests::default() }, body).await
+        self.upload_part(
+            caller,
+            UploadPart { upload, number, content_length, expected: ExpectedDigests::default() },
+            body,
+        )
+        .await
     }
 
     fn copied(&self, caller: &Caller, source: &ObjectVersion, range: Range<u64>) -> Body<'static> {

@@ -26,7 +26,12 @@ pub struct DeleteObject {
 
 impl Objects {
     /// Deletes the current object at a key. That there is none is no error.
-    pub async fn delete_object(&self, caller: &Caller, bucket: &BucketName, delete: DeleteObject) -> Result<(), ObjectsError> {
+    pub async fn delete_object(
+        &self,
+        caller: &Caller,
+        bucket: &BucketName,
+        delete: DeleteObject,
+    ) -> Result<(), ObjectsError> {
         match self.delete_objects(caller, bucket, vec![delete]).await?.pop() {
             Some((_, outcome)) => outcome,
             None => Ok(()),
@@ -51,7 +56,9 @@ impl Objects {
                     let refused = match &conditions.if_match {
                         Some(_) if !seen.contains(&key) => {
                             let current = tx.get(CURRENT, &current_key(&bucket, &key))?;
-                            conditions.check(current.as_ref().map(|current| &current.etag), || no_such_key(&bucket, &key)).err()
+                            conditions
+                                .check(current.as_ref().map(|current| &current.etag), || no_such_key(&bucket, &key))
+                                .err()
                         }
                         _ => None,
                     };

@@ -3,12 +3,12 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tarn_blobs::{BlobRef, SweepReport};
+use tarn_blobs::{BlobError, BlobRef, CompactReport, Relocate, SweepReport};
 use tarn_metadata::{Read, StoreExt, Tx};
 use tarn_runtime::{Worker, WorkerOutcome};
 
 use crate::errors::ObjectsError;
-use crate::keyspaces::{DEAD_BLOBS, PARTS, PART_OWNERS, VERSIONS};
+use crate::keyspaces::{DEAD_BLOBS, PART_OWNERS, PARTS, VERSIONS};
 use crate::objects::Objects;
 use crate::records::{DeadBlobs, VersionUuid, version_key};
 
@@ -16,6 +16,9 @@ use crate::records::{DeadBlobs, VersionUuid, version_key};
 const BATCH_COUNT_MAX: usize = 256;
 /// How often at the most the queue is looked at while everything in it is still being read.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How often packs are looked over.
+const COMPACT_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Asks for blobs to be deleted once the transaction has committed.
 pub(crate) fn bury(tx: &mut Tx<'_>, dead: &DeadBlobs) -> Result<(), ObjectsError> {
@@ -97,7 +100,39 @@ impl Objects {
         Ok(owned.blobs.contains(blob))
     }
 
-    fn blobs_of_upload(&self, read: &impl Read, upload: &VersionUuid) -> Result<std::collections::HashSet<BlobRef>, ObjectsError> {
+    /// Whether `blob` is being read, or is on its way into a record.
+    fn is_held(&self, blob: &BlobRef) -> Result<bool, ObjectsError> {
+        let owner = &blob.owner.version;
+        if self.pins.is_in_flight(owner) || self.pins.is_pinned(owner) {
+            return Ok(true);
+        }
+        match blob.owner.part {
+            0 => Ok(false),
+            _ => {
+                let part = self.snapshot()?.get(PART_OWNERS, &version_key(owner))?;
+                Ok(part.is_some_and(|part| self.pins.is_pinned(&part.upload)))
+            }
+        }
+    }
+
+    /// Whether a committed record names `blob`.
+    fn is_named(&self, blob: &BlobRef) -> Result<bool, ObjectsError> {
+        let snapshot = self.snapshot()?;
+        let upload = match blob.owner.part {
+            0 => blob.owner.version,
+            _ => match snapshot.get(PART_OWNERS, &version_key(&blob.owner.version))? {
+                Some(owner) => owner.upload,
+                None => return Ok(false),
+            },
+        };
+        Ok(self.blobs_of_upload(&snapshot, &upload)?.contains(blob))
+    }
+
+    fn blobs_of_upload(
+        &self,
+        read: &impl Read,
+        upload: &VersionUuid,
+    ) -> Result<std::collections::HashSet<BlobRef>, ObjectsError> {
         let mut blobs = std::collections::HashSet::new();
         if let Some(version) = read.get(VERSIONS, &version_key(upload))? {
             blobs.extend(version.parts.into_iter().map(|part| part.blob));
@@ -111,6 +146,11 @@ impl Objects {
     /// Puts `new` in the place of `old` in the record that names it: called while packs are compacted. False if no record names `old`.
     pub async fn relocate_blob(&self, old: &BlobRef, new: BlobRef) -> Result<bool, ObjectsError> {
         let old = old.clone();
+        // Bytes that no record names may still be read, or be about to be named: they stay where they are.
+        if self.is_held(&old)? && !self.is_named(&old)? {
+            let reason = "it is being read or not yet committed; it is moved another time".to_owned();
+            return Err(ObjectsError::Blob(BlobError::Io { doing: "moving a blob".to_owned(), reason }));
+        }
         let relocate = move |tx: &mut Tx<'_>| {
             let upload = match old.owner.part {
                 0 => old.owner.version,
@@ -126,7 +166,9 @@ impl Objects {
                 tx.put(VERSIONS, &version_key(&upload), &version)?;
                 return Ok(true);
             }
-            let found = tx.prefix(PARTS, &version_key(&upload)).find(|part| part.as_ref().map_or(true, |(_, part)| part.blob == old));
+            let found = tx
+                .prefix(PARTS, &version_key(&upload))
+                .find(|part| part.as_ref().map_or(true, |(_, part)| part.blob == old));
             match found.transpose()? {
                 Some((at, mut part)) => {
                     part.blob = new;
@@ -137,6 +179,68 @@ impl Objects {
             }
         };
         Ok(self.store.write(relocate).await?)
+    }
+}
+
+/// Packs are compacted around what lives in them; objects own the references.
+struct ObjectBlobs {
+    objects: Objects,
+    owned: Mutex<OwnedByUpload>,
+}
+
+impl Relocate for ObjectBlobs {
+    fn is_live(&self, blob: &BlobRef) -> bool {
+        self.objects.is_live(blob, &self.owned).unwrap_or(true)
+    }
+
+    fn relocate<'a>(&'a self, old: &'a BlobRef, new: BlobRef) -> BoxFuture<'a, Result<bool, BlobError>> {
+        async move {
+            self.objects.relocate_blob(old, new).await.map_err(|error| match error {
+                ObjectsError::Blob(error) => error,
+                other => BlobError::Io { doing: "moving a blob".to_owned(), reason: other.to_string() },
+            })
+        }
+        .boxed()
+    }
+}
+
+/// Moves what lives in half-dead packs together, now and then, so that their room comes back.
+#[derive(Debug, Clone)]
+pub struct Compactor {
+    objects: Objects,
+}
+
+impl Objects {
+    /// The worker that compacts packs.
+    pub fn compactor(&self) -> Compactor {
+        Compactor { objects: self.clone() }
+    }
+
+    /// One round of compaction.
+    pub async fn compact(&self) -> Result<CompactReport, ObjectsError> {
+        let owned = ObjectBlobs { objects: self.clone(), owned: Mutex::default() };
+        self.blobs.compact(&owned).await.map_err(ObjectsError::Blob)
+    }
+}
+
+impl Worker for Compactor {
+    fn name(&self) -> String {
+        "objects-compactor".to_owned()
+    }
+
+    fn work(&self) -> BoxFuture<'_, WorkerOutcome> {
+        async move {
+            match self.objects.compact().await {
+                // What was emptied is removed by the next round, which waits: readers found the old places before.
+                Ok(_) => WorkerOutcome::Idle,
+                Err(error) => WorkerOutcome::Failed { reason: error.to_string() },
+            }
+        }
+        .boxed()
+    }
+
+    fn wait(&self) -> BoxFuture<'_, ()> {
+        tokio::time::sleep(COMPACT_EVERY).boxed()
     }
 }
 
@@ -165,7 +269,8 @@ impl Worker for Collector {
     fn wait(&self) -> BoxFuture<'_, ()> {
         async move {
             // With nothing pending only a commit gives work; otherwise a reader that lets go does.
-            let pending = self.objects.snapshot().and_then(|snapshot| Ok(!DEAD_BLOBS.pending(&snapshot, 1)?.is_empty()));
+            let pending =
+                self.objects.snapshot().and_then(|snapshot| Ok(!DEAD_BLOBS.pending(&snapshot, 1)?.is_empty()));
             if pending.unwrap_or(true) {
                 tokio::select! { () = self.objects.pins.released() => {}, () = tokio::time::sleep(WAIT) => {} }
             } else {

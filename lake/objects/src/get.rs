@@ -5,17 +5,20 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
+use tarn_blobs::BlobError;
 use tarn_keys::{DataKey, KeysError, open_range, open_stream};
+use tarn_metadata::Read;
 use tarn_policy::Authorized;
 
 use crate::checksums::{Checksum, Etag};
 use crate::errors::ObjectsError;
+use crate::keyspaces::VERSIONS;
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, current_in, layout_bytes};
 use crate::pins::Pin;
-use crate::records::{PartRecord, StorageClass, VersionRecord, VersionUuid};
+use crate::records::{PartRecord, StorageClass, VersionRecord, VersionUuid, version_key};
 use crate::tagging::{ObjectMetadata, Tags};
 
 /// One version of an object, found and held: its bytes stay readable while this lives, even if the object is replaced. Cheap to clone.
@@ -27,7 +30,11 @@ pub struct ObjectVersion {
 
 impl fmt::Debug for ObjectVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ObjectVersion({}/{} {:?}, {} bytes)", self.record.bucket, self.record.key, self.record.etag, self.record.size_bytes)
+        write!(
+            f,
+            "ObjectVersion({}/{} {:?}, {} bytes)",
+            self.record.bucket, self.record.key, self.record.etag, self.record.size_bytes
+        )
     }
 }
 
@@ -156,7 +163,12 @@ impl From<KeysError> for ObjectsError {
 
 impl Objects {
     /// The current version at a key.
-    pub fn head_object(&self, _proof: &Authorized, bucket: &BucketName, key: &ObjectKey) -> Result<ObjectVersion, ObjectsError> {
+    pub fn head_object(
+        &self,
+        _proof: &Authorized,
+        bucket: &BucketName,
+        key: &ObjectKey,
+    ) -> Result<ObjectVersion, ObjectsError> {
         let epoch = self.pins.enter();
         let (_, record) = current_in(&self.snapshot()?, bucket, key)?;
         let pin = self.pins.pin(record.id);
@@ -165,7 +177,12 @@ impl Objects {
     }
 
     /// The bytes `range` of a version, in chunks of at most about 1 MiB, each authenticated. The range must lie inside of it.
-    pub fn read(&self, _proof: &Authorized, version: &ObjectVersion, range: Range<u64>) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
+    pub fn read(
+        &self,
+        _proof: &Authorized,
+        version: &ObjectVersion,
+        range: Range<u64>,
+    ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
         let record = version.record.clone();
         let failed = |error| futures::stream::iter([Err(error)]).boxed();
         if range.start > range.end || range.end > record.size_bytes {
@@ -182,7 +199,7 @@ impl Objects {
                 // The pin lives as long as the stream.
                 let _ = &pin;
                 match record.parts.get(index) {
-                    Some(part) => objects.read_part(&data_key, part, within),
+                    Some(part) => objects.read_part_wherever(&data_key, record.id, part, within),
                     None => futures::stream::empty().boxed(),
                 }
             })
@@ -190,7 +207,12 @@ impl Objects {
     }
 
     /// All bytes of a small object at once; refuses one larger than `size_bytes_max`.
-    pub async fn read_whole(&self, proof: &Authorized, version: &ObjectVersion, size_bytes_max: u64) -> Result<Bytes, ObjectsError> {
+    pub async fn read_whole(
+        &self,
+        proof: &Authorized,
+        version: &ObjectVersion,
+        size_bytes_max: u64,
+    ) -> Result<Bytes, ObjectsError> {
         let size_bytes = version.size_bytes();
         if size_bytes > size_bytes_max {
             return Err(ObjectsError::EntityTooLarge { size_bytes, size_bytes_max });
@@ -216,10 +238,42 @@ impl Objects {
         Ok(data_key)
     }
 
-    fn read_part(&self, data_key: &DataKey, part: &PartRecord, within: Range<u64>) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
-        let opened = data_key
-            .part(part.number, part.blob.owner.version)
-            .and_then(|key| open_range(key, part.blob.len, within));
+    /// As `read_part`; if compaction has moved the bytes since the version was found, they are looked for once more.
+    fn read_part_wherever(
+        &self,
+        data_key: &DataKey,
+        id: VersionUuid,
+        part: &PartRecord,
+        within: Range<u64>,
+    ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
+        let first = self.read_part(data_key, part, within.clone());
+        let (objects, data_key, number) = (self.clone(), data_key.clone(), part.number);
+        let opening = async move {
+            let (found, rest) = first.into_future().await;
+            if !matches!(found, Some(Err(ObjectsError::Blob(BlobError::Missing { .. })))) {
+                return futures::stream::iter(found).chain(rest).boxed();
+            }
+            let moved = objects.snapshot().and_then(|snapshot| Ok(snapshot.get(VERSIONS, &version_key(&id))?));
+            match moved {
+                Ok(Some(record)) => match record.parts.into_iter().find(|part| part.number == number) {
+                    Some(part) => objects.read_part(&data_key, &part, within),
+                    None => futures::stream::iter(found).boxed(),
+                },
+                Ok(None) => futures::stream::iter(found).boxed(),
+                Err(error) => futures::stream::iter([Err(error)]).boxed(),
+            }
+        };
+        opening.flatten_stream().boxed()
+    }
+
+    fn read_part(
+        &self,
+        data_key: &DataKey,
+        part: &PartRecord,
+        within: Range<u64>,
+    ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
+        let opened =
+            data_key.part(part.number, part.blob.owner.version).and_then(|key| open_range(key, part.blob.len, within));
         match opened {
             Ok((sealed, opener)) => {
                 let sealed = self.blobs.read(&part.blob, sealed).map(|bytes| bytes.map_err(ObjectsError::Blob));

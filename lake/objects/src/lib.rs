@@ -35,11 +35,12 @@ pub use conditions::{EtagCondition, ReadConditions, WriteConditions};
 pub use copy::{CopyObject, UploadPartCopy};
 pub use delete::{DELETE_OBJECTS_COUNT_MAX, DeleteObject};
 pub use errors::{BodyError, BodyErrorKind, Condition, ObjectsError};
-pub use gc::Collector;
+pub use gc::{Collector, Compactor};
 pub use get::{ByteRange, ObjectVersion};
 pub use listing::{LIST_COUNT_MAX, ListObjects, ListUploads, ListedObject, Listing, UploadListing};
 pub use multipart::{
-    CompleteMultipartUpload, CompletedPart, CreateMultipartUpload, PARTS_COUNT_MAX, PartPage, UploadName, UploadPart, parse_upload_id,
+    CompleteMultipartUpload, CompletedPart, CreateMultipartUpload, PARTS_COUNT_MAX, PartPage, UploadName, UploadPart,
+    parse_upload_id,
 };
 pub use names::{BucketName, KEY_SIZE_BYTES_MAX, ObjectKey};
 pub use objects::{Objects, ObjectsOptions};

@@ -106,7 +106,13 @@ impl<'a, R: Record> Scan<'a, R> {
     }
 
     /// Keys of `bucket` with `prefix`, from `from` on.
-    fn new(snapshot: &'a Snapshot, keyspace: Keyspace<R>, bucket: &BucketName, prefix: &str, from: Option<Key>) -> Self {
+    fn new(
+        snapshot: &'a Snapshot,
+        keyspace: Keyspace<R>,
+        bucket: &BucketName,
+        prefix: &str,
+        from: Option<Key>,
+    ) -> Self {
         let within = bucket_key(bucket);
         let prefix = within.clone().text_prefix(prefix);
         let start = from.filter(|from| *from > prefix).unwrap_or_else(|| prefix.clone());
@@ -167,8 +173,9 @@ impl<'a, R: Record> Scan<'a, R> {
     }
 
     fn decode(&self, value: &[u8]) -> Result<R, ObjectsError> {
-        decode_record(value)
-            .map_err(|source| ObjectsError::Store(tarn_metadata::StoreError::Record { keyspace: self.keyspace.name, source }))
+        decode_record(value).map_err(|source| {
+            ObjectsError::Store(tarn_metadata::StoreError::Record { keyspace: self.keyspace.name, source })
+        })
     }
 }
 
@@ -239,7 +246,11 @@ impl Objects {
     }
 
     /// A page of the uploads under way in a bucket.
-    pub fn list_multipart_uploads(&self, _proof: &Authorized, request: &ListUploads) -> Result<UploadListing, ObjectsError> {
+    pub fn list_multipart_uploads(
+        &self,
+        _proof: &Authorized,
+        request: &ListUploads,
+    ) -> Result<UploadListing, ObjectsError> {
         let ListUploads { bucket, prefix, delimiter, key_marker, upload_id_marker, max_uploads } = request;
         let delimiter = delimiter.as_deref();
         let max_uploads = (*max_uploads).min(LIST_COUNT_MAX);

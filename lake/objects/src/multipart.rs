@@ -20,8 +20,8 @@ use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, install, require_bucket};
 use crate::put::{Body, check_conditions, seal_layout};
 use crate::records::{
-    DeadBlobs, PartOwner, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionName, VersionRecord, VersionUuid, part_key,
-    upload_key, version_key,
+    DeadBlobs, PartOwner, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionName, VersionRecord,
+    VersionUuid, part_key, upload_key, version_key,
 };
 use crate::tagging::{ObjectMetadata, Tags};
 
@@ -148,7 +148,11 @@ fn parts_in(read: &impl Read, upload: &VersionUuid) -> Result<Vec<UploadedPart>,
 
 impl Objects {
     /// Begins an upload.
-    pub async fn create_multipart_upload(&self, caller: &Caller, request: CreateMultipartUpload) -> Result<UploadRecord, ObjectsError> {
+    pub async fn create_multipart_upload(
+        &self,
+        caller: &Caller,
+        request: CreateMultipartUpload,
+    ) -> Result<UploadRecord, ObjectsError> {
         let CreateMultipartUpload { bucket, key, metadata, tags, class, checksum } = request;
         metadata.check()?;
         let checksum = match checksum {
@@ -166,8 +170,18 @@ impl Objects {
         let id = self.new_uuid();
         let (_, data_key) = self.new_data_key(&id)?;
         let initiator = caller.principal().arn().map(|arn| arn.to_string()).unwrap_or_default();
-        let upload =
-            UploadRecord { id, bucket, key, initiated_ms: self.now_ms(), initiator, metadata, tags, class, checksum, data_key };
+        let upload = UploadRecord {
+            id,
+            bucket,
+            key,
+            initiated_ms: self.now_ms(),
+            initiator,
+            metadata,
+            tags,
+            class,
+            checksum,
+            data_key,
+        };
         caller
             .commit(&*self.store, move |tx| {
                 require_bucket(tx, &upload.bucket)?;
@@ -179,7 +193,12 @@ impl Objects {
     }
 
     /// Stores one part; one of the same number before it is replaced.
-    pub async fn upload_part(&self, caller: &Caller, request: UploadPart, body: Body<'_>) -> Result<UploadedPart, ObjectsError> {
+    pub async fn upload_part(
+        &self,
+        caller: &Caller,
+        request: UploadPart,
+        body: Body<'_>,
+    ) -> Result<UploadedPart, ObjectsError> {
         let UploadPart { upload: name, number, content_length, expected } = request;
         if !(1..=PARTS_COUNT_MAX).contains(&number) {
             return Err(ObjectsError::InvalidArgument {
@@ -235,7 +254,11 @@ impl Objects {
     }
 
     /// Makes the object of the listed parts. Repeated after it succeeded, it succeeds again as long as that object is there.
-    pub async fn complete_multipart_upload(&self, caller: &Caller, request: CompleteMultipartUpload) -> Result<ObjectVersion, ObjectsError> {
+    pub async fn complete_multipart_upload(
+        &self,
+        caller: &Caller,
+        request: CompleteMultipartUpload,
+    ) -> Result<ObjectVersion, ObjectsError> {
         check_order(&request.parts)?;
         let snapshot = self.snapshot()?;
         let upload = match upload_in(&snapshot, &request.upload) {
@@ -245,7 +268,10 @@ impl Objects {
         let data_key = self.open_data_key(&upload.id, &upload.data_key)?;
         let pin = self.pins.pin(upload.id);
         let size_bytes_min = self.options.part_size_bytes_min;
-        let record = caller.commit(&*self.store, move |tx| complete_in(tx, &request, &data_key, size_bytes_min)).await.map_err(ObjectsError::from)?;
+        let record = caller
+            .commit(&*self.store, move |tx| complete_in(tx, &request, &data_key, size_bytes_min))
+            .await
+            .map_err(ObjectsError::from)?;
         self.dead.notify_one();
         Ok(ObjectVersion::new(record, pin))
     }
@@ -298,13 +324,21 @@ impl Objects {
     }
 
     /// A page of an upload's parts, after number `after`.
-    pub fn list_parts(&self, _proof: &Authorized, name: &UploadName, after: u32, max_parts: usize) -> Result<PartPage, ObjectsError> {
+    pub fn list_parts(
+        &self,
+        _proof: &Authorized,
+        name: &UploadName,
+        after: u32,
+        max_parts: usize,
+    ) -> Result<PartPage, ObjectsError> {
         let snapshot = self.snapshot()?;
         let upload = upload_in(&snapshot, name)?;
         let mut page = PartPage { upload, parts: Vec::new(), next: None };
         let (from, end) = (part_key(&page.upload.id, after), version_key(&page.upload.id).after_prefix());
         let max_parts = max_parts.min(LIST_COUNT_MAX);
-        for part in snapshot.range(PARTS, Bound::Excluded(&from), end.as_ref().map_or(Bound::Unbounded, Bound::Excluded)) {
+        for part in
+            snapshot.range(PARTS, Bound::Excluded(&from), end.as_ref().map_or(Bound::Unbounded, Bound::Excluded))
+        {
             if page.parts.len() >= max_parts {
                 page.next = Some(page.parts.last().map_or(after, |part: &UploadedPart| part.number));
                 break;
@@ -331,7 +365,12 @@ fn check_order(parts: &[CompletedPart]) -> Result<(), ObjectsError> {
     }
 }
 
-fn complete_in(tx: &mut Tx<'_>, request: &CompleteMultipartUpload, data_key: &DataKey, size_bytes_min: u64) -> Result<VersionRecord, ObjectsError> {
+fn complete_in(
+    tx: &mut Tx<'_>,
+    request: &CompleteMultipartUpload,
+    data_key: &DataKey,
+    size_bytes_min: u64,
+) -> Result<VersionRecord, ObjectsError> {
     let name = &request.upload;
     let upload = upload_in(tx, name)?;
     check_conditions(tx, &name.bucket, &name.key, &request.conditions)?;
@@ -348,7 +387,10 @@ fn complete_in(tx: &mut Tx<'_>, request: &CompleteMultipartUpload, data_key: &Da
         let Ok(found) = uploaded.binary_search_by_key(&listed.number, |part| part.number) else { return Err(invalid) };
         let Some(part) = uploaded.get(found) else { return Err(invalid) };
         let checksum = part.checksum(algorithm);
-        let same = listed.checksums.iter().all(|given| part.checksum(given.algorithm).is_some_and(|kept| kept.value == given.value));
+        let same = listed
+            .checksums
+            .iter()
+            .all(|given| part.checksum(given.algorithm).is_some_and(|kept| kept.value == given.value));
         if !Etag::Md5(part.md5).matches(&listed.etag) || !same {
             return Err(invalid);
         }
@@ -374,23 +416,27 @@ fn complete_in(tx: &mut Tx<'_>, request: &CompleteMultipartUpload, data_key: &Da
         return Err(ObjectsError::EntityTooLarge { size_bytes, size_bytes_max: OBJECT_SIZE_BYTES_MAX });
     }
     if let Some(given) = request.size_bytes.filter(|given| *given != size_bytes) {
-        return Err(ObjectsError::InvalidRequest { reason: format!("the parts have {size_bytes} bytes, not the {given} you gave") });
+        return Err(ObjectsError::InvalidRequest {
+            reason: format!("the parts have {size_bytes} bytes, not the {given} you gave"),
+        });
     }
-    let values: Vec<(&[u8], u64)> = parts.iter().map(|part| (part.checksum.as_deref().unwrap_or_default(), part.size_bytes)).collect();
+    let values: Vec<(&[u8], u64)> =
+        parts.iter().map(|part| (part.checksum.as_deref().unwrap_or_default(), part.size_bytes)).collect();
     let checksum = Checksum::of_parts(algorithm, kind, &values);
     for given in &request.checksums {
         let computed = checksum.as_ref().filter(|checksum| checksum.algorithm == given.algorithm);
         if computed.is_none_or(|computed| computed.value != given.value) {
             let computed = computed.map(ToString::to_string).unwrap_or_default();
-            return Err(ObjectsError::BadDigest { algorithm: given.algorithm.name(), expected: given.to_string(), computed });
+            return Err(ObjectsError::BadDigest {
+                algorithm: given.algorithm.name(),
+                expected: given.to_string(),
+                computed,
+            });
         }
     }
     let used: std::collections::HashSet<u32> = parts.iter().map(|part| part.number).collect();
-    let unused: Vec<BlobRef> = uploaded
-        .iter()
-        .filter(|part| !used.contains(&part.number))
-        .map(|part| part.blob.clone())
-        .collect();
+    let unused: Vec<BlobRef> =
+        uploaded.iter().filter(|part| !used.contains(&part.number)).map(|part| part.blob.clone()).collect();
     for part in &uploaded {
         tx.delete(PARTS, &part_key(&upload.id, part.number))?;
     }

@@ -80,7 +80,11 @@ impl ObjectKey {
     pub fn new(key: impl Into<String>) -> Result<Self, ObjectsError> {
         let key = key.into();
         if key.is_empty() {
-            return Err(ObjectsError::InvalidArgument { name: "Key", value: key, reason: "an object key has at least one byte" });
+            return Err(ObjectsError::InvalidArgument {
+                name: "Key",
+                value: key,
+                reason: "an object key has at least one byte",
+            });
         }
         if key.len() > KEY_SIZE_BYTES_MAX {
             return Err(ObjectsError::KeyTooLong { size_bytes: key.len(), size_bytes_max: KEY_SIZE_BYTES_MAX });

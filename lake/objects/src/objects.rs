@@ -54,9 +54,24 @@ impl fmt::Debug for Objects {
 
 impl Objects {
     /// Over what is in `store` and `blobs`.
-    pub fn new(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>, keys: Arc<Keys>, runtime: Runtime, options: ObjectsOptions) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        blobs: Arc<dyn BlobStore>,
+        keys: Arc<Keys>,
+        runtime: Runtime,
+        options: ObjectsOptions,
+    ) -> Self {
         let options = Arc::new(options);
-        Self { store, blobs, keys, runtime, options, pins: Arc::default(), dead: Arc::default(), policies: Arc::default() }
+        Self {
+            store,
+            blobs,
+            keys,
+            runtime,
+            options,
+            pins: Arc::default(),
+            dead: Arc::default(),
+            policies: Arc::default(),
+        }
     }
 
     /// What is durable now.
@@ -120,7 +135,11 @@ pub(crate) fn require_bucket(read: &impl Read, bucket: &BucketName) -> Result<()
 }
 
 /// The current version at a key, compact and whole.
-pub(crate) fn current_in(read: &impl Read, bucket: &BucketName, key: &ObjectKey) -> Result<(CurrentVersion, VersionRecord), ObjectsError> {
+pub(crate) fn current_in(
+    read: &impl Read,
+    bucket: &BucketName,
+    key: &ObjectKey,
+) -> Result<(CurrentVersion, VersionRecord), ObjectsError> {
     let Some(current) = read.get(CURRENT, &current_key(bucket, key))? else {
         require_bucket(read, bucket)?;
         return Err(no_such_key(bucket, key));
@@ -147,7 +166,11 @@ pub(crate) fn install(tx: &mut Tx<'_>, record: &VersionRecord) -> Result<(), Obj
 }
 
 /// Removes the current version at a key, if there is one, and leaves its blobs to the collector.
-pub(crate) fn remove_current(tx: &mut Tx<'_>, bucket: &BucketName, key: &ObjectKey) -> Result<Option<CurrentVersion>, ObjectsError> {
+pub(crate) fn remove_current(
+    tx: &mut Tx<'_>,
+    bucket: &BucketName,
+    key: &ObjectKey,
+) -> Result<Option<CurrentVersion>, ObjectsError> {
     let at = current_key(bucket, key);
     let Some(current) = tx.get(CURRENT, &at)? else { return Ok(None) };
     if let Some(version) = tx.get(VERSIONS, &version_key(&current.id))? {

@@ -44,7 +44,8 @@ impl PolicyCache {
 }
 
 fn parse(text: &str) -> Result<Policy, ObjectsError> {
-    Policy::parse(text, PolicyKind::Resource).map_err(|error| ObjectsError::MalformedPolicy { reason: error.to_string() })
+    Policy::parse(text, PolicyKind::Resource)
+        .map_err(|error| ObjectsError::MalformedPolicy { reason: error.to_string() })
 }
 
 impl Objects {
@@ -54,7 +55,12 @@ impl Objects {
     }
 
     /// Sets the bucket's policy once it has been found to be one, and to speak of this bucket only.
-    pub async fn put_bucket_policy(&self, caller: &Caller, name: &BucketName, text: String) -> Result<(), ObjectsError> {
+    pub async fn put_bucket_policy(
+        &self,
+        caller: &Caller,
+        name: &BucketName,
+        text: String,
+    ) -> Result<(), ObjectsError> {
         let policy = parse(&text)?;
         policy
             .check_resources_within(&name.arn())

@@ -3,8 +3,8 @@
 //! **Invariant:** a put that fails or is dropped leaves nothing: without a commit there is no record, and blobs without a record are deleted or swept.
 
 use bytes::{Bytes, BytesMut};
-use futures::stream::BoxStream;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use tarn_audit::Caller;
 use tarn_blobs::{BlobOwner, BlobRef, BlobStore, BlobWriter};
 use tarn_keys::{PartKey, SealWriter, sealed_len};
@@ -14,9 +14,9 @@ use crate::checksums::{Checksum, ChecksumAlgorithm, Computed, Digests, Etag, Exp
 use crate::conditions::WriteConditions;
 use crate::errors::{BodyError, BodyErrorKind, ObjectsError};
 use crate::get::ObjectVersion;
+use crate::keyspaces::CURRENT;
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, install, layout_bytes, no_such_key, require_bucket};
-use crate::keyspaces::CURRENT;
 use crate::pins::InFlight;
 use crate::records::{PartRecord, StorageClass, VersionName, VersionRecord, VersionUuid, current_key};
 use crate::tagging::{ObjectMetadata, Tags};
@@ -95,7 +95,11 @@ impl Received {
 
 impl Durable {
     /// Ends the blob's limbo by the fate of its commit.
-    pub(crate) async fn settle<T>(self, blobs: &dyn BlobStore, fate: Result<T, ObjectsError>) -> Result<T, ObjectsError> {
+    pub(crate) async fn settle<T>(
+        self,
+        blobs: &dyn BlobStore,
+        fate: Result<T, ObjectsError>,
+    ) -> Result<T, ObjectsError> {
         // A failed store may have kept the record: then only the sweep after recovery knows whether the blob is an orphan.
         if let Err(error) = &fate
             && !matches!(error, ObjectsError::Store(_))
@@ -161,7 +165,9 @@ impl Batches<'_> {
                     self.collected.extend_from_slice(&bytes);
                 }
             }
-            if self.collected.len() >= BATCH_SIZE_BYTES || self.next.as_ref().is_some_and(|next| next.len() >= BATCH_SIZE_BYTES) {
+            if self.collected.len() >= BATCH_SIZE_BYTES
+                || self.next.as_ref().is_some_and(|next| next.len() >= BATCH_SIZE_BYTES)
+            {
                 break;
             }
         }
@@ -219,7 +225,12 @@ impl Objects {
     }
 
     /// Stores an object: durable, with its audit record, when this answers.
-    pub async fn put_object(&self, caller: &Caller, request: PutObject, body: Body<'_>) -> Result<ObjectVersion, ObjectsError> {
+    pub async fn put_object(
+        &self,
+        caller: &Caller,
+        request: PutObject,
+        body: Body<'_>,
+    ) -> Result<ObjectVersion, ObjectsError> {
         let PutObject { bucket, key, content_length, metadata, tags, class, expected, conditions } = request;
         metadata.check()?;
         require_bucket(&self.snapshot()?, &bucket)?;
@@ -227,7 +238,9 @@ impl Objects {
         let (data_key, sealed_key) = self.new_data_key(&id)?;
         let part_key = data_key.part(1, id).map_err(ObjectsError::Keys)?;
         let kept = expected.named().unwrap_or(ChecksumAlgorithm::Crc64Nvme);
-        let received = self.receive(BlobOwner { version: id, part: 0 }, part_key, content_length, body, expected.digests(kept)).await?;
+        let received = self
+            .receive(BlobOwner { version: id, part: 0 }, part_key, content_length, body, expected.digests(kept))
+            .await?;
         expected.check(&received.computed)?;
         let value = received.computed.checksum(kept).unwrap_or_default().to_vec();
         let mut record = VersionRecord {
@@ -261,7 +274,12 @@ impl Objects {
         tokio::spawn(commit).await.map_err(|_| ObjectsError::Stopping)?
     }
 
-    async fn commit_version(&self, caller: &Caller, record: VersionRecord, conditions: WriteConditions) -> Result<ObjectVersion, ObjectsError> {
+    async fn commit_version(
+        &self,
+        caller: &Caller,
+        record: VersionRecord,
+        conditions: WriteConditions,
+    ) -> Result<ObjectVersion, ObjectsError> {
         let id: VersionUuid = record.id;
         let pin = self.pins.pin(id);
         let record = caller
@@ -278,7 +296,12 @@ impl Objects {
 }
 
 /// Checks a write's conditions against what is at the key now.
-pub(crate) fn check_conditions(read: &impl Read, bucket: &BucketName, key: &ObjectKey, conditions: &WriteConditions) -> Result<(), ObjectsError> {
+pub(crate) fn check_conditions(
+    read: &impl Read,
+    bucket: &BucketName,
+    key: &ObjectKey,
+    conditions: &WriteConditions,
+) -> Result<(), ObjectsError> {
     if *conditions == WriteConditions::default() {
         return Ok(());
     }

@@ -39,9 +39,14 @@ impl Tags {
         Self::checked(pairs, BUCKET_TAGS_COUNT_MAX, "a bucket has at most 50 tags")
     }
 
-    fn checked(pairs: impl IntoIterator<Item = (String, String)>, count_max: usize, too_many: &'static str) -> Result<Self, ObjectsError> {
+    fn checked(
+        pairs: impl IntoIterator<Item = (String, String)>,
+        count_max: usize,
+        too_many: &'static str,
+    ) -> Result<Self, ObjectsError> {
         let refused = |reason| Err(ObjectsError::InvalidTag { reason });
-        let legal = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c));
+        let legal =
+            |text: &str| text.chars().all(|c| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c));
         let mut tags = BTreeMap::new();
         for (key, value) in pairs {
             if key.is_empty() || key.chars().count() > TAG_KEY_CHARS_MAX {
@@ -134,7 +139,13 @@ impl Objects {
     }
 
     /// Replaces the tags of the current object; empty removes them.
-    pub async fn put_object_tags(&self, caller: &Caller, bucket: &BucketName, key: &ObjectKey, tags: Tags) -> Result<(), ObjectsError> {
+    pub async fn put_object_tags(
+        &self,
+        caller: &Caller,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        tags: Tags,
+    ) -> Result<(), ObjectsError> {
         let (bucket, key) = (bucket.clone(), key.clone());
         caller
             .commit(&*self.store, move |tx| {

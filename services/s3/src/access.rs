@@ -25,7 +25,10 @@ impl S3Access for Hooks {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let name = cx.s3_op().name();
         let Some(operation) = operation(name) else {
-            return Err(S3Error::with_message(S3ErrorCode::NotImplemented, format!("The operation {name} is not implemented.")));
+            return Err(S3Error::with_message(
+                S3ErrorCode::NotImplemented,
+                format!("The operation {name} is not implemented."),
+            ));
         };
         let Some(meta) = cx.extensions_mut().get::<CallMeta>().cloned() else {
             return Err(s3_error!(InternalError));
@@ -41,7 +44,9 @@ impl S3Access for Hooks {
         if let (Some(bucket), Some(expected)) = (request.bucket, request.header("x-amz-expected-bucket-owner")) {
             self.0.check_owner(bucket, expected)?;
         }
-        if let (Some((bucket, _)), Some(expected)) = (request.copy_source()?, request.header("x-amz-source-expected-bucket-owner")) {
+        if let (Some((bucket, _)), Some(expected)) =
+            (request.copy_source()?, request.header("x-amz-source-expected-bucket-owner"))
+        {
             self.0.check_owner(&bucket, expected)?;
         }
         let asked = Asked {

@@ -46,7 +46,9 @@ fn with_ids(mut response: Response<Body>, request_id: &str, host_id: &str, path:
     let Some(front) = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix(END)) else { return response };
     let front = front.split("<RequestId>").next().unwrap_or(front);
     let resource = path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let body = format!("{front}<Resource>{resource}</Resource><RequestId>{request_id}</RequestId><HostId>{host_id}</HostId>{END}");
+    let body = format!(
+        "{front}<Resource>{resource}</Resource><RequestId>{request_id}</RequestId><HostId>{host_id}</HostId>{END}"
+    );
     response.headers_mut().remove(CONTENT_LENGTH);
     *response.body_mut() = Body::from(body);
     response

@@ -17,7 +17,10 @@ fn location(region: &Region) -> Option<BucketLocationConstraint> {
     (region.as_str() != DEFAULT_REGION).then(|| BucketLocationConstraint::from(region.to_string()))
 }
 
-pub(crate) async fn list_buckets(call: &Call, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+pub(crate) async fn list_buckets(
+    call: &Call,
+    request: S3Request<ListBucketsInput>,
+) -> S3Result<S3Response<ListBucketsOutput>> {
     let ListBucketsInput { bucket_region, continuation_token, max_buckets, prefix, .. } = request.input;
     let region = match bucket_region {
         Some(region) => Some(Region::new(region).map_err(|error| s3_error!(InvalidArgument, "{error}"))?),
@@ -28,7 +31,13 @@ pub(crate) async fn list_buckets(call: &Call, request: S3Request<ListBucketsInpu
         return Err(s3_error!(InvalidArgument, "Argument max-buckets must be an integer between 1 and 10000"));
     }
     let count_max = usize::try_from(page_size(max_buckets, "max-buckets", 10_000)?).unwrap_or(0);
-    let query = ListBuckets { owner: owner.clone(), prefix: prefix.clone().unwrap_or_default(), region, after: continuation_token, count_max };
+    let query = ListBuckets {
+        owner: owner.clone(),
+        prefix: prefix.clone().unwrap_or_default(),
+        region,
+        after: continuation_token,
+        count_max,
+    };
     let page = call.objects().list_buckets(call.proof(), &query).map_err(objects_error)?;
     let buckets = page.buckets.into_iter().map(|bucket| Bucket {
         bucket_arn: Some(bucket.name.arn().to_string()),
@@ -44,14 +53,20 @@ pub(crate) async fn list_buckets(call: &Call, request: S3Request<ListBucketsInpu
     }))
 }
 
-pub(crate) async fn create_bucket(call: &Call, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+pub(crate) async fn create_bucket(
+    call: &Call,
+    request: S3Request<CreateBucketInput>,
+) -> S3Result<S3Response<CreateBucketOutput>> {
     let headers = &request.headers;
     let input = request.input;
     let acl = input.acl.as_ref().map(BucketCannedACL::as_str);
     let grants = headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
     let ownership = input.object_ownership.as_ref().map(ObjectOwnership::as_str);
     if grants || !matches!(acl, None | Some("private")) {
-        return Err(s3_error!(InvalidBucketAclWithObjectOwnership, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"));
+        return Err(s3_error!(
+            InvalidBucketAclWithObjectOwnership,
+            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
+        ));
     }
     if !matches!(ownership, None | Some("BucketOwnerEnforced")) {
         return Err(not_implemented("x-amz-object-ownership other than BucketOwnerEnforced"));
@@ -94,13 +109,19 @@ pub(crate) async fn create_bucket(call: &Call, request: S3Request<CreateBucketIn
     }))
 }
 
-pub(crate) async fn delete_bucket(call: &Call, request: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
+pub(crate) async fn delete_bucket(
+    call: &Call,
+    request: S3Request<DeleteBucketInput>,
+) -> S3Result<S3Response<DeleteBucketOutput>> {
     let name = bucket_name(&request.input.bucket)?;
     call.objects().delete_bucket(&call.caller, &name).await.map_err(objects_error)?;
     Ok(S3Response::with_status(DeleteBucketOutput {}, http::StatusCode::NO_CONTENT))
 }
 
-pub(crate) async fn head_bucket(call: &Call, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+pub(crate) async fn head_bucket(
+    call: &Call,
+    request: S3Request<HeadBucketInput>,
+) -> S3Result<S3Response<HeadBucketOutput>> {
     let bucket = call.objects().bucket(call.proof(), &bucket_name(&request.input.bucket)?).map_err(objects_error)?;
     let mut headers = HeaderMap::new();
     if let Ok(region) = HeaderValue::from_str(bucket.region.as_str()) {
@@ -147,7 +168,10 @@ pub(crate) async fn get_bucket_encryption(
 }
 
 /// ACLs are disabled; the answer is the one AWS gives then: the owner has all.
-pub(crate) async fn get_bucket_acl(call: &Call, request: S3Request<GetBucketAclInput>) -> S3Result<S3Response<GetBucketAclOutput>> {
+pub(crate) async fn get_bucket_acl(
+    call: &Call,
+    request: S3Request<GetBucketAclInput>,
+) -> S3Result<S3Response<GetBucketAclOutput>> {
     let bucket = call.objects().bucket(call.proof(), &bucket_name(&request.input.bucket)?).map_err(objects_error)?;
     let owner = call.owner(&bucket.owner);
     let grantee = Grantee {

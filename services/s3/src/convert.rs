@@ -9,8 +9,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use s3s::dto::{ETag, ETagCondition, Owner, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, TrailingHeaders, s3_error};
 use tarn_objects::{
-    BucketName, ByteRange, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, EtagCondition, ExpectedDigests, ObjectKey, ReadConditions,
-    StorageClass, Tags, WriteConditions,
+    BucketName, ByteRange, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, EtagCondition, ExpectedDigests, ObjectKey,
+    ReadConditions, StorageClass, Tags, WriteConditions,
 };
 
 use crate::errors::objects_error;
@@ -18,7 +18,8 @@ use crate::errors::objects_error;
 /// Milliseconds since 1970 as the wire's time.
 pub(crate) fn timestamp(ms: i64) -> Timestamp {
     let since = Duration::from_millis(ms.unsigned_abs());
-    let time = if ms < 0 { SystemTime::UNIX_EPOCH.checked_sub(since) } else { SystemTime::UNIX_EPOCH.checked_add(since) };
+    let time =
+        if ms < 0 { SystemTime::UNIX_EPOCH.checked_sub(since) } else { SystemTime::UNIX_EPOCH.checked_add(since) };
     Timestamp::from(time.unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
@@ -79,7 +80,10 @@ pub(crate) fn read_conditions(
 
 /// The conditions of a write. S3 takes only `*` for If-None-Match:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
-pub(crate) fn write_conditions(if_match: Option<&ETagCondition>, if_none_match: Option<&ETagCondition>) -> S3Result<WriteConditions> {
+pub(crate) fn write_conditions(
+    if_match: Option<&ETagCondition>,
+    if_none_match: Option<&ETagCondition>,
+) -> S3Result<WriteConditions> {
     if if_none_match.is_some_and(|condition| !condition.is_any()) {
         return Err(not_implemented("If-None-Match with an entity tag"));
     }
@@ -143,12 +147,16 @@ pub(crate) fn check_write_headers(headers: &HeaderMap) -> S3Result<()> {
     }
     match headers.get("x-amz-server-side-encryption").map(HeaderValue::as_bytes) {
         None | Some(b"AES256") => {}
-        Some(b"aws:kms" | b"aws:kms:dsse" | b"aws:fsx") => return Err(not_implemented("x-amz-server-side-encryption with a KMS key")),
+        Some(b"aws:kms" | b"aws:kms:dsse" | b"aws:fsx") => {
+            return Err(not_implemented("x-amz-server-side-encryption with a KMS key"));
+        }
         Some(_) => {
             return Err(s3_error!(InvalidArgument, "The encryption method specified is not supported"));
         }
     }
-    if headers.contains_key("x-amz-server-side-encryption-aws-kms-key-id") || headers.contains_key("x-amz-server-side-encryption-context") {
+    if headers.contains_key("x-amz-server-side-encryption-aws-kms-key-id")
+        || headers.contains_key("x-amz-server-side-encryption-context")
+    {
         return Err(not_implemented("x-amz-server-side-encryption with a KMS key"));
     }
     Ok(())
@@ -199,7 +207,8 @@ pub(crate) fn tag_set(tags: &Tags) -> Vec<s3s::dto::Tag> {
 }
 
 /// Letters that `encoding-type=url` leaves as they are.
-const URL_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b'*');
+const URL_ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b'*');
 
 /// A key as a listing shows it.
 pub(crate) fn listed(text: &str, url: bool) -> String {
@@ -218,7 +227,9 @@ pub(crate) fn is_url_encoding(encoding: Option<&str>) -> S3Result<bool> {
 pub(crate) fn page_size(given: Option<i32>, name: &str, count_max: i32) -> S3Result<i32> {
     match given {
         None => Ok(count_max),
-        Some(given) if given < 0 => Err(s3_error!(InvalidArgument, "Argument {name} must be an integer between 0 and 2147483647")),
+        Some(given) if given < 0 => {
+            Err(s3_error!(InvalidArgument, "Argument {name} must be an integer between 0 and 2147483647"))
+        }
         Some(given) => Ok(given.min(count_max)),
     }
 }
@@ -256,7 +267,11 @@ pub(crate) fn kind_name(kind: ChecksumKind) -> &'static str {
 /// A checksum's text as it stands in a header or in XML.
 pub(crate) fn parse_checksum(algorithm: ChecksumAlgorithm, text: &str) -> S3Result<Checksum> {
     Checksum::parse(algorithm, text).ok_or_else(|| {
-        s3_error!(InvalidRequest, "Value for x-amz-checksum-{} header is invalid.", algorithm.name().to_ascii_lowercase())
+        s3_error!(
+            InvalidRequest,
+            "Value for x-amz-checksum-{} header is invalid.",
+            algorithm.name().to_ascii_lowercase()
+        )
     })
 }
 
@@ -273,7 +288,10 @@ pub(crate) fn header_checksums(headers: &HeaderMap) -> S3Result<Vec<Checksum>> {
         checksums.push(parse_checksum(algorithm, text)?);
     }
     if checksums.len() > 1 {
-        return Err(s3_error!(InvalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."));
+        return Err(s3_error!(
+            InvalidRequest,
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+        ));
     }
     Ok(checksums)
 }

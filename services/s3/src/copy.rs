@@ -31,10 +31,14 @@ fn replaces(headers: &HeaderMap, name: &str) -> S3Result<bool> {
     }
 }
 
-pub(crate) async fn copy_object(call: &Call, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+pub(crate) async fn copy_object(
+    call: &Call,
+    request: S3Request<CopyObjectInput>,
+) -> S3Result<S3Response<CopyObjectOutput>> {
     let headers = &request.headers;
     check_write_headers(headers)?;
-    let (replace_metadata, replace_tags) = (replaces(headers, "x-amz-metadata-directive")?, replaces(headers, "x-amz-tagging-directive")?);
+    let (replace_metadata, replace_tags) =
+        (replaces(headers, "x-amz-metadata-directive")?, replaces(headers, "x-amz-tagging-directive")?);
     let input = request.input;
     if input.annotation_directive.is_some() {
         return Err(not_implemented("object annotations"));
@@ -52,10 +56,13 @@ pub(crate) async fn copy_object(call: &Call, request: S3Request<CopyObjectInput>
     let tags = match (replace_tags, input.tagging.as_deref()) {
         (true, tagging) => Some(tagging.map(parse_tagging_header).transpose()?.unwrap_or_else(Tags::default)),
         (false, None) => None,
-        (false, Some(_)) => return Err(s3_error!(InvalidArgument, "x-amz-tagging needs x-amz-tagging-directive: REPLACE")),
+        (false, Some(_)) => {
+            return Err(s3_error!(InvalidArgument, "x-amz-tagging needs x-amz-tagging-directive: REPLACE"));
+        }
     };
     let class = input.storage_class.as_ref().map(|class| storage_class(Some(class.as_str()))).transpose()?;
-    let checksum = input.checksum_algorithm.as_ref().map(|algorithm| checksum_algorithm(algorithm.as_str())).transpose()?;
+    let checksum =
+        input.checksum_algorithm.as_ref().map(|algorithm| checksum_algorithm(algorithm.as_str())).transpose()?;
     let copy = CopyObject {
         source_bucket: source_bucket.clone(),
         source_key,
@@ -109,7 +116,11 @@ pub(crate) async fn upload_part_copy(
             input.copy_source_if_unmodified_since.as_ref(),
         ),
         source_range,
-        upload: UploadName { bucket: bucket_name(&input.bucket)?, key: object_key(&input.key)?, upload_id: input.upload_id },
+        upload: UploadName {
+            bucket: bucket_name(&input.bucket)?,
+            key: object_key(&input.key)?,
+            upload_id: input.upload_id,
+        },
         number: u32::try_from(input.part_number).unwrap_or(0),
     };
     let copied = call.objects().upload_part_copy(&call.caller, copy).await;

@@ -9,7 +9,10 @@ use crate::errors::objects_error;
 use crate::operations::Call;
 use crate::resources::on_existing;
 
-pub(crate) async fn delete_object(call: &Call, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+pub(crate) async fn delete_object(
+    call: &Call,
+    request: S3Request<DeleteObjectInput>,
+) -> S3Result<S3Response<DeleteObjectOutput>> {
     let input = request.input;
     if input.if_match_size.is_some() || input.if_match_last_modified_time.is_some() {
         return Err(not_implemented("x-amz-if-match-size and x-amz-if-match-last-modified-time"));
@@ -18,13 +21,19 @@ pub(crate) async fn delete_object(call: &Call, request: S3Request<DeleteObjectIn
     // A version that never was is deleted already.
     if check_version(input.version_id.as_deref()).is_ok() {
         let delete = DeleteObject { key, if_match: if_match(input.if_match.as_ref()) };
-        call.objects().delete_object(&call.caller, &bucket, delete).await.map_err(|error| call.hide_missing(&bucket, error))?;
+        call.objects()
+            .delete_object(&call.caller, &bucket, delete)
+            .await
+            .map_err(|error| call.hide_missing(&bucket, error))?;
     }
     let output = DeleteObjectOutput { version_id: input.version_id, ..DeleteObjectOutput::default() };
     Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
 }
 
-pub(crate) async fn delete_objects(call: &Call, request: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
+pub(crate) async fn delete_objects(
+    call: &Call,
+    request: S3Request<DeleteObjectsInput>,
+) -> S3Result<S3Response<DeleteObjectsOutput>> {
     let DeleteObjectsInput { bucket, delete, .. } = request.input;
     let bucket = bucket_name(&bucket)?;
     let quiet = delete.quiet.unwrap_or(false);
@@ -74,7 +83,10 @@ pub(crate) async fn delete_objects(call: &Call, request: S3Request<DeleteObjects
 fn allowed(call: &Call, bucket: &BucketName, object: ObjectIdentifier) -> S3Result<Option<DeleteObject>> {
     let action = if object.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
     let requirement = on_existing(call.objects(), action, bucket.as_str(), &object.key)?;
-    call.caller.authorizer().authorize(vec![requirement]).map_err(|denied| objects_error(ObjectsError::Denied(denied)))?;
+    call.caller
+        .authorizer()
+        .authorize(vec![requirement])
+        .map_err(|denied| objects_error(ObjectsError::Denied(denied)))?;
     if object.size.is_some() || object.last_modified_time.is_some() {
         return Err(not_implemented("Size and LastModifiedTime of an object to delete"));
     }

@@ -46,7 +46,9 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
         ObjectsError::BucketAlreadyOwnedByYou { .. } => S3Error::new(Code::BucketAlreadyOwnedByYou),
         ObjectsError::BucketNotEmpty { .. } => S3Error::new(Code::BucketNotEmpty),
         ObjectsError::TooManyBuckets { .. } => with(Code::TooManyBuckets),
-        ObjectsError::NoSuchBucketPolicy { .. } => S3Error::with_message(Code::NoSuchBucketPolicy, "The bucket policy does not exist"),
+        ObjectsError::NoSuchBucketPolicy { .. } => {
+            S3Error::with_message(Code::NoSuchBucketPolicy, "The bucket policy does not exist")
+        }
         ObjectsError::NoSuchTagSet { .. } => S3Error::new(Code::NoSuchTagSet),
         ObjectsError::MalformedPolicy { .. } => with(Code::MalformedPolicy),
         ObjectsError::NoSuchKey { .. } => S3Error::new(Code::NoSuchKey),
@@ -55,9 +57,11 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
         ObjectsError::NoSuchUpload { .. } => S3Error::new(Code::NoSuchUpload),
         ObjectsError::InvalidPart { .. } => with(Code::InvalidPart),
         ObjectsError::InvalidPartOrder { .. } => with(Code::InvalidPartOrder),
-        ObjectsError::InvalidPartNumber { .. } => {
-            custom("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE, "The requested partnumber is not satisfiable".to_owned())
-        }
+        ObjectsError::InvalidPartNumber { .. } => custom(
+            "InvalidPartNumber",
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            "The requested partnumber is not satisfiable".to_owned(),
+        ),
         ObjectsError::EntityTooSmall { .. } => with(Code::EntityTooSmall),
         ObjectsError::EntityTooLarge { .. } => with(Code::EntityTooLarge),
         ObjectsError::IncompleteBody { .. } => with(Code::IncompleteBody),

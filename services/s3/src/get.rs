@@ -14,8 +14,8 @@ use s3s::{S3Request, S3Response, S3Result, StdError, s3_error};
 use tarn_objects::{ObjectVersion, ObjectsError};
 
 use crate::convert::{
-    bucket_name, byte_range, check_read_headers, check_version, etag, kind_name, object_key, page_size, read_conditions, set_checksum,
-    timestamp,
+    bucket_name, byte_range, check_read_headers, check_version, etag, kind_name, object_key, page_size,
+    read_conditions, set_checksum, timestamp,
 };
 use crate::errors::objects_error;
 use crate::operations::Call;
@@ -67,19 +67,28 @@ struct Wanted {
 fn wanted(version: &ObjectVersion, range: Option<Range>, part_number: Option<i32>) -> S3Result<Wanted> {
     let size = version.size_bytes();
     let range = match (range, part_number) {
-        (Some(_), Some(_)) => return Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter")),
+        (Some(_), Some(_)) => {
+            return Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter"));
+        }
         (Some(range), None) => Some(byte_range(range).resolve(size).map_err(objects_error)?),
         (None, Some(number)) => {
             let number = u32::try_from(number).ok().filter(|number| (1..=10_000).contains(number));
             let Some(number) = number else {
-                return Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive"));
+                return Err(s3_error!(
+                    InvalidArgument,
+                    "Part number must be an integer between 1 and 10000, inclusive"
+                ));
             };
             Some(version.part_range(number).map_err(objects_error)?)
         }
         (None, None) => None,
     };
-    let content_range = range.as_ref().filter(|range| !range.is_empty()).map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1));
-    let parts_count = part_number.filter(|_| version.is_multipart()).and_then(|_| i32::try_from(version.parts().len()).ok());
+    let content_range = range
+        .as_ref()
+        .filter(|range| !range.is_empty())
+        .map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1));
+    let parts_count =
+        part_number.filter(|_| version.is_multipart()).and_then(|_| i32::try_from(version.parts().len()).ok());
     let is_whole = range.as_ref().is_none_or(|range| *range == (0..size));
     Ok(Wanted { range: range.unwrap_or(0..size), content_range, parts_count, is_whole })
 }
@@ -106,7 +115,8 @@ macro_rules! describe {
             ..$output::default()
         };
         // A checksum of the whole says nothing of a range.
-        if $checksums && $wanted.is_whole
+        if $checksums
+            && $wanted.is_whole
             && let Some(checksum) = $version.checksum()
         {
             set_checksum!(output, checksum.algorithm, checksum.to_string());
@@ -119,10 +129,15 @@ macro_rules! describe {
 fn find(call: &Call, bucket: &str, key: &str, version_id: Option<&str>) -> S3Result<ObjectVersion> {
     check_version(version_id)?;
     let bucket = bucket_name(bucket)?;
-    call.objects().head_object(call.proof(), &bucket, &object_key(key)?).map_err(|error| call.hide_missing(&bucket, error))
+    call.objects()
+        .head_object(call.proof(), &bucket, &object_key(key)?)
+        .map_err(|error| call.hide_missing(&bucket, error))
 }
 
-pub(crate) async fn get_object(call: &Call, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+pub(crate) async fn get_object(
+    call: &Call,
+    request: S3Request<GetObjectInput>,
+) -> S3Result<S3Response<GetObjectOutput>> {
     check_read_headers(&request.headers)?;
     let input = request.input;
     let overrides = [
@@ -132,8 +147,13 @@ pub(crate) async fn get_object(call: &Call, request: S3Request<GetObjectInput>) 
         &input.response_content_language,
         &input.response_content_type,
     ];
-    if call.caller.principal().is_anonymous() && (overrides.iter().any(|header| header.is_some()) || input.response_expires.is_some()) {
-        return Err(s3_error!(InvalidRequest, "Request specific response headers cannot be used for anonymous GET requests."));
+    if call.caller.principal().is_anonymous()
+        && (overrides.iter().any(|header| header.is_some()) || input.response_expires.is_some())
+    {
+        return Err(s3_error!(
+            InvalidRequest,
+            "Request specific response headers cannot be used for anonymous GET requests."
+        ));
     }
     let version = find(call, &input.bucket, &input.key, input.version_id.as_deref())?;
     read_conditions(
@@ -164,7 +184,10 @@ pub(crate) async fn get_object(call: &Call, request: S3Request<GetObjectInput>) 
     Ok(S3Response::with_status(output, if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK }))
 }
 
-pub(crate) async fn head_object(call: &Call, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+pub(crate) async fn head_object(
+    call: &Call,
+    request: S3Request<HeadObjectInput>,
+) -> S3Result<S3Response<HeadObjectOutput>> {
     check_read_headers(&request.headers)?;
     let input = request.input;
     let version = find(call, &input.bucket, &input.key, input.version_id.as_deref())?;
@@ -222,9 +245,14 @@ pub(crate) async fn get_object_attributes(
     Ok(S3Response::new(output))
 }
 
-fn attributes_of_parts(version: &ObjectVersion, max_parts: Option<i32>, marker: Option<i32>) -> S3Result<GetObjectAttributesParts> {
+fn attributes_of_parts(
+    version: &ObjectVersion,
+    max_parts: Option<i32>,
+    marker: Option<i32>,
+) -> S3Result<GetObjectAttributesParts> {
     let max_parts = page_size(max_parts, "max-parts", 1000)?;
-    let after = u32::try_from(marker.unwrap_or(0)).map_err(|_| s3_error!(InvalidArgument, "part-number-marker must not be negative"))?;
+    let after = u32::try_from(marker.unwrap_or(0))
+        .map_err(|_| s3_error!(InvalidArgument, "part-number-marker must not be negative"))?;
     let mut rest = version.parts().iter().filter(|part| part.number > after).peekable();
     let mut parts = Vec::new();
     while parts.len() < usize::try_from(max_parts).unwrap_or(0)

@@ -47,7 +47,9 @@ fn page(call: &Call, asked: Asked<'_>) -> S3Result<Page> {
 fn object(found: ListedObject, url: bool, owner: Option<Owner>) -> Object {
     let version = found.version;
     Object {
-        checksum_algorithm: version.checksum.map(|(algorithm, _)| vec![ChecksumAlgorithm::from_static(algorithm.name())]),
+        checksum_algorithm: version
+            .checksum
+            .map(|(algorithm, _)| vec![ChecksumAlgorithm::from_static(algorithm.name())]),
         checksum_type: version.checksum.map(|(_, kind)| ChecksumType::from_static(kind_name(kind))),
         e_tag: etag(&version.etag),
         key: Some(listed(&found.key, url)),
@@ -64,7 +66,10 @@ fn prefixes(prefixes: &[String], url: bool) -> Option<CommonPrefixList> {
     (!prefixes.is_empty()).then_some(prefixes)
 }
 
-pub(crate) async fn list_objects(call: &Call, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+pub(crate) async fn list_objects(
+    call: &Call,
+    request: S3Request<ListObjectsInput>,
+) -> S3Result<S3Response<ListObjectsOutput>> {
     let input = request.input;
     let asked = Asked {
         bucket: &input.bucket,
@@ -96,7 +101,10 @@ pub(crate) async fn list_objects(call: &Call, request: S3Request<ListObjectsInpu
     }))
 }
 
-pub(crate) async fn list_objects_v2(call: &Call, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+pub(crate) async fn list_objects_v2(
+    call: &Call,
+    request: S3Request<ListObjectsV2Input>,
+) -> S3Result<S3Response<ListObjectsV2Output>> {
     let input = request.input;
     let start_after = match &input.continuation_token {
         Some(token) => Some(open_token(token)?),

@@ -3,14 +3,14 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use tarn_objects::{
-    CompleteMultipartUpload, CompletedPart as DomainPart, CreateMultipartUpload, Etag, ListUploads, ObjectMetadata, Tags, UploadName,
-    UploadPart, UploadRecord, parse_upload_id,
+    CompleteMultipartUpload, CompletedPart as DomainPart, CreateMultipartUpload, Etag, ListUploads, ObjectMetadata,
+    Tags, UploadName, UploadPart, UploadRecord, parse_upload_id,
 };
 
 use crate::convert::{
-    bucket_name, check_write_headers, checksum_algorithm, checksum_kind, etag, expected_digests, header_checksums, is_url_encoding,
-    kind_name, listed, not_implemented, object_key, page_size, parse_checksum, parse_tagging_header, set_checksum, storage_class,
-    timestamp, write_conditions,
+    bucket_name, check_write_headers, checksum_algorithm, checksum_kind, etag, expected_digests, header_checksums,
+    is_url_encoding, kind_name, listed, not_implemented, object_key, page_size, parse_checksum, parse_tagging_header,
+    set_checksum, storage_class, timestamp, write_conditions,
 };
 use crate::errors::objects_error;
 use crate::operations::Call;
@@ -39,7 +39,8 @@ pub(crate) async fn create_multipart_upload(
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
     check_write_headers(&request.headers)?;
     let input = request.input;
-    let algorithm = input.checksum_algorithm.as_ref().map(|algorithm| checksum_algorithm(algorithm.as_str())).transpose()?;
+    let algorithm =
+        input.checksum_algorithm.as_ref().map(|algorithm| checksum_algorithm(algorithm.as_str())).transpose()?;
     let kind = input.checksum_type.as_ref().map(|kind| checksum_kind(kind.as_str())).transpose()?;
     if algorithm.is_none() && kind.is_some() {
         return Err(s3_error!(
@@ -77,7 +78,10 @@ pub(crate) async fn create_multipart_upload(
     }))
 }
 
-pub(crate) async fn upload_part(call: &Call, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+pub(crate) async fn upload_part(
+    call: &Call,
+    request: S3Request<UploadPartInput>,
+) -> S3Result<S3Response<UploadPartOutput>> {
     check_write_headers(&request.headers)?;
     let expected = expected_digests(&request.headers, request.trailing_headers)?;
     let given = expected.named();
@@ -89,7 +93,11 @@ pub(crate) async fn upload_part(call: &Call, request: S3Request<UploadPartInput>
         expected,
     };
     let part = call.objects().upload_part(&call.caller, part, body(input.body)).await.map_err(objects_error)?;
-    let mut output = UploadPartOutput { e_tag: etag(&Etag::Md5(part.md5)), server_side_encryption: encryption(), ..Default::default() };
+    let mut output = UploadPartOutput {
+        e_tag: etag(&Etag::Md5(part.md5)),
+        server_side_encryption: encryption(),
+        ..Default::default()
+    };
     let answered = part.checksums.iter().find(|checksum| given == Some(checksum.algorithm)).or(part.checksums.first());
     if let Some(checksum) = answered {
         set_checksum!(output, checksum.algorithm, checksum.to_string());
@@ -100,7 +108,13 @@ pub(crate) async fn upload_part(call: &Call, request: S3Request<UploadPartInput>
 /// A part's checksums as a completion repeats them.
 fn completed_part(part: CompletedPart) -> S3Result<DomainPart> {
     use tarn_objects::ChecksumAlgorithm as Algorithm;
-    let unserved = [&part.checksum_md5, &part.checksum_sha512, &part.checksum_xxhash128, &part.checksum_xxhash3, &part.checksum_xxhash64];
+    let unserved = [
+        &part.checksum_md5,
+        &part.checksum_sha512,
+        &part.checksum_xxhash128,
+        &part.checksum_xxhash3,
+        &part.checksum_xxhash64,
+    ];
     if unserved.iter().any(|checksum| checksum.is_some()) {
         return Err(not_implemented("this checksum algorithm"));
     }
@@ -168,16 +182,24 @@ pub(crate) async fn abort_multipart_upload(
         return Err(not_implemented("x-amz-if-match-initiated-time"));
     }
     let (bucket, key) = (bucket_name(&input.bucket)?, object_key(&input.key)?);
-    call.objects().abort_multipart_upload(&call.caller, &bucket, &key, &input.upload_id).await.map_err(objects_error)?;
+    call.objects()
+        .abort_multipart_upload(&call.caller, &bucket, &key, &input.upload_id)
+        .await
+        .map_err(objects_error)?;
     Ok(S3Response::with_status(AbortMultipartUploadOutput::default(), http::StatusCode::NO_CONTENT))
 }
 
-pub(crate) async fn list_parts(call: &Call, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+pub(crate) async fn list_parts(
+    call: &Call,
+    request: S3Request<ListPartsInput>,
+) -> S3Result<S3Response<ListPartsOutput>> {
     let input = request.input;
     let max_parts = page_size(input.max_parts, "max-parts", 1000)?;
     let after = match input.part_number_marker {
         None => 0,
-        Some(marker) => u32::try_from(marker).map_err(|_| s3_error!(InvalidArgument, "part-number-marker must not be negative"))?,
+        Some(marker) => {
+            u32::try_from(marker).map_err(|_| s3_error!(InvalidArgument, "part-number-marker must not be negative"))?
+        }
     };
     let name = upload_name(&input.bucket, &input.key, input.upload_id)?;
     let count_max = usize::try_from(max_parts).unwrap_or(0);
@@ -229,12 +251,13 @@ pub(crate) async fn list_multipart_uploads(
     let input = request.input;
     let max_uploads = page_size(input.max_uploads, "max-uploads", 1000)?;
     let url = is_url_encoding(input.encoding_type.as_ref().map(EncodingType::as_str))?;
-    let upload_id_marker = match input.upload_id_marker.as_deref().filter(|marker| !marker.is_empty() && input.key_marker.is_some()) {
-        None => None,
-        Some(marker) => {
-            Some(parse_upload_id(marker).ok_or_else(|| s3_error!(InvalidArgument, "Invalid uploadId marker"))?)
-        }
-    };
+    let upload_id_marker =
+        match input.upload_id_marker.as_deref().filter(|marker| !marker.is_empty() && input.key_marker.is_some()) {
+            None => None,
+            Some(marker) => {
+                Some(parse_upload_id(marker).ok_or_else(|| s3_error!(InvalidArgument, "Invalid uploadId marker"))?)
+            }
+        };
     let name = bucket_name(&input.bucket)?;
     let query = ListUploads {
         bucket: name.clone(),
@@ -260,7 +283,8 @@ pub(crate) async fn list_multipart_uploads(
             upload_id: Some(upload.upload_id()),
         }
     });
-    let prefixes: Vec<_> = page.common_prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(listed(prefix, url)) }).collect();
+    let prefixes: Vec<_> =
+        page.common_prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(listed(prefix, url)) }).collect();
     let (next_key_marker, next_id) = match &page.next {
         Some((key, id)) => (Some(listed(key, url)), id.as_ref().map(hex_of)),
         None => (None, None),

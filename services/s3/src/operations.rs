@@ -42,7 +42,9 @@ impl Call {
         match &outcome {
             Ok(_) => self.inner.gate.done(&self.caller),
             // Not modified is an answer, not a failure.
-            Err(error) if error.status_code().is_some_and(|status| status.is_redirection()) => self.inner.gate.done(&self.caller),
+            Err(error) if error.status_code().is_some_and(|status| status.is_redirection()) => {
+                self.inner.gate.done(&self.caller)
+            }
             Err(error) => {
                 self.inner.gate.failed(&self.caller, error.code().as_str(), error.message().unwrap_or_default());
             }

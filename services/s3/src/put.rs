@@ -8,8 +8,8 @@ use s3s::{BodySizeLimitExceeded, S3ErrorCode, S3Request, S3Response, S3Result};
 use tarn_objects::{Body, BodyError, BodyErrorKind, ObjectMetadata, PutObject, Tags};
 
 use crate::convert::{
-    bucket_name, check_write_headers, etag, expected_digests, kind_name, object_key, parse_tagging_header, set_checksum, storage_class,
-    write_conditions,
+    bucket_name, check_write_headers, etag, expected_digests, kind_name, object_key, parse_tagging_header,
+    set_checksum, storage_class, write_conditions,
 };
 use crate::operations::Call;
 
@@ -56,12 +56,18 @@ fn body_error(error: &(dyn std::error::Error + 'static)) -> BodyError {
 /// `aws-chunked` was how the body travelled, not what it is.
 pub(crate) fn content_encoding(header: Option<String>) -> Option<String> {
     let header = header?;
-    let kept: Vec<&str> =
-        header.split(',').map(str::trim).filter(|part| !part.is_empty() && !part.eq_ignore_ascii_case("aws-chunked")).collect();
+    let kept: Vec<&str> = header
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty() && !part.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
     (!kept.is_empty()).then(|| kept.join(","))
 }
 
-pub(crate) async fn put_object(call: &Call, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+pub(crate) async fn put_object(
+    call: &Call,
+    request: S3Request<PutObjectInput>,
+) -> S3Result<S3Response<PutObjectOutput>> {
     check_write_headers(&request.headers)?;
     let expected = expected_digests(&request.headers, request.trailing_headers)?;
     let input = request.input;

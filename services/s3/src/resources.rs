@@ -52,7 +52,14 @@ const fn row(
 }
 
 const fn row_by_handler(name: &'static str, action: &'static str) -> Operation {
-    Operation { name, action, read_only: false, management: false, asks_in_handler: true, requirements: |_, _| Ok(Vec::new()) }
+    Operation {
+        name,
+        action,
+        read_only: false,
+        management: false,
+        asks_in_handler: true,
+        requirements: |_, _| Ok(Vec::new()),
+    }
 }
 
 macro_rules! on_bucket {
@@ -74,11 +81,19 @@ static OPERATIONS: &[Operation] = &[
     row("PutBucketTagging", "s3:PutBucketTagging", false, true, on_bucket!("s3:PutBucketTagging")),
     row("DeleteBucketTagging", "s3:PutBucketTagging", false, true, on_bucket!("s3:PutBucketTagging")),
     row("GetBucketVersioning", "s3:GetBucketVersioning", true, true, on_bucket!("s3:GetBucketVersioning")),
-    row("GetBucketEncryption", "s3:GetEncryptionConfiguration", true, true, on_bucket!("s3:GetEncryptionConfiguration")),
+    row(
+        "GetBucketEncryption",
+        "s3:GetEncryptionConfiguration",
+        true,
+        true,
+        on_bucket!("s3:GetEncryptionConfiguration"),
+    ),
     row("GetBucketAcl", "s3:GetBucketAcl", true, true, on_bucket!("s3:GetBucketAcl")),
     row("ListObjects", "s3:ListBucket", true, false, |_, request| Ok(vec![request.listing("s3:ListBucket")?])),
     row("ListObjectsV2", "s3:ListBucket", true, false, |_, request| Ok(vec![request.listing("s3:ListBucket")?])),
-    row("ListObjectVersions", "s3:ListBucketVersions", true, false, |_, request| Ok(vec![request.listing("s3:ListBucketVersions")?])),
+    row("ListObjectVersions", "s3:ListBucketVersions", true, false, |_, request| {
+        Ok(vec![request.listing("s3:ListBucketVersions")?])
+    }),
     row("ListMultipartUploads", "s3:ListBucketMultipartUploads", true, false, |_, request| {
         Ok(vec![request.listing("s3:ListBucketMultipartUploads")?])
     }),
@@ -99,7 +114,9 @@ static OPERATIONS: &[Operation] = &[
     }),
     row_by_handler("PutObjectTagging", "s3:PutObjectTagging"),
     row("DeleteObjectTagging", "s3:DeleteObjectTagging", false, false, |objects, request| {
-        Ok(vec![request.existing(objects, request.versioned("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"))?])
+        Ok(vec![
+            request.existing(objects, request.versioned("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"))?,
+        ])
     }),
     row("PutObject", "s3:PutObject", false, false, |_, request| request.put()),
     row("CreateMultipartUpload", "s3:PutObject", false, false, |_, request| request.put()),
@@ -238,13 +255,17 @@ impl Request<'_> {
             return Err(s3_error!(InvalidRequest, "The request names no copy source"));
         };
         let versioned = self.header("x-amz-copy-source").is_some_and(|source| source.contains("?versionId="));
-        let (read, read_tags) =
-            if versioned { ("s3:GetObjectVersion", "s3:GetObjectVersionTagging") } else { ("s3:GetObject", "s3:GetObjectTagging") };
+        let (read, read_tags) = if versioned {
+            ("s3:GetObjectVersion", "s3:GetObjectVersionTagging")
+        } else {
+            ("s3:GetObject", "s3:GetObjectTagging")
+        };
         let source = on_existing(objects, read, &bucket, &key)?;
         let tagged = source.context.iter().next().is_some();
         let mut requirements = vec![source];
         // Only a whole copy takes tags along; a part has none.
-        let takes_tags = self.parameter("uploadId").is_none() && self.header("x-amz-tagging-directive") != Some("REPLACE");
+        let takes_tags =
+            self.parameter("uploadId").is_none() && self.header("x-amz-tagging-directive") != Some("REPLACE");
         if tagged && takes_tags {
             requirements.push(on_existing(objects, read_tags, &bucket, &key)?);
             requirements.push(self.on_object("s3:PutObjectTagging")?);
@@ -259,7 +280,9 @@ impl Request<'_> {
         match CopySource::parse(header) {
             Ok(CopySource::Bucket { bucket, key, .. }) => Ok(Some((bucket.into(), key.into()))),
             Ok(_) => Err(S3Error::with_message(S3ErrorCode::NotImplemented, "Access points are not implemented.")),
-            Err(error) => Err(s3_error!(InvalidArgument, "Copy Source must mention the source bucket and key: {error}")),
+            Err(error) => {
+                Err(s3_error!(InvalidArgument, "Copy Source must mention the source bucket and key: {error}"))
+            }
         }
     }
 
@@ -285,7 +308,9 @@ impl Request<'_> {
     /// For the audit record.
     pub(crate) fn arns(&self) -> Vec<String> {
         match (self.bucket, self.key) {
-            (Some(bucket), Some(key)) => vec![Arn::s3_object(bucket, key).to_string(), Arn::s3_bucket(bucket).to_string()],
+            (Some(bucket), Some(key)) => {
+                vec![Arn::s3_object(bucket, key).to_string(), Arn::s3_bucket(bucket).to_string()]
+            }
             (Some(bucket), None) => vec![Arn::s3_bucket(bucket).to_string()],
             (None, _) => Vec::new(),
         }

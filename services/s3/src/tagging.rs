@@ -16,7 +16,8 @@ pub(crate) async fn get_object_tagging(
     let GetObjectTaggingInput { bucket, key, version_id, .. } = request.input;
     check_version(version_id.as_deref())?;
     let (bucket, key) = (bucket_name(&bucket)?, object_key(&key)?);
-    let tags = call.objects().object_tags(call.proof(), &bucket, &key).map_err(|error| call.hide_missing(&bucket, error))?;
+    let tags =
+        call.objects().object_tags(call.proof(), &bucket, &key).map_err(|error| call.hide_missing(&bucket, error))?;
     Ok(S3Response::new(GetObjectTaggingOutput { tag_set: tag_set(&tags), version_id: None }))
 }
 
@@ -30,7 +31,10 @@ pub(crate) async fn put_object_tagging(
     // The tags are condition keys of the decision, and stand in the body: the question could not be put before.
     let mut requirement = on_existing(call.objects(), action, &bucket, &key)?;
     set_request_tags(&mut requirement, pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    call.caller.authorizer().authorize(vec![requirement]).map_err(|denied| objects_error(ObjectsError::Denied(denied)))?;
+    call.caller
+        .authorizer()
+        .authorize(vec![requirement])
+        .map_err(|denied| objects_error(ObjectsError::Denied(denied)))?;
     check_version(version_id.as_deref())?;
     let (bucket, key) = (bucket_name(&bucket)?, object_key(&key)?);
     let tags = Tags::of_object(pairs).map_err(objects_error)?;

@@ -29,7 +29,8 @@ async fn copies_keep_or_replace_headers_and_tags() {
     let kept = lake.objects.copy_object(&lake.caller(), copy(&name, "a", "b")).await.unwrap();
     assert_eq!((kept.metadata(), kept.tags(), kept.checksum()), (source.metadata(), source.tags(), source.checksum()));
     assert_ne!(kept.id(), source.id());
-    let replaced = CopyObject { metadata: Some(ObjectMetadata::default()), tags: Some(Tags::default()), ..copy(&name, "a", "c") };
+    let replaced =
+        CopyObject { metadata: Some(ObjectMetadata::default()), tags: Some(Tags::default()), ..copy(&name, "a", "c") };
     let replaced = lake.objects.copy_object(&lake.caller(), replaced).await.unwrap();
     assert_eq!((replaced.metadata(), replaced.tags()), (&ObjectMetadata::default(), &Tags::default()));
     assert_eq!(lake.get(&name, "c").await.unwrap(), "bytes");
@@ -41,7 +42,10 @@ async fn copies_keep_or_replace_headers_and_tags() {
     assert_eq!(lake.get(&name, "a").await.unwrap(), "bytes");
 
     let unmatched = ReadConditions { if_match: Some(EtagCondition::parse("\"x\"")), ..ReadConditions::default() };
-    let refused = lake.objects.copy_object(&lake.caller(), CopyObject { source_conditions: unmatched, ..copy(&name, "a", "d") }).await;
+    let refused = lake
+        .objects
+        .copy_object(&lake.caller(), CopyObject { source_conditions: unmatched, ..copy(&name, "a", "d") })
+        .await;
     assert!(matches!(refused, Err(ObjectsError::PreconditionFailed { .. })));
     let gone = lake.objects.copy_object(&lake.caller(), copy(&name, "gone", "d")).await;
     assert!(matches!(gone, Err(ObjectsError::NoSuchKey { .. })));
@@ -72,10 +76,12 @@ async fn ranges_are_copied_into_parts() {
     };
     let beyond = lake.objects.upload_part_copy(&lake.caller(), part_of(ByteRange::FromTo { first: 5, last: 10 })).await;
     assert!(matches!(beyond, Err(ObjectsError::InvalidRange { .. })));
-    let part = lake.objects.upload_part_copy(&lake.caller(), part_of(ByteRange::FromTo { first: 5, last: 9 })).await.unwrap();
+    let part =
+        lake.objects.upload_part_copy(&lake.caller(), part_of(ByteRange::FromTo { first: 5, last: 9 })).await.unwrap();
     let parts = vec![CompletedPart { number: 1, etag: Etag::Md5(part.md5).to_string(), checksums: Vec::new() }];
     let conditions = WriteConditions { if_none_match: Some(EtagCondition::Any), if_match: None };
-    let complete = CompleteMultipartUpload { upload, parts, checksums: Vec::new(), kind: None, size_bytes: Some(5), conditions };
+    let complete =
+        CompleteMultipartUpload { upload, parts, checksums: Vec::new(), kind: None, size_bytes: Some(5), conditions };
     lake.objects.complete_multipart_upload(&lake.caller(), complete).await.unwrap();
     assert_eq!(lake.get(&name, "b").await.unwrap(), "56789");
 }

@@ -93,11 +93,15 @@ impl Lake {
     }
 
     pub async fn delete(&self, bucket: &BucketName, at: &str) {
-        self.objects.delete_object(&self.caller(), bucket, DeleteObject { key: key(at), if_match: None }).await.unwrap();
+        self.objects
+            .delete_object(&self.caller(), bucket, DeleteObject { key: key(at), if_match: None })
+            .await
+            .unwrap();
     }
 
     pub fn list(&self, bucket: &BucketName, prefix: &str, delimiter: Option<&str>) -> (Vec<String>, Vec<String>) {
-        let request = ListObjects { delimiter: delimiter.map(str::to_owned), ..ListObjects::new(bucket.clone(), prefix) };
+        let request =
+            ListObjects { delimiter: delimiter.map(str::to_owned), ..ListObjects::new(bucket.clone(), prefix) };
         let listing = self.objects.list_objects(&proof(), &request).unwrap();
         (listing.objects.into_iter().map(|object| object.key).collect(), listing.common_prefixes)
     }
@@ -130,7 +134,8 @@ async fn buckets_are_made_listed_and_removed() {
     let other = AccountId::new("111111111111").unwrap();
     let refused = lake.objects.create_bucket(&lake.caller_of(other.clone()), again).await;
     assert!(matches!(refused, Err(ObjectsError::BucketAlreadyExists { .. })), "{refused:?}");
-    let request = ListBuckets { owner: AccountId::first(), prefix: String::new(), region: None, after: None, count_max: 1 };
+    let request =
+        ListBuckets { owner: AccountId::first(), prefix: String::new(), region: None, after: None, count_max: 1 };
     let page = lake.objects.list_buckets(&proof(), &request).unwrap();
     assert_eq!((page.buckets[0].name.as_str(), page.next.as_deref()), ("lake-ml", Some("lake-ml")));
     let page = lake.objects.list_buckets(&proof(), &ListBuckets { after: page.next, ..request.clone() }).unwrap();
@@ -177,9 +182,12 @@ async fn a_refused_put_leaves_nothing() {
     let events = lake.events();
     let md5 = put(|request| request.expected.md5 = Some([0; 16])).await;
     assert!(matches!(md5, Err(ObjectsError::BadDigest { algorithm: "Content-MD5", .. })), "{md5:?}");
-    let crc = put(|request| request.expected.checksums.push(Checksum::full(ChecksumAlgorithm::Crc32, vec![0; 4]))).await;
+    let crc =
+        put(|request| request.expected.checksums.push(Checksum::full(ChecksumAlgorithm::Crc32, vec![0; 4]))).await;
     assert!(matches!(crc, Err(ObjectsError::BadDigest { algorithm: "CRC32", .. })), "{crc:?}");
-    let trailer = put(|request| request.expected.trailer = Some((ChecksumAlgorithm::Sha1, Box::new(|| Some("AAAA".to_owned()))))).await;
+    let trailer =
+        put(|request| request.expected.trailer = Some((ChecksumAlgorithm::Sha1, Box::new(|| Some("AAAA".to_owned())))))
+            .await;
     assert!(matches!(trailer, Err(ObjectsError::InvalidRequest { .. })), "{trailer:?}");
     let missing = put(|request| request.expected.trailer = Some((ChecksumAlgorithm::Sha1, Box::new(|| None)))).await;
     assert!(matches!(missing, Err(ObjectsError::InvalidRequest { .. })), "{missing:?}");
@@ -243,9 +251,21 @@ async fn a_sweep_removes_orphans_only_and_blobs_can_be_moved() {
     moved.write(sealed.concat().into()).await.unwrap();
     let new = moved.finish().await.unwrap();
     assert!(lake.objects.relocate_blob(&old, new.clone()).await.unwrap());
-    assert!(!lake.objects.relocate_blob(&old, new).await.unwrap());
+    let again = lake.objects.relocate_blob(&old, new).await;
+    assert!(again.is_err(), "a held version's old place is left alone: {again:?}");
     lake.blobs.delete(&old).await.unwrap();
     assert_eq!(lake.get(&name, "a").await.unwrap(), "kept");
+    // Who found the version before it was moved still reads it.
+    assert_eq!(lake.objects.read_whole(&proof(), &version, 100).await.unwrap(), "kept");
+    drop(version);
+    // What is only held, and named no more, is not moved away from under its readers.
+    let version = lake.objects.head_object(&proof(), &name, &key("a")).unwrap();
+    let held = version.parts()[0].blob.clone();
+    lake.delete(&name, "a").await;
+    assert!(lake.objects.relocate_blob(&held, held.clone()).await.is_err());
+    drop(version);
+    assert!(!lake.objects.relocate_blob(&held, held.clone()).await.unwrap());
+    lake.objects.compact().await.unwrap();
 }
 
 #[tokio::test]
@@ -289,7 +309,9 @@ async fn policies_are_checked_when_put_and_answered_compiled() {
     let lake = Lake::new();
     let name = lake.bucket("lake-raw").await;
     let policy = |resource: &str| {
-        format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"{resource}"}}]}}"#)
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"{resource}"}}]}}"#
+        )
     };
     assert!(matches!(lake.objects.bucket_policy(&proof(), &name), Err(ObjectsError::NoSuchBucketPolicy { .. })));
     for bad in ["", "{}", "[]", &policy("arn:aws:s3:::other/*")] {

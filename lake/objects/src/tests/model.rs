@@ -38,7 +38,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// What a page must hold, said without seeking.
-fn expected_page(model: &BTreeMap<String, Vec<u8>>, prefix: &str, delimiter: Option<&str>, after: Option<&str>, max: usize) -> Vec<String> {
+fn expected_page(
+    model: &BTreeMap<String, Vec<u8>>,
+    prefix: &str,
+    delimiter: Option<&str>,
+    after: Option<&str>,
+    max: usize,
+) -> Vec<String> {
     let mut page: Vec<String> = Vec::new();
     for key in model.keys().filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after)) {
         let rolled = delimiter.and_then(|delimiter| {
@@ -112,7 +118,12 @@ async fn run(steps: Vec<Step>) {
                 let mut last: BTreeMap<u32, (Vec<u8>, [u8; 16])> = BTreeMap::new();
                 for (number, bytes) in parts {
                     let expected = ExpectedDigests::default();
-                    let request = UploadPart { upload: upload.clone(), number, content_length: Some(bytes.len() as u64), expected };
+                    let request = UploadPart {
+                        upload: upload.clone(),
+                        number,
+                        content_length: Some(bytes.len() as u64),
+                        expected,
+                    };
                     let part = lake.objects.upload_part(&lake.caller(), request, body_of(bytes.clone())).await.unwrap();
                     last.insert(number, (bytes, part.md5));
                 }
@@ -124,7 +135,14 @@ async fn run(steps: Vec<Step>) {
                     });
                     let conditions = WriteConditions::default();
                     let parts = listed.collect();
-                    let request = CompleteMultipartUpload { upload, parts, checksums: Vec::new(), kind: None, size_bytes: None, conditions };
+                    let request = CompleteMultipartUpload {
+                        upload,
+                        parts,
+                        checksums: Vec::new(),
+                        kind: None,
+                        size_bytes: None,
+                        conditions,
+                    };
                     lake.objects.complete_multipart_upload(&lake.caller(), request).await.unwrap();
                     parts_of.insert(KEYS[at].to_owned(), last.len());
                     model.insert(KEYS[at].to_owned(), last.into_values().flat_map(|(bytes, _)| bytes).collect());
@@ -142,7 +160,8 @@ async fn run(steps: Vec<Step>) {
                     ..ListObjects::new(name.clone(), PREFIXES[prefix])
                 };
                 let page = lake.objects.list_objects(&proof(), &request).unwrap();
-                let mut found: Vec<String> = page.objects.into_iter().map(|object| object.key).chain(page.common_prefixes).collect();
+                let mut found: Vec<String> =
+                    page.objects.into_iter().map(|object| object.key).chain(page.common_prefixes).collect();
                 found.sort();
                 assert_eq!(found, expected_page(&model, PREFIXES[prefix], delimiter, after, max_keys));
             }

@@ -6,7 +6,12 @@ fn small_parts() -> Lake {
     Lake::with(ObjectsOptions { part_size_bytes_min: 5, ..ObjectsOptions::default() })
 }
 
-async fn begin(lake: &Lake, bucket: &BucketName, at: &str, checksum: Option<(ChecksumAlgorithm, Option<ChecksumKind>)>) -> UploadName {
+async fn begin(
+    lake: &Lake,
+    bucket: &BucketName,
+    at: &str,
+    checksum: Option<(ChecksumAlgorithm, Option<ChecksumKind>)>,
+) -> UploadName {
     let request = CreateMultipartUpload {
         bucket: bucket.clone(),
         key: key(at),
@@ -20,14 +25,22 @@ async fn begin(lake: &Lake, bucket: &BucketName, at: &str, checksum: Option<(Che
 }
 
 async fn part(lake: &Lake, upload: &UploadName, number: u32, bytes: &str) -> CompletedPart {
-    let request = UploadPart { upload: upload.clone(), number, content_length: None, expected: ExpectedDigests::default() };
+    let request =
+        UploadPart { upload: upload.clone(), number, content_length: None, expected: ExpectedDigests::default() };
     let part = lake.objects.upload_part(&lake.caller(), request, body_of(bytes.to_owned())).await.unwrap();
     CompletedPart { number, etag: Etag::Md5(part.md5).quoted(), checksums: Vec::new() }
 }
 
 fn completion(upload: &UploadName, parts: Vec<CompletedPart>) -> CompleteMultipartUpload {
     let conditions = WriteConditions::default();
-    CompleteMultipartUpload { upload: upload.clone(), parts, checksums: Vec::new(), kind: None, size_bytes: None, conditions }
+    CompleteMultipartUpload {
+        upload: upload.clone(),
+        parts,
+        checksums: Vec::new(),
+        kind: None,
+        size_bytes: None,
+        conditions,
+    }
 }
 
 #[tokio::test]
@@ -57,7 +70,10 @@ async fn parts_become_an_object() {
     let version = complete(vec![first_again.clone(), second.clone()]).await.unwrap();
     assert!(version.etag().to_string().ends_with("-2"));
     assert_eq!(lake.get(&name, "k").await.unwrap(), "helloworld");
-    assert_eq!((version.part_range(2).unwrap(), version.metadata().content_type.as_deref()), (5..10, Some("text/plain")));
+    assert_eq!(
+        (version.part_range(2).unwrap(), version.metadata().content_type.as_deref()),
+        (5..10, Some("text/plain"))
+    );
     assert!(matches!(version.part_range(3), Err(ObjectsError::InvalidPartNumber { .. })));
     let whole = Lake::new();
     let other = whole.bucket("lake-raw").await;
@@ -101,7 +117,10 @@ async fn checksums_of_parts_are_kept_and_compared() {
         assert!(lake.objects.complete_multipart_upload(&lake.caller(), small).await.is_err());
         let version = lake.objects.complete_multipart_upload(&lake.caller(), completion(&upload, parts)).await.unwrap();
         let checksum = version.checksum().unwrap();
-        assert_eq!((checksum.algorithm, checksum.kind, checksum.parts.is_some()), (algorithm, kind, kind == ChecksumKind::Composite));
+        assert_eq!(
+            (checksum.algorithm, checksum.kind, checksum.parts.is_some()),
+            (algorithm, kind, kind == ChecksumKind::Composite)
+        );
     }
     let caller = lake.caller();
     let refused = lake.objects.create_multipart_upload(
@@ -151,7 +170,10 @@ async fn uploads_are_listed_and_aborted() {
     let again = lake.objects.abort_multipart_upload(&lake.caller(), &name, &key("a/1"), &first.upload_id).await;
     assert!(matches!(again, Err(ObjectsError::NoSuchUpload { .. })));
     let late = UploadPart { upload: first, number: 1, content_length: None, expected: ExpectedDigests::default() };
-    assert!(matches!(lake.objects.upload_part(&lake.caller(), late, body_of("x")).await, Err(ObjectsError::NoSuchUpload { .. })));
+    assert!(matches!(
+        lake.objects.upload_part(&lake.caller(), late, body_of("x")).await,
+        Err(ObjectsError::NoSuchUpload { .. })
+    ));
     lake.collect().await;
     assert_eq!(lake.blobs.count(), 0);
     part(&lake, &second, 1, "bytes").await;

@@ -13,9 +13,16 @@ async fn listings_roll_up_and_go_on() {
     lake.put(&bucket("lake-raw2"), "other", "x").await;
     let check = |prefix: &str, delimiter: Option<&str>, keys: &[&str], prefixes: &[&str]| {
         let (found_keys, found_prefixes) = lake.list(&name, prefix, delimiter);
-        assert_eq!((found_keys, found_prefixes), (keys.iter().map(ToString::to_string).collect(), prefixes.iter().map(ToString::to_string).collect()));
+        assert_eq!(
+            (found_keys, found_prefixes),
+            (keys.iter().map(ToString::to_string).collect(), prefixes.iter().map(ToString::to_string).collect())
+        );
         // Page by page it is the same.
-        let mut request = ListObjects { delimiter: delimiter.map(str::to_owned), max_keys: 1, ..ListObjects::new(name.clone(), prefix) };
+        let mut request = ListObjects {
+            delimiter: delimiter.map(str::to_owned),
+            max_keys: 1,
+            ..ListObjects::new(name.clone(), prefix)
+        };
         let (mut paged_keys, mut paged_prefixes) = (Vec::new(), Vec::new());
         loop {
             let page = lake.objects.list_objects(&proof(), &request).unwrap();
@@ -41,7 +48,10 @@ async fn listings_roll_up_and_go_on() {
     assert_eq!(lake.objects.list_objects(&proof(), &none).unwrap(), Listing::default());
     let gone = lake.objects.list_objects(&proof(), &ListObjects::new(bucket("nowhere"), ""));
     assert!(matches!(gone, Err(ObjectsError::NoSuchBucket { .. })));
-    assert!(lake.objects.has_prefix(&proof(), &name, "c/").unwrap() && !lake.objects.has_prefix(&proof(), &name, "d").unwrap());
+    assert!(
+        lake.objects.has_prefix(&proof(), &name, "c/").unwrap()
+            && !lake.objects.has_prefix(&proof(), &name, "d").unwrap()
+    );
 }
 
 #[tokio::test]
@@ -71,10 +81,14 @@ async fn ranges_give_exactly_their_bytes() {
     let name = lake.bucket("lake-raw").await;
     let bytes: Bytes = (0..300_000_u32).flat_map(u32::to_be_bytes).collect();
     let version = lake.put(&name, "a", bytes.clone()).await;
-    for (start, end) in [(0, 0), (0, 1), (65_535, 65_537), (65_536, 131_072), (100, 1_000_000), (1_199_999, 1_200_000), (0, 1_200_000)] {
-        let chunks: Vec<Bytes> = futures::TryStreamExt::try_collect(lake.objects.read(&proof(), &version, start..end)).await.unwrap();
+    for (start, end) in
+        [(0, 0), (0, 1), (65_535, 65_537), (65_536, 131_072), (100, 1_000_000), (1_199_999, 1_200_000), (0, 1_200_000)]
+    {
+        let chunks: Vec<Bytes> =
+            futures::TryStreamExt::try_collect(lake.objects.read(&proof(), &version, start..end)).await.unwrap();
         assert_eq!(Bytes::from(chunks.concat()), bytes.slice(start as usize..end as usize), "{start}..{end}");
     }
-    let beyond: Result<Vec<Bytes>, _> = futures::TryStreamExt::try_collect(lake.objects.read(&proof(), &version, 0..1_200_001)).await;
+    let beyond: Result<Vec<Bytes>, _> =
+        futures::TryStreamExt::try_collect(lake.objects.read(&proof(), &version, 0..1_200_001)).await;
     assert!(matches!(beyond, Err(ObjectsError::InvalidRange { .. })));
 }

@@ -55,7 +55,11 @@ fn example(operation: &str) -> Ask {
 fn refused(answer: &Answer, code: &str) -> bool {
     match answer.status.as_u16() {
         403 => answer.body.is_empty() || answer.element("Code") == Some(code),
-        200 => answer.text().contains("DeleteResult") && answer.element("Code") == Some(code) && !answer.text().contains("<Deleted>"),
+        200 => {
+            answer.text().contains("DeleteResult")
+                && answer.element("Code") == Some(code)
+                && !answer.text().contains("<Deleted>")
+        }
         _ => false,
     }
 }
@@ -77,7 +81,10 @@ async fn every_operation_refuses_whom_it_must() {
         check(&server.signed("AKIANOBODY00000000000", example.clone()).await, "InvalidAccessKeyId", "an unknown key");
         server.users.set("ada", r#"{"Effect":"Allow","Action":"s3:Nothing","Resource":"*"}"#);
         check(&server.user(example.clone()).await, "AccessDenied", "a user without permission");
-        let deny = format!(r#"{{"Effect":"Allow","Action":"s3:*","Resource":"*"}},{{"Effect":"Deny","Action":"{}","Resource":"*"}}"#, operation.action);
+        let deny = format!(
+            r#"{{"Effect":"Allow","Action":"s3:*","Resource":"*"}},{{"Effect":"Deny","Action":"{}","Resource":"*"}}"#,
+            operation.action
+        );
         server.users.set("ada", &deny);
         check(&server.user(example.clone()).await, "AccessDenied", "a denied user");
         assert_eq!(server.objects.bucket_owner(&tarn_objects::BucketName::new("lake-new").unwrap()).unwrap(), None);
@@ -91,7 +98,8 @@ async fn every_operation_refuses_whom_it_must() {
     }
     let recorded = server.gate.failures.lock().unwrap();
     assert!(operations().iter().all(|operation| {
-        operation.name == "DeleteObjects" || recorded.iter().any(|(name, code)| name == operation.name && code == "AccessDenied")
+        operation.name == "DeleteObjects"
+            || recorded.iter().any(|(name, code)| name == operation.name && code == "AccessDenied")
     }));
 }
 
@@ -160,7 +168,10 @@ async fn a_bucket_policy_opens_and_closes() {
     assert_eq!(server.root(ask(Method::GET, "/lake-raw?policy")).await.text(), policy);
     assert_eq!(server.anonymous(ask(Method::GET, "/lake-raw/open/k")).await.text(), "bytes");
     assert_eq!(server.anonymous(ask(Method::GET, "/lake-raw/shut/k")).await.outcome(), "403 AccessDenied");
-    assert_eq!(server.anonymous(ask(Method::GET, "/lake-raw/open/k?response-content-type=x")).await.outcome(), "400 InvalidRequest");
+    assert_eq!(
+        server.anonymous(ask(Method::GET, "/lake-raw/open/k?response-content-type=x")).await.outcome(),
+        "400 InvalidRequest"
+    );
     assert_eq!(server.root(ask(Method::PUT, "/lake-raw?policy").body("{}")).await.outcome(), "400 MalformedPolicy");
     assert_eq!(server.root(ask(Method::DELETE, "/lake-raw?policy")).await.outcome(), "204");
     assert_eq!(server.anonymous(ask(Method::GET, "/lake-raw/open/k")).await.outcome(), "403 AccessDenied");
@@ -186,7 +197,9 @@ async fn copies_ask_for_source_and_target() {
 #[tokio::test]
 async fn unserved_operations_say_so() {
     let server = Server::with_bucket().await;
-    for target in ["/lake-raw?lifecycle", "/lake-raw?cors", "/lake-raw?website", "/lake-raw?replication", "/lake-raw/k?acl"] {
+    for target in
+        ["/lake-raw?lifecycle", "/lake-raw?cors", "/lake-raw?website", "/lake-raw?replication", "/lake-raw/k?acl"]
+    {
         assert_eq!(server.root(ask(Method::GET, target)).await.outcome(), "501 NotImplemented", "{target}");
     }
     let header = |name, value: &str| ask(Method::PUT, "/lake-raw/k").body("x").header(name, value);

@@ -12,7 +12,10 @@ async fn objects_come_back_as_they_went() {
         .header("cache-control", "no-cache")
         .header("x-amz-meta-origin", "EWR");
     let answer = server.root(put).await;
-    assert_eq!((answer.outcome().as_str(), answer.header("etag")), ("200", Some("\"781e5e245d69b566979b86e28d23f2c7\"")));
+    assert_eq!(
+        (answer.outcome().as_str(), answer.header("etag")),
+        ("200", Some("\"781e5e245d69b566979b86e28d23f2c7\""))
+    );
     assert_eq!(answer.header("x-amz-server-side-encryption"), Some("AES256"));
     assert!(answer.header("x-amz-checksum-crc64nvme").is_some() && answer.header("x-amz-request-id").is_some());
 
@@ -30,7 +33,10 @@ async fn objects_come_back_as_they_went() {
     }
     let get = |name, value: &str| ask(Method::GET, "/lake-raw/dir/a%20b.csv").header(name, value);
     let answer = server.root(get("range", "bytes=2-4")).await;
-    assert_eq!((answer.outcome().as_str(), answer.text(), answer.header("content-range")), ("206", "234", Some("bytes 2-4/10")));
+    assert_eq!(
+        (answer.outcome().as_str(), answer.text(), answer.header("content-range")),
+        ("206", "234", Some("bytes 2-4/10"))
+    );
     assert_eq!(server.root(get("range", "bytes=-3")).await.text(), "789");
     assert_eq!(server.root(get("range", "bytes=10-")).await.outcome(), "416 InvalidRange");
     assert_eq!(server.root(get("if-none-match", "\"781e5e245d69b566979b86e28d23f2c7\"")).await.outcome(), "304");
@@ -42,11 +48,20 @@ async fn objects_come_back_as_they_went() {
     assert_eq!((answer.outcome().as_str(), answer.header("content-length"), answer.body.len()), ("200", Some("10"), 0));
     assert_eq!(server.root(ask(Method::HEAD, "/lake-raw/gone")).await.outcome(), "404");
     assert_eq!(server.root(ask(Method::GET, "/lake-raw/k?versionId=null")).await.outcome(), "404 NoSuchKey");
-    assert_eq!(server.root(ask(Method::GET, "/lake-raw/dir/a%20b.csv?versionId=abc")).await.outcome(), "404 NoSuchVersion");
+    assert_eq!(
+        server.root(ask(Method::GET, "/lake-raw/dir/a%20b.csv?versionId=abc")).await.outcome(),
+        "404 NoSuchVersion"
+    );
 
-    let attributes = ask(Method::GET, "/lake-raw/dir/a%20b.csv?attributes").header("x-amz-object-attributes", "ETag,ObjectSize,Checksum");
+    let attributes = ask(Method::GET, "/lake-raw/dir/a%20b.csv?attributes")
+        .header("x-amz-object-attributes", "ETag,ObjectSize,Checksum");
     let answer = server.root(attributes).await;
-    assert_eq!((answer.element("ObjectSize"), answer.element("ETag")), (Some("10"), Some("781e5e245d69b566979b86e28d23f2c7")), "{}", answer.text());
+    assert_eq!(
+        (answer.element("ObjectSize"), answer.element("ETag")),
+        (Some("10"), Some("781e5e245d69b566979b86e28d23f2c7")),
+        "{}",
+        answer.text()
+    );
     assert!(answer.element("ChecksumCRC64NVME").is_some());
 
     assert_eq!(server.root(ask(Method::DELETE, "/lake-raw/dir/a%20b.csv")).await.outcome(), "204");
@@ -72,7 +87,10 @@ async fn conditional_writes_hold() {
     assert_eq!(server.root(put("if-none-match", "*")).await.outcome(), "200");
     assert_eq!(server.root(put("if-none-match", "*")).await.outcome(), "412 PreconditionFailed");
     assert_eq!(server.root(put("if-match", "\"9dd4e461268c8034f5c8564e155c67a6\"")).await.outcome(), "200");
-    assert_eq!(server.root(put("if-match", "\"00000000000000000000000000000000\"")).await.outcome(), "412 PreconditionFailed");
+    assert_eq!(
+        server.root(put("if-match", "\"00000000000000000000000000000000\"")).await.outcome(),
+        "412 PreconditionFailed"
+    );
     assert_eq!(server.root(put("if-none-match", "\"x\"")).await.outcome(), "501 NotImplemented");
 }
 
@@ -81,7 +99,8 @@ async fn buckets_are_listed_and_described() {
     let server = Server::with_bucket().await;
     assert_eq!(server.root(ask(Method::PUT, "/lake-raw")).await.outcome(), "409 BucketAlreadyOwnedByYou");
     assert_eq!(server.root(ask(Method::PUT, "/Bad_Name")).await.outcome(), "400 InvalidBucketName");
-    let elsewhere = "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+    let elsewhere =
+        "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
     let answer = server.root(ask(Method::PUT, "/lake-eu").body(elsewhere)).await;
     assert_eq!(answer.outcome(), "400 IllegalLocationConstraintException");
     let answer = server.root(ask(Method::GET, "/")).await;
@@ -91,7 +110,10 @@ async fn buckets_are_listed_and_described() {
     assert_eq!(server.root(ask(Method::HEAD, "/lake-raw")).await.header("x-amz-bucket-region"), Some("us-east-1"));
     assert_eq!(server.root(ask(Method::HEAD, "/lake-gone")).await.outcome(), "404");
     let answer = server.root(ask(Method::GET, "/lake-gone?list-type=2")).await;
-    assert_eq!((answer.outcome().as_str(), answer.element("RequestId")), ("404 NoSuchBucket", Some("0f5d1f9e-request")));
+    assert_eq!(
+        (answer.outcome().as_str(), answer.element("RequestId")),
+        ("404 NoSuchBucket", Some("0f5d1f9e-request"))
+    );
     assert!(answer.element("HostId").is_some() && answer.element("Resource") == Some("/lake-gone"));
     assert!(server.root(ask(Method::GET, "/lake-raw?encryption")).await.text().contains("AES256"));
     server.root(ask(Method::PUT, "/lake-raw/k").body("x")).await;
@@ -109,10 +131,18 @@ async fn listings_page_in_both_versions() {
         server.root(ask(Method::PUT, format!("/lake-raw/{key}")).body("x")).await;
     }
     let keys = |answer: &Answer| -> Vec<String> {
-        answer.text().split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap_or_default().to_owned()).collect()
+        answer
+            .text()
+            .split("<Key>")
+            .skip(1)
+            .map(|rest| rest.split("</Key>").next().unwrap_or_default().to_owned())
+            .collect()
     };
     let answer = server.root(ask(Method::GET, "/lake-raw?list-type=2&delimiter=%2F&encoding-type=url")).await;
-    assert_eq!((keys(&answer), answer.element("KeyCount")), (vec!["a".to_owned(), "c%20d".to_owned(), "e".to_owned()], Some("4")));
+    assert_eq!(
+        (keys(&answer), answer.element("KeyCount")),
+        (vec!["a".to_owned(), "c%20d".to_owned(), "e".to_owned()], Some("4"))
+    );
     assert!(answer.text().contains("<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes>"));
     let mut found = Vec::new();
     let mut target = "/lake-raw?list-type=2&max-keys=2".to_owned();
@@ -128,10 +158,19 @@ async fn listings_page_in_both_versions() {
     let answer = server.root(ask(Method::GET, "/lake-raw?delimiter=%2F&marker=b%2F")).await;
     assert_eq!(keys(&answer), ["c d", "e"]);
     let answer = server.root(ask(Method::GET, "/lake-raw?list-type=2&start-after=b%2F2&fetch-owner=true")).await;
-    assert_eq!((keys(&answer), answer.element("ID")), (vec!["c d".to_owned(), "e".to_owned()], Some("canonical-000000000000")));
+    assert_eq!(
+        (keys(&answer), answer.element("ID")),
+        (vec!["c d".to_owned(), "e".to_owned()], Some("canonical-000000000000"))
+    );
     assert_eq!(keys(&server.root(ask(Method::GET, "/lake-raw?list-type=2&max-keys=0")).await).len(), 0);
-    assert_eq!(server.root(ask(Method::GET, "/lake-raw?list-type=2&max-keys=-1")).await.outcome(), "400 InvalidArgument");
-    assert_eq!(server.root(ask(Method::GET, "/lake-raw?list-type=2&continuation-token=%21")).await.outcome(), "400 InvalidArgument");
+    assert_eq!(
+        server.root(ask(Method::GET, "/lake-raw?list-type=2&max-keys=-1")).await.outcome(),
+        "400 InvalidArgument"
+    );
+    assert_eq!(
+        server.root(ask(Method::GET, "/lake-raw?list-type=2&continuation-token=%21")).await.outcome(),
+        "400 InvalidArgument"
+    );
     let answer = server.root(ask(Method::GET, "/lake-raw?versions&prefix=e")).await;
     assert_eq!((keys(&answer), answer.element("VersionId")), (vec!["e".to_owned()], Some("null")));
 }
@@ -143,7 +182,8 @@ async fn many_are_deleted_and_each_is_told() {
         server.root(ask(Method::PUT, format!("/lake-raw/{key}")).body("x")).await;
     }
     server.users.set("ada", r#"{"Effect":"Allow","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::lake-raw/a"}"#);
-    let body = "<Delete><Object><Key>a</Key></Object><Object><Key>b</Key></Object><Object><Key>../a</Key></Object></Delete>";
+    let body =
+        "<Delete><Object><Key>a</Key></Object><Object><Key>b</Key></Object><Object><Key>../a</Key></Object></Delete>";
     let answer = server.user(ask(Method::POST, "/lake-raw?delete").body(body)).await;
     assert_eq!(answer.outcome(), "200");
     assert!(answer.text().contains("<Deleted><Key>a</Key></Deleted>"), "{}", answer.text());
@@ -158,34 +198,55 @@ async fn many_are_deleted_and_each_is_told() {
 #[tokio::test]
 async fn uploads_in_parts_become_objects() {
     let server = Server::with_bucket().await;
-    let begin = ask(Method::POST, "/lake-raw/k?uploads").header("x-amz-checksum-algorithm", "CRC32C").header("content-type", "text/plain");
+    let begin = ask(Method::POST, "/lake-raw/k?uploads")
+        .header("x-amz-checksum-algorithm", "CRC32C")
+        .header("content-type", "text/plain");
     let answer = server.root(begin).await;
     let id = answer.element("UploadId").unwrap().to_owned();
     let mut parts = String::new();
     for (number, bytes) in [(1, "hello "), (2, "world!")] {
-        let answer = server.root(ask(Method::PUT, format!("/lake-raw/k?partNumber={number}&uploadId={id}")).body(bytes)).await;
+        let answer =
+            server.root(ask(Method::PUT, format!("/lake-raw/k?partNumber={number}&uploadId={id}")).body(bytes)).await;
         assert_eq!(answer.outcome(), "200");
         let (etag, checksum) = (answer.header("etag").unwrap(), answer.header("x-amz-checksum-crc32c").unwrap());
-        parts += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag><ChecksumCRC32C>{checksum}</ChecksumCRC32C></Part>");
+        parts += &format!(
+            "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag><ChecksumCRC32C>{checksum}</ChecksumCRC32C></Part>"
+        );
     }
-    let answer = server.root(ask(Method::PUT, format!("/lake-raw/k?partNumber=3&uploadId={id}")).header("x-amz-copy-source", "/lake-raw/gone")).await;
+    let answer = server
+        .root(
+            ask(Method::PUT, format!("/lake-raw/k?partNumber=3&uploadId={id}"))
+                .header("x-amz-copy-source", "/lake-raw/gone"),
+        )
+        .await;
     assert_eq!(answer.outcome(), "404 NoSuchKey");
     let answer = server.root(ask(Method::GET, format!("/lake-raw/k?uploadId={id}"))).await;
     assert_eq!((answer.text().matches("<Part>").count(), answer.element("ChecksumAlgorithm")), (2, Some("CRC32C")));
     let answer = server.root(ask(Method::GET, "/lake-raw?uploads")).await;
     assert_eq!(answer.element("UploadId"), Some(id.as_str()));
-    let complete = ask(Method::POST, format!("/lake-raw/k?uploadId={id}")).body(format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>"));
+    let complete = ask(Method::POST, format!("/lake-raw/k?uploadId={id}"))
+        .body(format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>"));
     let answer = server.root(complete.clone()).await;
     assert_eq!(answer.outcome(), "200", "{}", answer.text());
-    assert!(answer.element("ETag").unwrap().contains("-2") && answer.element("ChecksumCRC32C").unwrap().ends_with("-2"));
+    assert!(
+        answer.element("ETag").unwrap().contains("-2") && answer.element("ChecksumCRC32C").unwrap().ends_with("-2")
+    );
     assert_eq!(server.root(complete).await.outcome(), "200");
     assert_eq!(server.root(ask(Method::GET, "/lake-raw/k")).await.text(), "hello world!");
     let answer = server.root(ask(Method::GET, "/lake-raw/k?partNumber=2")).await;
-    assert_eq!((answer.outcome().as_str(), answer.text(), answer.header("x-amz-mp-parts-count")), ("206", "world!", Some("2")));
+    assert_eq!(
+        (answer.outcome().as_str(), answer.text(), answer.header("x-amz-mp-parts-count")),
+        ("206", "world!", Some("2"))
+    );
     assert_eq!(server.root(ask(Method::GET, "/lake-raw/k?partNumber=3")).await.outcome(), "416 InvalidPartNumber");
     let attributes = ask(Method::GET, "/lake-raw/k?attributes").header("x-amz-object-attributes", "ObjectParts");
     let answer = server.root(attributes).await;
-    assert_eq!((answer.element("PartsCount"), answer.text().matches("<Part>").count()), (Some("2"), 2), "{}", answer.text());
+    assert_eq!(
+        (answer.element("PartsCount"), answer.text().matches("<Part>").count()),
+        (Some("2"), 2),
+        "{}",
+        answer.text()
+    );
     let gone = format!("/lake-raw/k?uploadId={}", "0".repeat(32));
     assert_eq!(server.root(ask(Method::DELETE, gone)).await.outcome(), "404 NoSuchUpload");
 }
@@ -193,21 +254,34 @@ async fn uploads_in_parts_become_objects() {
 #[tokio::test]
 async fn copies_follow_their_directives() {
     let server = Server::with_bucket().await;
-    let put = ask(Method::PUT, "/lake-raw/a").body("bytes").header("content-type", "text/csv").header("x-amz-tagging", "k=v");
+    let put =
+        ask(Method::PUT, "/lake-raw/a").body("bytes").header("content-type", "text/csv").header("x-amz-tagging", "k=v");
     server.root(put).await;
     let copy = |to: &str| ask(Method::PUT, format!("/lake-raw/{to}")).header("x-amz-copy-source", "/lake-raw/a");
     let answer = server.root(copy("b")).await;
     assert_eq!(answer.outcome(), "200", "{}", answer.text());
     assert!(answer.text().contains("CopyObjectResult") && answer.element("ETag").is_some());
     let answer = server.root(ask(Method::GET, "/lake-raw/b")).await;
-    assert_eq!((answer.text(), answer.header("content-type"), answer.header("x-amz-tagging-count")), ("bytes", Some("text/csv"), Some("1")));
-    let replace = copy("c").header("x-amz-metadata-directive", "REPLACE").header("content-type", "text/plain").header("x-amz-tagging-directive", "REPLACE");
+    assert_eq!(
+        (answer.text(), answer.header("content-type"), answer.header("x-amz-tagging-count")),
+        ("bytes", Some("text/csv"), Some("1"))
+    );
+    let replace = copy("c")
+        .header("x-amz-metadata-directive", "REPLACE")
+        .header("content-type", "text/plain")
+        .header("x-amz-tagging-directive", "REPLACE");
     assert_eq!(server.root(replace).await.outcome(), "200");
     let answer = server.root(ask(Method::HEAD, "/lake-raw/c")).await;
     assert_eq!((answer.header("content-type"), answer.header("x-amz-tagging-count")), (Some("text/plain"), None));
     assert_eq!(server.root(copy("a")).await.outcome(), "400 InvalidRequest");
-    assert_eq!(server.root(copy("d").header("x-amz-metadata-directive", "MERGE")).await.outcome(), "400 InvalidArgument");
-    assert_eq!(server.root(copy("d").header("x-amz-copy-source-if-match", "\"x\"")).await.outcome(), "412 PreconditionFailed");
+    assert_eq!(
+        server.root(copy("d").header("x-amz-metadata-directive", "MERGE")).await.outcome(),
+        "400 InvalidArgument"
+    );
+    assert_eq!(
+        server.root(copy("d").header("x-amz-copy-source-if-match", "\"x\"")).await.outcome(),
+        "412 PreconditionFailed"
+    );
     let answer = server.root(ask(Method::GET, "/lake-raw/b?tagging")).await;
     assert!(answer.text().contains("<Tag><Key>k</Key><Value>v</Value></Tag>"));
 }
@@ -226,5 +300,8 @@ async fn strange_keys_are_just_keys() {
     }
     let long = format!("/lake-raw/{}", "k".repeat(1025));
     assert_eq!(server.root(ask(Method::PUT, long).body("x")).await.outcome(), "400 KeyTooLongError");
-    assert_eq!(server.root(ask(Method::GET, "/lake-raw?list-type=2&encoding-type=url")).await.text().matches("<Key>").count(), keys.len());
+    assert_eq!(
+        server.root(ask(Method::GET, "/lake-raw?list-type=2&encoding-type=url")).await.text().matches("<Key>").count(),
+        keys.len()
+    );
 }

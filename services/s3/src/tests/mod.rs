@@ -17,7 +17,8 @@ use tarn_keys::Keys;
 use tarn_metadata::MemoryStore;
 use tarn_objects::{Objects, ObjectsOptions};
 use tarn_policy::{
-    Authorizer, BoundAuthorizer, Context, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Policy, PolicyKind, Principal, PrincipalKind,
+    Authorizer, BoundAuthorizer, Context, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Policy, PolicyKind,
+    Principal, PrincipalKind,
 };
 use tarn_runtime::{EntropyExt, Runtime, Timestamp};
 use tarn_sigv4::{Payload, Signer};
@@ -189,7 +190,8 @@ impl Ask {
     }
 
     pub fn request(&self) -> Request<Bytes> {
-        let mut request = Request::builder().method(self.method.clone()).uri(format!("http://localhost:9000{}", self.target));
+        let mut request =
+            Request::builder().method(self.method.clone()).uri(format!("http://localhost:9000{}", self.target));
         request = request.header("host", "localhost:9000").header("content-length", self.body.len());
         for (name, value) in &self.headers {
             request = request.header(*name, value);
@@ -218,7 +220,8 @@ impl Server {
         let runtime = Runtime::system();
         let keys = Arc::new(Keys::ephemeral(&runtime).unwrap());
         let options = ObjectsOptions { part_size_bytes_min: 5, ..ObjectsOptions::default() };
-        let objects = Objects::new(Arc::new(MemoryStore::new()), Arc::new(MemoryBlobs::new()), keys, runtime.clone(), options);
+        let objects =
+            Objects::new(Arc::new(MemoryStore::new()), Arc::new(MemoryBlobs::new()), keys, runtime.clone(), options);
         let users = Arc::new(Users::default());
         let authorizer: Arc<dyn Authorizer> =
             Arc::new(LakeAuthorizer::new(Arc::new(UserPolicies(users.clone())), vec![Arc::new(objects.clone())]));

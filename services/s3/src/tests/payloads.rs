@@ -31,7 +31,10 @@ async fn digests_given_are_compared() {
     }
     assert_eq!(server.root(ask(Method::GET, "/lake-raw/k")).await.outcome(), "404 NoSuchKey");
     let answer = server.root(put("x-amz-checksum-crc32", &crc32(b"bytes"))).await;
-    assert_eq!((answer.outcome().as_str(), answer.header("x-amz-checksum-crc32")), ("200", Some(crc32(b"bytes").as_str())));
+    assert_eq!(
+        (answer.outcome().as_str(), answer.header("x-amz-checksum-crc32")),
+        ("200", Some(crc32(b"bytes").as_str()))
+    );
     assert_eq!(answer.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
 }
 
@@ -66,7 +69,12 @@ async fn trailers_are_compared() {
     let plain = "bytes in one chunk";
     let good = format!("x-amz-checksum-crc32:{}\r\n", crc32(plain.as_bytes()));
     let answer = server.send(unsigned_chunks(plain, &good)).await;
-    assert_eq!((answer.outcome().as_str(), answer.header("x-amz-checksum-crc32")), ("200", Some(crc32(plain.as_bytes()).as_str())), "{}", answer.text());
+    assert_eq!(
+        (answer.outcome().as_str(), answer.header("x-amz-checksum-crc32")),
+        ("200", Some(crc32(plain.as_bytes()).as_str())),
+        "{}",
+        answer.text()
+    );
     let answer = server.root(ask(Method::GET, "/lake-raw/k")).await;
     assert_eq!((answer.text(), answer.header("content-encoding")), (plain, None));
     let wrong = server.send(unsigned_chunks(plain, "x-amz-checksum-crc32:AAAAAA==\r\n")).await;
@@ -75,7 +83,9 @@ async fn trailers_are_compared() {
     assert!(missing.outcome().starts_with("400"), "{}", missing.outcome());
     // MinIO CVE-2025-31489: the seed signature of an unsigned-trailer body is checked.
     let mut unsigned = unsigned_chunks(plain, &good);
-    let forged = unsigned.headers()["authorization"].to_str().unwrap().rsplit_once('=').unwrap().0.to_owned() + "=" + &"0".repeat(64);
+    let forged = unsigned.headers()["authorization"].to_str().unwrap().rsplit_once('=').unwrap().0.to_owned()
+        + "="
+        + &"0".repeat(64);
     unsigned.headers_mut().insert("authorization", forged.parse().unwrap());
     assert_eq!(server.send(unsigned).await.outcome(), "403 SignatureDoesNotMatch");
 }
@@ -116,7 +126,8 @@ async fn signed_chunks_are_checked_one_by_one() {
 async fn presigned_urls_open_what_they_were_made_for() {
     let server = Server::with_bucket().await;
     let presigned = |method: Method, seconds: u32, age: i64| {
-        let request = Request::builder().method(method).uri("http://localhost:9000/lake-raw/k").header("host", "localhost:9000");
+        let request =
+            Request::builder().method(method).uri("http://localhost:9000/lake-raw/k").header("host", "localhost:9000");
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         let at = Timestamp::from_second(now().as_second() - age).unwrap();
         signer(ROOT).presign(&mut parts, seconds, at).unwrap();
@@ -130,7 +141,10 @@ async fn presigned_urls_open_what_they_were_made_for() {
     assert_eq!(server.send(Request::from_parts(get.clone(), Bytes::new())).await.text(), "bytes");
     let mut other_method = get;
     other_method.method = Method::DELETE;
-    assert_eq!(server.send(Request::from_parts(other_method, Bytes::new())).await.outcome(), "403 SignatureDoesNotMatch");
+    assert_eq!(
+        server.send(Request::from_parts(other_method, Bytes::new())).await.outcome(),
+        "403 SignatureDoesNotMatch"
+    );
     let expired = presigned(Method::GET, 60, 120);
     assert_eq!(server.send(Request::from_parts(expired, Bytes::new())).await.status.as_u16(), 403);
     with_length.headers.insert("x-amz-tagging", "a=b".parse().unwrap());
@@ -164,7 +178,11 @@ async fn scopes_and_clocks_are_checked() {
 async fn buckets_are_host_names_too() {
     let server = Server::with_bucket().await;
     let request = |host: &str, method: Method, path: &str, body: &'static str| {
-        let request = Request::builder().method(method).uri(format!("http://{host}{path}")).header("host", host).header("content-length", body.len());
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{host}{path}"))
+            .header("host", host)
+            .header("content-length", body.len());
         let (mut parts, body) = request.body(Bytes::from(body)).unwrap().into_parts();
         signer(ROOT).sign(&mut parts, Payload::Sha256(tarn_sigv4::sha256(&body)), now()).unwrap();
         Request::from_parts(parts, body)
