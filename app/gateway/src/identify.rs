@@ -42,6 +42,10 @@ impl Services {
         Self { all, by_signing_name }
     }
 
+    pub(crate) fn all(&self) -> &[Arc<dyn Service>] {
+        &self.all
+    }
+
     /// Whom the request asks.
     pub(crate) fn identify(&self, parts: &Parts) -> Asked {
         let path = parts.uri.path();

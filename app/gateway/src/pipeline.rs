@@ -105,6 +105,11 @@ impl Gateway {
         }))
     }
 
+    /// The services of the table kind.
+    pub fn services(&self) -> &[Arc<dyn Service>] {
+        self.0.services.all()
+    }
+
     /// The counters.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics

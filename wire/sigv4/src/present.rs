@@ -1,6 +1,6 @@
 //! What a request presents as its signature, read and bounded but not yet believed.
 
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use http::request::Parts;
 use jiff::Timestamp;
 
@@ -105,15 +105,20 @@ pub struct Presented {
 impl Presented {
     /// What `parts` presents; `None` if it is not signed at all.
     pub fn of(parts: &Parts) -> Result<Option<Self>, SignatureError> {
-        let query = parts.uri.query().unwrap_or("");
+        Self::of_request(&parts.uri, &parts.headers)
+    }
+
+    /// What a request with this target and these headers presents; `None` if it is not signed at all.
+    pub fn of_request(uri: &Uri, headers: &HeaderMap) -> Result<Option<Self>, SignatureError> {
+        let query = uri.query().unwrap_or("");
         let pairs = if query.contains("X-Amz-") { query_pairs(query) } else { Vec::new() };
         let in_query = pairs.iter().any(|(name, _)| name == b"X-Amz-Signature" || name == b"X-Amz-Algorithm");
-        let in_header = parts.headers.contains_key(http::header::AUTHORIZATION);
+        let in_header = headers.contains_key(http::header::AUTHORIZATION);
         match (in_header, in_query) {
             (false, false) => Ok(None),
             (true, true) => Err(SignatureError::SignedTwice),
-            (true, false) => Self::of_header(&parts.headers).map(Some),
-            (false, true) => Self::of_query(parts, &pairs).map(Some),
+            (true, false) => Self::of_header(headers).map(Some),
+            (false, true) => Self::of_query(headers, &pairs).map(Some),
         }
     }
 
@@ -185,7 +190,7 @@ impl Presented {
         })
     }
 
-    fn of_query(parts: &Parts, pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<Self, SignatureError> {
+    fn of_query(headers: &HeaderMap, pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<Self, SignatureError> {
         let find = |name: &str| -> Result<Option<String>, SignatureError> {
             let mut found = pairs.iter().filter(|(n, _)| n.as_slice() == name.as_bytes());
             let Some((_, value)) = found.next() else { return Ok(None) };
@@ -224,7 +229,7 @@ impl Presented {
         let signature = parse_signature(&need("X-Amz-Signature")?)?;
         let payload = match find("X-Amz-Content-Sha256")? {
             Some(text) => Payload::parse(&text)?,
-            None => match single(&parts.headers, "x-amz-content-sha256")? {
+            None => match single(headers, "x-amz-content-sha256")? {
                 Some(text) if signed_headers.iter().any(|name| name == "x-amz-content-sha256") => Payload::parse(text)?,
                 Some(_) | None => Payload::Unsigned,
             },

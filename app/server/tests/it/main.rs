@@ -1,0 +1,6 @@
+//! A whole lake in this process, through its gateway.
+
+mod callers;
+mod lake;
+mod minimal;
+mod refusals;

@@ -1,0 +1,119 @@
+//! The smallest request of any operation that its model accepts, made from its tables.
+
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Map, Value as Json, json};
+use tarn_aws_protocol::{OperationModel, Protocol, Schema, Shape, compile_pattern};
+
+/// Texts of which one satisfies most patterns of models.
+fn candidates(name: &str, service: &str) -> Vec<String> {
+    let arn = |rest: &str| format!("arn:aws:{service}:us-east-1:000000000000:{rest}");
+    let mut texts = Vec::new();
+    if name.ends_with("Arn") || name.ends_with("ARN") {
+        texts.extend(match service {
+            "iam" => ["arn:aws:iam::000000000000:policy/a".to_owned()],
+            "glue" => [arn("database/a")],
+            "athena" => [arn("workgroup/primary")],
+            _ => [arn("deliverystream/a")],
+        });
+        texts.push("arn:aws:iam::000000000000:role/a".to_owned());
+        texts.push("arn:aws:s3:::lake-raw".to_owned());
+    }
+    if name == "VersionId" {
+        texts.push("v1".to_owned());
+    }
+    if name.ends_with("Document") {
+        texts.push(r#"{"Version":"2012-10-17","Statement":[]}"#.to_owned());
+    }
+    let id = "0123456789abcdef0123456789abcdef";
+    for text in ["a", "1", "aaaa", "abcdefghijklmnopqrstuvwxyz", id, "SELECT 1", "s3://lake-raw/a/"] {
+        texts.push(text.to_owned());
+    }
+    texts.push("0b5e6e59-6b3c-4b42-8a53-0d8f6a0b8c11".to_owned());
+    texts
+}
+
+fn text(name: &str, schema: &Schema, service: &str) -> String {
+    let limits = &schema.constraints;
+    if let Some(first) = limits.enum_values.first() {
+        return (*first).to_owned();
+    }
+    let fits = |text: &String| {
+        let length = text.len() as u64;
+        limits.length_min.is_none_or(|min| length >= min)
+            && limits.length_max.is_none_or(|max| length <= max)
+            && limits.pattern.and_then(compile_pattern).is_none_or(|pattern| pattern.is_match(text))
+    };
+    candidates(name, service)
+        .into_iter()
+        .find(fits)
+        .unwrap_or_else(|| panic!("no candidate fits {name} ({}): {limits:?}", schema.name))
+}
+
+fn value(name: &str, schema: &'static Schema, service: &str) -> Json {
+    match schema.shape {
+        Shape::Boolean => json!(false),
+        Shape::Integer | Shape::Long => json!(schema.constraints.value_min.unwrap_or(1.0) as i64),
+        Shape::Float | Shape::Double => json!(schema.constraints.value_min.unwrap_or(1.0)),
+        Shape::String => json!(text(name, schema, service)),
+        Shape::Blob => json!("YQ=="),
+        Shape::Document => json!({}),
+        Shape::Timestamp(..) => json!(1_767_323_045),
+        Shape::List { member, .. } => {
+            let count = schema.constraints.length_min.unwrap_or(0).max(1);
+            (0..count).map(|_| value(member.schema.name, member.schema, service)).collect()
+        }
+        Shape::Map { .. } => json!({}),
+        Shape::Structure { members, .. } => {
+            let mut object = Map::new();
+            for member in members.iter().filter(|member| member.required) {
+                object.insert(member.wire_name.to_owned(), value(member.name, member.schema, service));
+            }
+            Json::Object(object)
+        }
+    }
+}
+
+fn push_form(form: &mut Vec<String>, path: &str, value: &Json) {
+    match value {
+        Json::Object(members) => {
+            for (name, value) in members {
+                push_form(form, &if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, value);
+            }
+        }
+        Json::Array(values) => {
+            for (at, value) in values.iter().enumerate() {
+                push_form(form, &format!("{path}.member.{}", at + 1), value);
+            }
+        }
+        Json::String(text) => {
+            let bytes = text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+            form.push(format!("{path}={bytes}"));
+        }
+        other => form.push(format!("{path}={other}")),
+    }
+}
+
+/// The request, not signed.
+pub fn request(operation: &'static OperationModel) -> Request<Bytes> {
+    let service = operation.service;
+    let input = value("", operation.input, service.signing_name);
+    let request = Request::post("http://127.0.0.1:9000/");
+    let request = match service.protocol {
+        Protocol::Json10 | Protocol::Json11 => request
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("{}.{}", service.target_prefix.unwrap_or_default(), operation.name))
+            .body(Bytes::from(input.to_string())),
+        Protocol::Query => {
+            let mut form = vec![format!("Action={}&Version={}", operation.name, service.api_version)];
+            push_form(&mut form, "", &input);
+            request
+                .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+                .body(Bytes::from(form.join("&")))
+        }
+        Protocol::RestJson | Protocol::RestXml | Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
+            panic!("{}: teach this file the protocol before serving it", service.name)
+        }
+    };
+    request.expect("a request")
+}
