@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tarn_audit::{AuditError, AuditLog, AuditWriter, Caller, EventDraft, Retention};
 use tarn_blobs::{BlobError, BlobStore, LocalBlobs, LocalOptions};
 use tarn_catalog::Catalog;
+use tarn_crawlers::Crawlers;
 use tarn_disk::{Disk, DiskLock, LocalDisk};
 use tarn_gateway::{Gate, GateParts, Gateway, GatewayParts, Limits, Metrics};
 use tarn_identity::{AccountConfig, CredentialsConfig, Identity, IdentityError, Secret, UserConfig};
@@ -138,7 +139,9 @@ pub struct Lake {
     /// Buckets and objects.
     pub objects: Objects,
     /// Databases and tables.
-    pub catalog: Arc<Catalog>,
+    pub catalog: Catalog,
+    /// What reads S3 and writes tables.
+    pub crawlers: Crawlers,
     /// Decides.
     pub authorizer: Arc<dyn Authorizer>,
     /// The way in.
@@ -227,7 +230,8 @@ impl Lake {
         let bytes: Arc<dyn BlobStore> = Arc::new(blobs.clone());
         let objects =
             Objects::new(records.clone(), bytes.clone(), Arc::new(keys), runtime.clone(), ObjectsOptions::default());
-        let catalog = Arc::new(Catalog::new(records.clone(), runtime.clone()));
+        let catalog = Catalog::new(records.clone(), runtime.clone());
+        let crawlers = Crawlers::new(records.clone(), catalog.clone(), objects.clone(), runtime.clone());
         let resource_policies: Vec<Arc<dyn ResourcePolicies>> = vec![Arc::new(objects.clone())];
         let authorizer: Arc<dyn Authorizer> = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
 
@@ -286,6 +290,7 @@ impl Lake {
             audit,
             objects,
             catalog,
+            crawlers,
             authorizer,
             gateway,
             first_start,
@@ -302,6 +307,9 @@ impl Lake {
     fn start_workers(&self) {
         self.workers.spawn(Arc::new(self.objects.collector()));
         self.workers.spawn(self.catalog.purge_worker());
+        for worker in self.crawlers.workers(&self.shutdown) {
+            self.workers.spawn(worker);
+        }
         self.workers.spawn(Arc::new(AuditWriter::new(self.audit.clone())));
         self.workers.spawn(Arc::new(Retention::new(self.audit.clone(), self.runtime.clone())));
     }

@@ -1,7 +1,7 @@
 //! What a request presents as its signature, read and bounded but not yet believed.
 
-use http::{HeaderMap, Uri};
 use http::request::Parts;
+use http::{HeaderMap, Uri};
 use jiff::Timestamp;
 
 use crate::canonical::query_pairs;

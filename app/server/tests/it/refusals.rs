@@ -3,6 +3,9 @@
 
 use bytes::Bytes;
 use http::Request;
+use tarn_audit::{EventFilter, OutcomeFilter, SEARCH_EVENTS_MAX, search};
+use tarn_policy::Authorized;
+use tarn_types::AccountId;
 
 use crate::callers::{DENIED, NOBODY, ROOT, open, send, sign};
 use crate::minimal;
@@ -40,6 +43,7 @@ async fn every_operation_refuses_callers_who_may_not() {
 
     let mut breaches = Vec::new();
     let mut count = 0;
+    let mut refused = 0;
     for service in gateway.services() {
         for row in service.rows() {
             count += 1;
@@ -57,9 +61,11 @@ async fn every_operation_refuses_callers_who_may_not() {
             check("nobody", &body, &["MissingAuthenticationToken", "MissingAuthenticationTokenException"], "");
             let (_, body) = send(gateway, tampered(sign(request(), ROOT, signing_name))).await;
             check("a wrong signature", &body, &["SignatureDoesNotMatch", "InvalidSignatureException"], "");
+            refused += 2;
             let denied = operation.service.access_denied_code;
             // What any signed caller may has no action to deny.
             if row.access().iam_action.is_some() {
+                refused += 2;
                 let (_, body) = send(gateway, sign(request(), NOBODY, signing_name)).await;
                 check("one without permission", &body, &[denied], "not authorized to perform");
                 let (_, body) = send(gateway, sign(request(), DENIED, signing_name)).await;
@@ -73,6 +79,20 @@ async fn every_operation_refuses_callers_who_may_not() {
         breaches.len(),
         breaches.join("\n")
     );
+    // Each refusal is on record, with who was refused; nobody's are kept with the first account.
+    lake.audit.flush().await.expect("written");
+    let filter = EventFilter { outcome: Some(OutcomeFilter::Failure), ..EventFilter::default() };
+    let proof = Authorized::internal("test", AccountId::first());
+    let (mut recorded, mut marker) = (0, None);
+    loop {
+        let page = search(&*lake.store, &proof, &filter, marker.as_deref(), SEARCH_EVENTS_MAX).expect("found");
+        recorded += page.events.len();
+        marker = page.marker;
+        if marker.is_none() {
+            break;
+        }
+    }
+    assert_eq!(recorded, refused, "every refusal is recorded once");
     assert!(count >= 20, "the services have only {count} operations");
     lake.close().await.expect("closed");
 }
