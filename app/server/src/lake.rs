@@ -19,11 +19,13 @@ use tarn_objects::{Objects, ObjectsOptions};
 use tarn_operation::Service;
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies};
 use tarn_runtime::{EntropyExt, Runtime, Shutdown, Workers};
+use tarn_service_s3::{S3Api, S3Options};
 use tarn_types::{AccountId, Region, Scope};
 
 use crate::config::AccountSetting;
 use crate::doorkeeper::{IdentityCredentials, RecordedCalls};
 use crate::root_credentials::{RootCredentials, RootCredentialsError};
+use crate::s3::{Doorkeeper, S3Door};
 use crate::{metrics, zones};
 
 /// What a lake is opened with.
@@ -267,6 +269,9 @@ impl Lake {
             runtime: runtime.clone(),
             region,
         }));
+        let doorkeeper = Doorkeeper { gate: gate.clone(), identity: identity.clone() };
+        let s3_options = S3Options { region: gate.region().clone(), ..S3Options::default() };
+        let s3 = S3Door(S3Api::new(objects.clone(), Arc::new(doorkeeper), s3_options));
         let is_ready = Arc::new(AtomicBool::new(true));
         let ready = is_ready.clone();
         let metrics = Metrics::default();
@@ -274,7 +279,7 @@ impl Lake {
         let gateway = Gateway::new(GatewayParts {
             gate,
             services: services(&identity),
-            s3: None,
+            s3: Some(Arc::new(s3)),
             metrics,
             limits,
             is_ready: Arc::new(move || ready.load(Ordering::Acquire)),

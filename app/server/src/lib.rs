@@ -9,6 +9,7 @@ mod lake;
 mod log;
 mod metrics;
 mod root_credentials;
+mod s3;
 mod serve;
 mod zones;
 

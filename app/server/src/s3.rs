@@ -1,0 +1,127 @@
+//! S3 and the gateway made known to each other: S3's questions go to the gateway's gate, the gateway's S3 requests to S3.
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use tarn_audit::Caller;
+use tarn_gateway::{AccessKey, Body, Gate, GateError, RequestMeta, S3Endpoint, S3Operation, full_body};
+use tarn_identity::Identity;
+use tarn_policy::Principal;
+use tarn_service_s3::{Asked, CallMeta, GateRefusal, S3Api, S3Body, S3Gate};
+use tarn_sigv4::Presented;
+use tarn_types::AccountId;
+
+tokio::task_local! {
+    /// The operation that S3 found in the request that this task answers.
+    static OPERATION: Cell<&'static str>;
+}
+
+/// The gateway as S3 asks it.
+pub(crate) struct Doorkeeper {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) identity: Arc<Identity>,
+}
+
+fn refusal(error: &GateError) -> GateRefusal {
+    match error {
+        GateError::UnknownKey | GateError::Unsigned => GateRefusal::UnknownKey,
+        GateError::Denied { source } => GateRefusal::Denied { message: source.to_string() },
+        GateError::Signature { source } => GateRefusal::Denied { message: source.to_string() },
+        GateError::Credentials { source } => GateRefusal::Unavailable { reason: source.to_string() },
+    }
+}
+
+fn meta(meta: &CallMeta) -> RequestMeta {
+    let CallMeta { request_id, time, peer, is_secure } = meta.clone();
+    RequestMeta { request_id, time, peer, is_secure }
+}
+
+impl Doorkeeper {
+    /// Who asks: s3s has checked the signature of the key that is named.
+    fn key(&self, asked: &Asked<'_>, presented: Option<&Presented>) -> Result<Option<AccessKey>, GateRefusal> {
+        let Some(id) = asked.access_key_id else { return Ok(None) };
+        let key = self.gate.access_key(id).map_err(|error| refusal(&error))?;
+        let token = presented.and_then(|presented| presented.session_token.as_deref());
+        self.gate.check_session_token(&key, token).map_err(|_| GateRefusal::InvalidToken)?;
+        Ok(Some(key))
+    }
+}
+
+impl S3Gate for Doorkeeper {
+    fn secret(&self, access_key_id: &str) -> Result<String, GateRefusal> {
+        self.gate.access_key(access_key_id).map(|key| key.secret.expose().to_owned()).map_err(|error| refusal(&error))
+    }
+
+    fn authorize(&self, asked: Asked<'_>) -> Result<Caller, GateRefusal> {
+        // Outside of a request through the gateway (a test of S3 alone) nobody counts.
+        let _ = OPERATION.try_with(|operation| operation.set(asked.operation.name));
+        let presented = Presented::of_request(asked.uri, asked.headers).ok().flatten();
+        let principal = match self.key(&asked, presented.as_ref())? {
+            Some(key) => key.principal,
+            None => Principal::anonymous(),
+        };
+        let meta = meta(asked.meta);
+        let context = self.gate.context(&meta, asked.headers, &principal, presented.as_ref());
+        let mut draft = self.gate.draft(&meta, asked.headers, &principal, "s3.amazonaws.com".to_owned());
+        draft.event_name = asked.operation.name.to_owned();
+        draft.read_only = asked.operation.read_only;
+        draft.management = asked.operation.management;
+        draft.request_parameters = asked.parameters;
+        draft.resources = asked.resources;
+        self.gate.authorize(&principal, asked.requirements, context, draft.clone()).map_err(|error| {
+            self.gate.failed(&draft, "AccessDenied", &error.to_string());
+            refusal(&error)
+        })
+    }
+
+    fn failed(&self, caller: &Caller, code: &str, message: &str) {
+        self.gate.failed(caller.event(), code, message);
+    }
+
+    fn done(&self, caller: &Caller) {
+        self.gate.done(caller);
+    }
+
+    fn canonical_user_id(&self, account: &AccountId) -> String {
+        // An account that is gone owns nothing that anybody can name.
+        self.identity.account(account).ok().flatten().map(|account| account.canonical_user_id).unwrap_or_default()
+    }
+}
+
+/// S3 as the gateway calls it.
+pub(crate) struct S3Door(pub(crate) S3Api);
+
+impl S3Endpoint for S3Door {
+    fn call(&self, request: Request<Body>, meta: RequestMeta) -> BoxFuture<'static, Response<Body>> {
+        let api = self.0.clone();
+        let RequestMeta { request_id, time, peer, is_secure } = meta;
+        let meta = CallMeta { request_id: request_id.clone(), time, peer, is_secure };
+        let answering = async move {
+            let request = request.map(S3Body::http_body_unsync);
+            let answer = AssertUnwindSafe(api.call(request, meta)).catch_unwind().await;
+            let mut response = match answer {
+                Ok(response) => response.map(|body| body.boxed_unsync()),
+                // The panic hook has logged what and where.
+                Err(_) => internal_error(&request_id),
+            };
+            response.extensions_mut().insert(S3Operation(OPERATION.get().get()));
+            response
+        };
+        OPERATION.scope(Cell::new("none"), answering).boxed()
+    }
+}
+
+fn internal_error(request_id: &str) -> Response<Body> {
+    let mut response = Response::new(full_body(format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InternalError</Code><Message>The server failed while it answered; its log has the request's id.</Message><RequestId>{request_id}</RequestId></Error>"
+    )));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
