@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::codegen;
-use crate::tools::{Result, cargo, files, output, root};
+use crate::tools::{Result, files, metadata, root};
 
 /// Layers from bottom to top.
 const LAYERS: [&str; 5] = ["platform", "lake", "wire", "services", "app"];
@@ -37,7 +36,7 @@ const QUARANTINED: [(&str, &[&str]); 6] = [
     ("object_store", &["lake/query"]),
     ("s3s", &["services/s3"]),
     ("redb", &["platform/metadata"]),
-    ("hyper", &["app/gateway", "app/cli", "app/server", "services/s3"]),
+    ("hyper", &["app/gateway", "app/cli", "app/server", "services/s3", "bench"]),
 ];
 
 /// Only these folders may ask the system for time or randomness.
@@ -75,8 +74,7 @@ pub fn run() -> Result {
 }
 
 fn crates() -> Result<Vec<Crate>> {
-    let metadata = output(cargo(&["metadata", "--format-version", "1", "--no-deps"]).stderr(Stdio::null()))?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    let metadata = metadata()?;
     let root = root();
     let mut crates = Vec::new();
     for package in metadata["packages"].as_array().into_iter().flatten() {
@@ -184,7 +182,7 @@ fn check_tree(crates: &[Crate], breaches: &mut Vec<String>) -> Result {
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
         .filter_map(|rest| rest.split('`').next())
-        .filter(|folder| LAYERS.contains(&layer(folder)) || ["testkit", "xtask"].contains(folder))
+        .filter(|folder| LAYERS.contains(&layer(folder)) || ["testkit", "bench", "xtask"].contains(folder))
         .collect();
     let real: BTreeSet<&str> = crates.iter().map(|krate| krate.folder.as_str()).collect();
     for missing in real.difference(&named) {

@@ -57,10 +57,15 @@ pub fn has(program: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// What cargo says of the workspace's own packages.
+pub fn metadata() -> Result<serde_json::Value> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    Ok(serde_json::from_str(&output(command(cargo).args(["metadata", "--format-version", "1", "--no-deps"]))?)?)
+}
+
 /// Where cargo puts what it builds.
 pub fn target_dir() -> Result<PathBuf> {
-    let metadata = output(cargo(&["metadata", "--format-version", "1", "--no-deps"]).stderr(Stdio::null()))?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    let metadata = metadata()?;
     let dir = metadata["target_directory"].as_str().ok_or("cargo metadata names no target directory")?;
     Ok(PathBuf::from(dir))
 }
