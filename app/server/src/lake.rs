@@ -20,10 +20,12 @@ use tarn_operation::Service;
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies};
 use tarn_runtime::{EntropyExt, Runtime, Shutdown, Workers};
 use tarn_service_s3::{S3Api, S3Options};
+use tarn_streams::{DeliveryWorker, Streams, StreamsError, StreamsOptions};
 use tarn_types::{AccountId, Region, Scope};
 
 use crate::config::AccountSetting;
 use crate::doorkeeper::{IdentityCredentials, RecordedCalls};
+use crate::orphans::OrphanSweep;
 use crate::root_credentials::{RootCredentials, RootCredentialsError};
 use crate::s3::{Doorkeeper, S3Door};
 use crate::{metrics, zones};
@@ -70,6 +72,12 @@ pub enum LakeError {
     Blobs {
         /// Why.
         source: BlobError,
+    },
+    /// What an earlier run took for delivery cannot be read.
+    #[error("the lake's delivery streams: {source}")]
+    Streams {
+        /// Why.
+        source: StreamsError,
     },
     /// The lake's key is not there.
     #[error("the lake's keys: {source}")]
@@ -144,6 +152,8 @@ pub struct Lake {
     pub catalog: Catalog,
     /// What reads S3 and writes tables.
     pub crawlers: Crawlers,
+    /// Delivery streams.
+    pub streams: Arc<Streams>,
     /// Decides.
     pub authorizer: Arc<dyn Authorizer>,
     /// The way in.
@@ -196,6 +206,13 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(open).await.map_err(|_| LakeError::Defect { doing })?
 }
 
+async fn open_blobs(disk: Arc<dyn Disk>, runtime: &Runtime) -> Result<LocalBlobs, LakeError> {
+    let runtime = runtime.clone();
+    let open =
+        move || LocalBlobs::open(disk, LocalOptions::default(), runtime).map_err(|source| LakeError::Blobs { source });
+    blocking("opening the bytes", open).await
+}
+
 impl Lake {
     /// Opens the lake in `options.data_dir`, or makes it.
     pub async fn open(options: LakeOptions) -> Result<Self, LakeError> {
@@ -218,22 +235,30 @@ impl Lake {
         .await?;
         let store = Arc::new(store);
         let records: Arc<dyn Store> = store.clone();
-        let (disk, opening) = (folder("blobs")?, runtime.clone());
-        let blobs = blocking("opening the bytes", move || {
-            LocalBlobs::open(disk, LocalOptions::default(), opening).map_err(|source| LakeError::Blobs { source })
-        })
-        .await?;
+        let blobs = open_blobs(folder("blobs")?, &runtime).await?;
         let keys = Keys::open_or_create(&data_dir.join("keys"), &*records, &runtime)
             .await
             .map_err(|source| LakeError::Keys { source })?;
+        let keys = Arc::new(keys);
 
         // The domain.
-        let identity = Arc::new(Identity::new(records.clone(), keys.clone(), runtime.clone()));
+        let identity = Arc::new(Identity::new(records.clone(), Keys::clone(&keys), runtime.clone()));
         let bytes: Arc<dyn BlobStore> = Arc::new(blobs.clone());
         let objects =
-            Objects::new(records.clone(), bytes.clone(), Arc::new(keys), runtime.clone(), ObjectsOptions::default());
+            Objects::new(records.clone(), bytes.clone(), keys.clone(), runtime.clone(), ObjectsOptions::default());
         let catalog = Catalog::new(records.clone(), runtime.clone());
         let crawlers = Crawlers::new(records.clone(), catalog.clone(), objects.clone(), runtime.clone());
+        // Records on their way have bytes of their own, so that the sweeps of both stay simple.
+        let streams = Streams::open(
+            records.clone(),
+            Arc::new(open_blobs(folder("streams")?, &runtime).await?),
+            keys,
+            Arc::new(objects.clone()),
+            Arc::new(catalog.clone()),
+            runtime.clone(),
+            StreamsOptions::default(),
+        );
+        let streams = Arc::new(streams.await.map_err(|source| LakeError::Streams { source })?);
         let resource_policies: Vec<Arc<dyn ResourcePolicies>> = vec![Arc::new(objects.clone())];
         let authorizer: Arc<dyn Authorizer> = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
 
@@ -296,6 +321,7 @@ impl Lake {
             objects,
             catalog,
             crawlers,
+            streams,
             authorizer,
             gateway,
             first_start,
@@ -311,7 +337,10 @@ impl Lake {
     /// What goes on in the background for as long as the lake is open.
     fn start_workers(&self) {
         self.workers.spawn(Arc::new(self.objects.collector()));
+        self.workers.spawn(Arc::new(self.objects.compactor()));
+        self.workers.spawn(Arc::new(OrphanSweep::new(self.objects.clone())));
         self.workers.spawn(self.catalog.purge_worker());
+        self.workers.spawn(Arc::new(DeliveryWorker::new(self.streams.clone())));
         for worker in self.crawlers.workers(&self.shutdown) {
             self.workers.spawn(worker);
         }

@@ -8,6 +8,7 @@ mod doorkeeper;
 mod lake;
 mod log;
 mod metrics;
+mod orphans;
 mod root_credentials;
 mod s3;
 mod serve;
