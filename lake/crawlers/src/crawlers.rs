@@ -147,6 +147,13 @@ impl Record for Crawler {
     const VERSION: u16 = 1;
 }
 
+impl Crawler {
+    /// When the crawl began that runs, milliseconds since 1970.
+    pub fn running_since_ms(&self) -> Option<i64> {
+        self.current_crawl.map(|(start_time_ms, _)| start_time_ms)
+    }
+}
+
 /// Crawlers in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrawlerPage {
