@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod copying;
+mod crashes;
 mod model;
 mod multipart;
 mod reading;
