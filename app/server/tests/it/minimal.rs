@@ -5,6 +5,9 @@ use http::Request;
 use serde_json::{Map, Value as Json, json};
 use tarn_aws_protocol::{OperationModel, Protocol, Schema, Shape, compile_pattern};
 
+/// Members that services need although their models do not say so.
+const NEEDED: [&str; 1] = ["TableInput"];
+
 /// Texts of which one satisfies most patterns of models.
 fn candidates(name: &str, service: &str) -> Vec<String> {
     let arn = |rest: &str| format!("arn:aws:{service}:us-east-1:000000000000:{rest}");
@@ -66,7 +69,7 @@ fn value(name: &str, schema: &'static Schema, service: &str) -> Json {
         Shape::Map { .. } => json!({}),
         Shape::Structure { members, .. } => {
             let mut object = Map::new();
-            for member in members.iter().filter(|member| member.required) {
+            for member in members.iter().filter(|member| member.required || NEEDED.contains(&member.name)) {
                 object.insert(member.wire_name.to_owned(), value(member.name, member.schema, service));
             }
             Json::Object(object)
