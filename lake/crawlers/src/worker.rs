@@ -40,6 +40,17 @@ impl Crawlers {
             return Ok(());
         };
         let Ended { state, messages, summary } = ended;
+        tracing::info!(
+            crawler = %crawler.definition.name,
+            account = %crawler.scope.account,
+            ?state,
+            objects = summary.objects,
+            tables_created = summary.tables_created.len(),
+            tables_updated = summary.tables_updated.len(),
+            partitions_created = summary.partitions_created,
+            messages = messages.len(),
+            "a crawl ended"
+        );
         let crawl = Crawl { id, state, start_time_ms, end_time_ms: Some(self.now_ms()), messages, summary };
         let (crawler_id, name, account) = (crawler.id, crawler.definition.name.clone(), crawler.scope.account.clone());
         let outcome = self.store.write(move |tx| end_in(tx, crawler_id, &name, &account, crawl)).await;
