@@ -76,8 +76,10 @@ pub struct Gate {
     signing_keys: SigningKeys,
 }
 
-/// The region that global services' clients sign for, whatever region they are set to.
+/// The region that clients of global services sign for, whatever region they are set to.
 const GLOBAL_SIGNING_REGION: &str = "us-east-1";
+/// The global services, by their signing names. STS is global where clients use its legacy endpoint.
+const GLOBAL_SERVICES: [&str; 2] = ["iam", "sts"];
 
 impl Gate {
     /// From its parts.
@@ -132,10 +134,11 @@ impl Gate {
         service: &str,
         body_sha256: [u8; 32],
     ) -> Result<(), GateError> {
+        let regions = [self.region().as_str(), GLOBAL_SIGNING_REGION];
         let rules = Rules {
             now: self.runtime().now(),
             service,
-            regions: &[self.region().as_str(), GLOBAL_SIGNING_REGION],
+            regions: if GLOBAL_SERVICES.contains(&service) { &regions } else { &regions[..1] },
             path_encoding: PathEncoding::Twice,
         };
         presented

@@ -181,11 +181,15 @@ fn sts_request(body: &str) -> Request<Bytes> {
 }
 
 fn signed(request: Request<Bytes>, who: &str, service: &str) -> Request<Bytes> {
+    signed_for("eu-west-1", request, who, service)
+}
+
+fn signed_for(region: &str, request: Request<Bytes>, who: &str, service: &str) -> Request<Bytes> {
     let signer = Signer {
         access_key_id: who.to_owned(),
         secret_access_key: format!("secret of {who}"),
         session_token: (who == "temporary").then(|| "token".to_owned()),
-        region: "eu-west-1".to_owned(),
+        region: region.to_owned(),
         service: service.to_owned(),
     };
     let (mut parts, body) = request.into_parts();
@@ -258,6 +262,10 @@ async fn only_genuine_callers_with_permission_reach_a_handler() {
     let mut retargeted = signed(glue(), "ada", "glue");
     retargeted.headers_mut().insert("x-amz-target", "AWSGlue.DeleteDatabase".parse().expect("a value"));
     check(retargeted, 400, "InvalidSignatureException", "DeleteDatabase InvalidSignatureException").await;
+    let elsewhere = signed_for("us-east-1", glue(), "ada", "glue");
+    check(elsewhere, 400, "expecting `eu-west-1`", "GetDatabase InvalidSignatureException").await;
+    let global = signed_for("us-east-1", sts_request("Action=GetCallerIdentity&Version=2011-06-15"), "ada", "sts");
+    check(global, 200, "<Account>", "GetCallerIdentity done").await;
     let mut basic = glue();
     basic.headers_mut().insert("authorization", "Basic YTpi".parse().expect("a value"));
     check(basic, 400, "IncompleteSignatureException", "GetDatabase IncompleteSignatureException").await;

@@ -4,3 +4,4 @@ mod callers;
 mod lake;
 mod minimal;
 mod refusals;
+mod s3;
