@@ -303,7 +303,7 @@ impl Lake {
         metrics::register(&metrics, store.clone(), bytes);
         let gateway = Gateway::new(GatewayParts {
             gate,
-            services: services(&identity, &catalog, &crawlers),
+            services: services(&identity, &audit, &catalog, &crawlers),
             s3: Some(Arc::new(s3)),
             metrics,
             limits,
@@ -361,10 +361,16 @@ impl Lake {
 }
 
 /// The services of the table kind.
-fn services(identity: &Arc<Identity>, catalog: &Catalog, crawlers: &Crawlers) -> Vec<Arc<dyn Service>> {
+fn services(
+    identity: &Arc<Identity>,
+    audit: &Arc<AuditLog>,
+    catalog: &Catalog,
+    crawlers: &Crawlers,
+) -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(tarn_service_iam::service(identity.clone())),
         Arc::new(tarn_service_sts::service()),
+        Arc::new(tarn_service_cloudtrail::service(audit.clone())),
         Arc::new(tarn_service_glue::service(catalog.clone(), crawlers.clone())),
     ]
 }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use tarn_metadata::{Key, Read, Store, StoreExt};
 use tarn_policy::{Authorized, PrincipalKind};
 
-use crate::{AuditError, EVENTS, Event, Outcome};
+use crate::{AuditError, AuditLog, EVENTS, Event, EventId, Outcome};
 
 /// The most events of one page.
 pub const SEARCH_EVENTS_MAX: usize = 1_000;
@@ -38,6 +38,12 @@ pub struct EventFilter {
     pub outcome: Option<OutcomeFilter>,
     /// An ARN among the event's resources.
     pub resource: Option<String>,
+    /// This one event.
+    pub id: Option<EventId>,
+    /// Only calls that change nothing (true), or only those that may (false).
+    pub read_only: Option<bool>,
+    /// Only the control plane (true), or only the data plane (false).
+    pub management: Option<bool>,
 }
 
 /// Some events, and how to get the next.
@@ -59,6 +65,9 @@ impl EventFilter {
         is(&self.event_name, &event.event_name)
             && is(&self.event_source, &event.event_source)
             && self.outcome.is_none_or(|wanted| wanted == outcome)
+            && self.id.is_none_or(|wanted| wanted == event.id)
+            && self.read_only.is_none_or(|wanted| wanted == event.read_only)
+            && self.management.is_none_or(|wanted| wanted == event.management)
             && self.resource.as_ref().is_none_or(|wanted| event.resources.contains(wanted))
             && self.user.as_ref().is_none_or(|wanted| is_user(event, wanted))
     }
@@ -75,6 +84,20 @@ fn is_user(event: &Event, wanted: &str) -> bool {
     name == wanted
         || principal.access_key_id.as_deref() == Some(wanted)
         || principal.arn().is_some_and(|arn| arn.to_string() == wanted)
+}
+
+impl AuditLog {
+    /// As `search`, with what is queued: a refusal is found as soon as its caller has been told.
+    pub async fn search(
+        &self,
+        proof: &Authorized,
+        filter: &EventFilter,
+        marker: Option<&str>,
+        limit: usize,
+    ) -> Result<EventPage, AuditError> {
+        self.flush().await?;
+        search(&*self.store, proof, filter, marker, limit)
+    }
 }
 
 /// Events of the account of whoever `proof` is of, newest first: at most `limit` of those that `filter` takes, after `marker`.

@@ -4,6 +4,8 @@
 #[rustfmt::skip]
 pub mod athena;
 #[rustfmt::skip]
+pub mod cloudtrail;
+#[rustfmt::skip]
 pub mod firehose;
 #[rustfmt::skip]
 pub mod glue;
@@ -16,7 +18,7 @@ use tarn_aws_protocol::ServiceModel;
 
 /// Every service that has generated operations.
 pub static SERVICES: &[&ServiceModel] =
-    &[&athena::SERVICE, &firehose::SERVICE, &glue::SERVICE, &iam::SERVICE, &sts::SERVICE];
+    &[&athena::SERVICE, &cloudtrail::SERVICE, &firehose::SERVICE, &glue::SERVICE, &iam::SERVICE, &sts::SERVICE];
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,97 @@
+//! An audit event as a CloudTrail record, version 1.11.
+//! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
+
+use serde_json::{Map, Value as Json, json};
+use tarn_audit::{Event, Outcome};
+use tarn_aws_protocol::Timestamp;
+use tarn_policy::{Principal, PrincipalKind};
+use tarn_types::{AccountId, Arn};
+
+/// An event's id in the form of a UUID.
+pub(crate) fn event_id(event: &Event) -> String {
+    let digits: String = event.id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+/// The bytes of an id in that form.
+pub(crate) fn parse_event_id(text: &str) -> Option<[u8; 16]> {
+    let digits = text.replace('-', "");
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes = pairs.iter().map(byte).collect::<Option<Vec<u8>>>()?;
+    if rest.is_empty() { bytes.try_into().ok() } else { None }
+}
+
+/// When it came in.
+pub(crate) fn event_time(event: &Event) -> Option<Timestamp> {
+    Timestamp::from_second(event.time_ms.div_euclid(1_000)).ok()
+}
+
+/// Who asked, in one word.
+pub(crate) fn user_name(principal: &Principal) -> Option<&str> {
+    match &principal.kind {
+        PrincipalKind::Root => Some("root"),
+        PrincipalKind::User { name, .. } => Some(name),
+        PrincipalKind::AssumedRole { session, .. } => Some(session),
+        PrincipalKind::Service { name } => Some(name),
+        PrincipalKind::Anonymous => None,
+    }
+}
+
+fn user_identity(principal: &Principal) -> Json {
+    let kind = match &principal.kind {
+        PrincipalKind::Root => "Root",
+        PrincipalKind::User { .. } => "IAMUser",
+        PrincipalKind::AssumedRole { .. } => "AssumedRole",
+        PrincipalKind::Service { name } => return json!({ "type": "AWSService", "invokedBy": name }),
+        PrincipalKind::Anonymous => return json!({ "type": "Unknown", "principalId": "anonymous" }),
+    };
+    let mut identity = Map::new();
+    identity.insert("type".to_owned(), json!(kind));
+    identity.insert("principalId".to_owned(), json!(principal.id));
+    if let Some(arn) = principal.arn() {
+        identity.insert("arn".to_owned(), json!(arn.to_string()));
+    }
+    identity.insert("accountId".to_owned(), json!(principal.account.as_str()));
+    if let Some(id) = &principal.access_key_id {
+        identity.insert("accessKeyId".to_owned(), json!(id));
+    }
+    if let PrincipalKind::User { name, .. } = &principal.kind {
+        identity.insert("userName".to_owned(), json!(name));
+    }
+    Json::Object(identity)
+}
+
+/// The record. What was answered is not kept, so that `responseElements` is null.
+pub(crate) fn of(event: &Event) -> Json {
+    let account = |arn: &str| Arn::parse(arn).ok().and_then(|arn| AccountId::new(arn.account).ok());
+    let owner = |arn: &str| account(arn).unwrap_or_else(|| event.scope.account.clone()).to_string();
+    let resources: Vec<_> = event.resources.iter().map(|arn| json!({ "ARN": arn, "accountId": owner(arn) })).collect();
+    let mut record = json!({
+        "eventVersion": "1.11",
+        "userIdentity": user_identity(&event.principal),
+        "eventTime": event_time(event).map(|time| time.to_string()),
+        "eventSource": event.event_source,
+        "eventName": event.event_name,
+        "awsRegion": event.scope.region.as_str(),
+        "sourceIPAddress": event.source_ip,
+        "userAgent": event.user_agent,
+        // Text that is not JSON any more was cut; it is shown as text.
+        "requestParameters": serde_json::from_str(&event.request_parameters).unwrap_or_else(|_| json!(event.request_parameters)),
+        "responseElements": Json::Null,
+        "requestID": event.request_id,
+        "eventID": event_id(event),
+        "readOnly": event.read_only,
+        "resources": resources,
+        "eventType": "AwsApiCall",
+        "managementEvent": event.management,
+        "recipientAccountId": event.scope.account.as_str(),
+        "eventCategory": if event.management { "Management" } else { "Data" },
+    });
+    if let (Outcome::Failure { code, message }, Some(fields)) = (&event.outcome, record.as_object_mut()) {
+        fields.insert("errorCode".to_owned(), json!(code));
+        fields.insert("errorMessage".to_owned(), json!(message));
+    }
+    record
+}
