@@ -25,7 +25,7 @@ def test_a_change_and_a_refusal_are_on_record(account):
     assert refused["errorMessage"] == raised.value.response["Error"]["Message"]
     assert refused["requestID"] == raised.value.response["ResponseMetadata"]["RequestId"]
     assert refused["userIdentity"]["userName"] == "ada"
-    assert [record["requestParameters"]["UserName"] for record in made] == ["ada"]
+    assert [record["requestParameters"]["userName"] for record in made] == ["ada"]
     assert not any("errorCode" in record for record in made)
     told = ada.access_key_id
     assert [record["eventName"] for record in history(account, "AccessKeyId", told)] == ["CreateUser"]
@@ -53,4 +53,4 @@ def test_records_outlive_a_crash(own_server):
     account.user("ada")
     own_server.kill()
     own_server.start()
-    assert [record["requestParameters"]["UserName"] for record in history(account, "EventName", "CreateUser")] == ["ada"]
+    assert [record["requestParameters"]["userName"] for record in history(account, "EventName", "CreateUser")] == ["ada"]
