@@ -5,6 +5,7 @@
 
 mod errors;
 mod hive;
+pub mod queries;
 mod sinks;
 mod statement;
 mod types;
