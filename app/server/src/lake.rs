@@ -303,7 +303,7 @@ impl Lake {
         metrics::register(&metrics, store.clone(), bytes);
         let gateway = Gateway::new(GatewayParts {
             gate,
-            services: services(&identity, &audit, &catalog, &crawlers),
+            services: services(&identity, &audit, &catalog, &crawlers, &streams),
             s3: Some(Arc::new(s3)),
             metrics,
             limits,
@@ -366,12 +366,14 @@ fn services(
     audit: &Arc<AuditLog>,
     catalog: &Catalog,
     crawlers: &Crawlers,
+    streams: &Arc<Streams>,
 ) -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(tarn_service_iam::service(identity.clone())),
         Arc::new(tarn_service_sts::service()),
         Arc::new(tarn_service_cloudtrail::service(audit.clone())),
         Arc::new(tarn_service_glue::service(catalog.clone(), crawlers.clone())),
+        Arc::new(tarn_service_firehose::service(streams.clone())),
     ]
 }
 
