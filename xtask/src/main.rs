@@ -17,6 +17,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   lint                               formatting and clippy, warnings denied
   tidy                               layers, first lines, names, the code map
   codegen [--check] [--models DIR]   regenerate wire/aws-model from the pinned botocore, or check that it is current
+  coverage                           write docs/coverage.md from the operation tables
   bench [NAME]                       measure the budgets beside real peers and write bench/RESULTS.md";
 
 fn main() -> ExitCode {
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Some("lint") => lint::run_all(),
         Some("tidy") => tidy::run(),
         Some("codegen") => codegen::run(rest),
+        Some("coverage") => test::write_coverage(),
         Some("bench") => bench::run_all(rest),
         Some(other) => Err(format!("there is no command `{other}`\n{USAGE}").into()),
         None => Err(USAGE.into()),

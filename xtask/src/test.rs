@@ -50,6 +50,12 @@ fn rust() -> Result {
     }
 }
 
+/// Writes docs/coverage.md from the operation tables.
+pub fn write_coverage() -> Result {
+    run(cargo(&["test", "--quiet", "--package", "tarn-server", "--test", "it", "coverage"])
+        .env("TARN_WRITE_COVERAGE", "1"))
+}
+
 fn clients() -> Result {
     let binary = tarn("dev")?;
     run(&mut cargo(&["build", "--package", "tarn-aws-model", "--example", "conformance"]))?;
