@@ -203,13 +203,31 @@ fn pass_role(scope: &Scope, role: &str) -> Requirement {
 pub(crate) fn create_crawler(_: &Glue, input: &wire::CreateCrawlerRequest, scope: &Scope) -> Needs {
     own_catalog(scope, input.catalog_id.as_ref())?;
     let need = Requirement::new("glue:CreateCrawler", crawler_arn(scope, text(&input.name)));
-    Ok(vec![with_request_tags(need, input.tags.as_ref()), pass_role(scope, text(&input.role))])
+    let mut needs = vec![with_request_tags(need, input.tags.as_ref()), pass_role(scope, text(&input.role))];
+    needs.extend(input.targets.iter().flat_map(read_targets));
+    Ok(needs)
+}
+
+/// A crawler reads with its account's rights, so whoever points it somewhere must be allowed to read there: otherwise a sample of
+/// what one may not read would stand in a table that one may.
+fn read_targets(targets: &wire::CrawlerTargets) -> Vec<Requirement> {
+    let paths = targets.s3_targets.iter().flatten().filter_map(|target| target.path.as_deref());
+    let locations = paths.filter_map(|path| tarn_catalog::S3Location::parse(path).ok());
+    locations
+        .flat_map(|location| {
+            [
+                Requirement::new("s3:ListBucket", Arn::s3_bucket(&location.bucket)).with("s3:prefix", &location.prefix),
+                Requirement::new("s3:GetObject", Arn::s3_object(&location.bucket, &format!("{}*", location.prefix))),
+            ]
+        })
+        .collect()
 }
 
 pub(crate) fn update_crawler(_: &Glue, input: &wire::UpdateCrawlerRequest, scope: &Scope) -> Needs {
     own_catalog(scope, input.catalog_id.as_ref())?;
     let mut needs = vec![Requirement::new("glue:UpdateCrawler", crawler_arn(scope, text(&input.name)))];
     needs.extend(input.role.as_deref().map(|role| pass_role(scope, role)));
+    needs.extend(input.targets.iter().flat_map(read_targets));
     Ok(needs)
 }
 
