@@ -252,6 +252,11 @@ impl PartitionExpression {
         self.outcomes(&self.node, values).truth
     }
 
+    /// Whether the predicate says anything of the key at `position`.
+    pub(crate) fn names_key(&self, position: usize) -> bool {
+        names_key(&self.node, position)
+    }
+
     /// Texts that the first keys must be equal to, as far as the predicate's topmost ANDs say so. Only keys of text: a number may
     /// be written in several ways (`1`, `01`).
     pub(crate) fn leading_texts(&self) -> Vec<String> {
@@ -295,6 +300,16 @@ impl PartitionExpression {
             self.kinds.get(key).and_then(|kind| literal(*kind, text))
         };
         typed.and_then(|value| test(&value)).map_or(Outcomes::NULL, Outcomes::of)
+    }
+}
+
+fn names_key(node: &Node, position: usize) -> bool {
+    match node {
+        Node::Compare { key, .. } | Node::In { key, .. } | Node::Like { key, .. } | Node::IsNull { key } => {
+            *key == position
+        }
+        Node::Not(inner) => names_key(inner, position),
+        Node::And(a, b) | Node::Or(a, b) => names_key(a, position) || names_key(b, position),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Bound;
 
+use bytes::Bytes;
 use tarn_metadata::{Key, RawRange, Read, ReadView, Snapshot, StoreError, decode_record};
 
 use crate::keyspaces::{PARTITIONS, entity_key, partition_key};
@@ -43,7 +44,9 @@ pub(crate) fn scan(
             return Ok(PartitionPage { partitions, next: last });
         }
         looked_at += 1;
-        let step = step(table, expression, list.segment, &values);
+        // What the first values have in common with the key before was found possible there.
+        let known = last.as_ref().map_or(0, |last| last.iter().zip(&values).take_while(|(a, b)| a == b).count());
+        let step = step(table, expression, list.segment, &values, known);
         match step {
             Step::Take => {
                 let partition: Partition = decode_record(&value).map_err(|source| CatalogError::Store {
@@ -67,12 +70,13 @@ fn step(
     expression: Option<&PartitionExpression>,
     segment: Option<PartitionSegment>,
     values: &[String],
+    known: usize,
 ) -> Step {
     if let Some(expression) = expression {
-        for known in 1..=values.len() {
-            let first = values.get(..known).unwrap_or_default();
-            if !expression.may_hold(first) {
-                return if known == values.len() { Step::Next } else { Step::Skip(partition_key(&table.id, first)) };
+        for (level, count) in (known..values.len()).zip(known + 1..) {
+            let first = values.get(..count).unwrap_or_default();
+            if expression.names_key(level) && !expression.may_hold(first) {
+                return if count == values.len() { Step::Next } else { Step::Skip(partition_key(&table.id, first)) };
             }
         }
     }
@@ -100,14 +104,17 @@ fn values_of(key: &[u8], keys: usize) -> Result<Vec<String>, CatalogError> {
     (0..keys).map(|_| reader.text().ok_or_else(corrupt)).collect()
 }
 
-/// How many pairs are read at a time: small, because a jump throws the rest away.
-const BATCH: usize = 128;
+/// How many pairs are read at a time after a jump, which throws the rest away ...
+const BATCH_MIN: usize = 32;
+/// ... and at most, when there is none for a while.
+const BATCH_MAX: usize = 1024;
 
 /// Raw pairs of the partitions' keyspace, read in batches, with jumps ahead.
 struct Cursor<'a> {
     view: &'a dyn ReadView,
     range: RawRange,
-    batch: VecDeque<(Vec<u8>, Vec<u8>)>,
+    batch: VecDeque<(Bytes, Bytes)>,
+    batch_size: usize,
     done: bool,
 }
 
@@ -125,35 +132,37 @@ impl<'a> Cursor<'a> {
             Some(_) | None => Bound::Included(full(prefix)),
         };
         let to = prefix.after_prefix().map_or(Bound::Unbounded, |end| Bound::Excluded(full(&end)));
-        Self { view: snapshot.view(), range: (from, to), batch: VecDeque::new(), done: false }
+        Self { view: snapshot.view(), range: (from, to), batch: VecDeque::new(), batch_size: BATCH_MIN, done: false }
     }
 
     /// Goes on at `key`, which lies ahead.
     fn seek(&mut self, key: Key) {
         let key = full(&key);
-        while self.batch.front().is_some_and(|(found, _)| *found < key) {
+        while self.batch.front().is_some_and(|(found, _)| **found < *key) {
             self.batch.pop_front();
         }
         if self.batch.is_empty() {
             self.range.0 = Bound::Included(key);
+            self.batch_size = BATCH_MIN;
         }
     }
 
     /// The next key without its keyspace, and its record.
-    fn next(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn next(&mut self) -> Result<Option<(Bytes, Bytes)>, StoreError> {
         if self.batch.is_empty() && !self.done {
             if let (Bound::Included(from) | Bound::Excluded(from), Bound::Excluded(to)) = (&self.range.0, &self.range.1)
                 && from >= to
             {
                 return Ok(None);
             }
-            let pairs = self.view.range_raw(&self.range, BATCH, false)?;
-            self.done = pairs.len() < BATCH;
+            let pairs = self.view.range_raw(&self.range, self.batch_size, false)?;
+            self.done = pairs.len() < self.batch_size;
+            self.batch_size = (self.batch_size * 2).min(BATCH_MAX);
             if let Some((last, _)) = pairs.last() {
                 self.range.0 = Bound::Excluded(last.to_vec());
             }
-            self.batch = pairs.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+            self.batch = pairs.into();
         }
-        Ok(self.batch.pop_front().map(|(key, value)| (key.get(2..).unwrap_or_default().to_vec(), value)))
+        Ok(self.batch.pop_front().map(|(key, value)| (key.slice(key.len().min(2)..), value)))
     }
 }

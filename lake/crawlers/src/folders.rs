@@ -27,7 +27,9 @@ pub(crate) struct Amount {
     pub(crate) sampled_records: u64,
     /// Bytes of these records, uncompressed.
     pub(crate) sampled_size_bytes: u64,
-    /// Bytes of the sampled objects as they are stored, as far as all of them was read.
+    /// Bytes of these records as they are stored.
+    pub(crate) sampled_stored_size_bytes: u64,
+    /// Objects of which all records were read.
     pub(crate) counted_objects: u64,
 }
 
@@ -37,6 +39,7 @@ impl Amount {
         self.size_bytes += other.size_bytes;
         self.sampled_records += other.sampled_records;
         self.sampled_size_bytes += other.sampled_size_bytes;
+        self.sampled_stored_size_bytes += other.sampled_stored_size_bytes;
         self.counted_objects += other.counted_objects;
     }
 }
@@ -182,6 +185,7 @@ impl Folder {
             size_bytes,
             sampled_records: schema.records,
             sampled_size_bytes: schema.records_size_bytes,
+            sampled_stored_size_bytes: schema.stored_size_bytes,
             counted_objects: u64::from(schema.complete),
         };
         let shape = Shape::of(schema);

@@ -101,11 +101,13 @@ pub(crate) fn storage(
 /// What a crawler says of data of this shape.
 pub(crate) fn parameters(shape: &Shape, amount: Amount, crawler: &str) -> Parameters {
     let average = amount.sampled_size_bytes.checked_div(amount.sampled_records).unwrap_or_default();
-    // Where all was read the count is exact; otherwise it follows from the bytes, as far as these are not compressed.
+    // Where all was read the count is exact; otherwise it follows from the bytes as they are stored.
+    let estimated = u128::from(amount.size_bytes) * u128::from(amount.sampled_records);
     let records = if amount.counted_objects == amount.objects {
         amount.sampled_records
     } else {
-        amount.size_bytes.checked_div(average).unwrap_or_default()
+        let records = estimated.checked_div(u128::from(amount.sampled_stored_size_bytes)).unwrap_or_default();
+        u64::try_from(records).unwrap_or(u64::MAX)
     };
     let mut parameters = Parameters::from(
         [

@@ -12,7 +12,7 @@ use super::{Compression, FileSchema, Format, FormatError, FoundColumn};
 
 /// Delimiters in the order in which they are preferred.
 const DELIMITERS: [char; 5] = [',', '\t', '|', ';', '\u{1}'];
-/// The most rows looked at.
+/// The most rows by which the delimiter and the header are told. Types come from all of the sample.
 const ROWS_MAX: usize = 1_000;
 /// The most rows (of 100) that may differ from the others in their number of fields.
 const RAGGED_PERCENT_MAX: usize = 10;
@@ -28,8 +28,16 @@ struct Rows {
     fields: usize,
     /// How many rows have another number.
     ragged: usize,
-    /// How many bytes the rows take.
+}
+
+/// What all rows of a sample are.
+struct Body {
+    columns: Vec<Inferred>,
+    rows: usize,
     size_bytes: u64,
+    ragged: usize,
+    /// The first row of another length: line and fields.
+    first_ragged: Option<(u64, usize)>,
 }
 
 pub(super) fn classify(text: &str, complete: bool, sample_bytes_max: usize) -> Result<FileSchema, FormatError> {
@@ -59,75 +67,88 @@ pub(super) fn classify(text: &str, complete: bool, sample_bytes_max: usize) -> R
     if rows.fields > COLUMNS_MAX {
         return Err(FormatError::TooManyFields { fields_max: COLUMNS_MAX });
     }
-    let warning = ragged(&rows)?;
-    Ok(schema_of(text, &rows, warning))
+    let body = body_of(text, &rows, complete);
+    let warning = ragged(&rows, &body)?;
+    Ok(schema_of(text, &rows, body, warning))
 }
 
-fn rows_of(text: &str, delimiter: char, complete: bool) -> Rows {
+/// Gives each whole row of the text, and where it ends, until `take` says no.
+fn each_row(text: &str, delimiter: char, complete: bool, mut take: impl FnMut(&StringRecord, u64) -> bool) {
     let mut reader = ReaderBuilder::new()
         .delimiter(u8::try_from(delimiter).unwrap_or(b','))
         .has_headers(false)
         .flexible(true)
         .from_reader(text.as_bytes());
-    let mut records = Vec::new();
-    let mut size_bytes = 0;
     let mut record = StringRecord::new();
-    while records.len() <= ROWS_MAX {
-        match reader.read_record(&mut record) {
-            Ok(true) => {
-                // The last row of a sample may be cut.
-                if reader.is_done() && !complete {
-                    break;
-                }
-                size_bytes = reader.position().byte();
-                records.push(record.clone());
-            }
-            Ok(false) | Err(_) => break,
+    while let Ok(true) = reader.read_record(&mut record) {
+        let end = reader.position().byte();
+        // The last row of a sample may be cut.
+        if !complete && (reader.is_done() || end >= text.len() as u64) {
+            return;
         }
-        if reader.position().byte() >= text.len() as u64 && !complete {
-            records.pop();
-            break;
+        if !take(&record, end) {
+            return;
         }
     }
+}
+
+fn rows_of(text: &str, delimiter: char, complete: bool) -> Rows {
+    let mut records = Vec::new();
+    each_row(text, delimiter, complete, |record, _| {
+        records.push(record.clone());
+        records.len() < ROWS_MAX
+    });
     let mut counts = std::collections::BTreeMap::new();
     for record in &records {
         *counts.entry(record.len()).or_insert(0usize) += 1;
     }
-    let (fields, most) =
-        counts.iter().max_by_key(|(_, count)| **count).map_or((0, 0), |(fields, count)| (*fields, *count));
-    Rows { delimiter, ragged: records.len() - most, records, fields, size_bytes }
+    let most = counts.iter().max_by_key(|(_, count)| **count);
+    let (fields, most) = most.map_or((0, 0), |(fields, count)| (*fields, *count));
+    Rows { delimiter, ragged: records.len() - most, records, fields }
 }
 
-fn ragged(rows: &Rows) -> Result<Option<String>, FormatError> {
-    let Some(first) = rows.records.iter().find(|record| record.len() != rows.fields) else {
+/// The types of all rows but the first, which may be a header.
+fn body_of(text: &str, rows: &Rows, complete: bool) -> Body {
+    let mut body =
+        Body { columns: vec![Inferred::Null; rows.fields], rows: 0, size_bytes: 0, ragged: 0, first_ragged: None };
+    each_row(text, rows.delimiter, complete, |record, end| {
+        if record.len() != rows.fields {
+            body.ragged += 1;
+            let line = record.position().map_or(0, ::csv::Position::line);
+            body.first_ragged.get_or_insert((line, record.len()));
+        }
+        if body.rows > 0 {
+            for (column, value) in body.columns.iter_mut().zip(record.iter()) {
+                // Nothing changes a string any more.
+                if *column != Inferred::Scalar(HiveType::String) {
+                    *column = std::mem::replace(column, Inferred::Null).merge(of_text(value));
+                }
+            }
+        }
+        body.rows += 1;
+        body.size_bytes = end;
+        true
+    });
+    body
+}
+
+fn ragged(rows: &Rows, body: &Body) -> Result<Option<String>, FormatError> {
+    let Some((line, found)) = body.first_ragged else {
         return Ok(None);
     };
-    let error = FormatError::Ragged {
-        line: first.position().map_or(0, ::csv::Position::line),
-        found: first.len(),
-        expected: rows.fields,
-        ragged: rows.ragged,
-        rows: rows.records.len(),
-    };
-    if rows.ragged * 100 > rows.records.len() * RAGGED_PERCENT_MAX {
+    let error = FormatError::Ragged { line, found, expected: rows.fields, ragged: body.ragged, rows: body.rows };
+    if body.ragged * 100 > body.rows * RAGGED_PERCENT_MAX {
         return Err(error);
     }
     Ok(Some(error.to_string()))
 }
 
-fn schema_of(text: &str, rows: &Rows, warning: Option<String>) -> FileSchema {
+fn schema_of(text: &str, rows: &Rows, body: Body, warning: Option<String>) -> FileSchema {
     let first = rows.records.first().cloned().unwrap_or_default();
     let rest = rows.records.get(1..).unwrap_or_default();
-    let mut below: Vec<Inferred> = vec![Inferred::Null; rows.fields];
-    for record in rest {
-        for (column, value) in below.iter_mut().zip(record.iter()) {
-            *column = std::mem::replace(column, Inferred::Null).merge(of_text(value));
-        }
-    }
-    let header = is_header(&first, rest, &below);
-    let columns = (0..rows.fields).map(|position| {
+    let header = is_header(&first, rest, &body.columns);
+    let columns = body.columns.into_iter().enumerate().map(|(position, inferred)| {
         let value = first.get(position).unwrap_or_default();
-        let inferred = below.get(position).cloned().unwrap_or(Inferred::Null);
         if header {
             let name = value.trim();
             let name = if name.is_empty() { format!("col{position}") } else { name.to_owned() };
@@ -142,9 +163,10 @@ fn schema_of(text: &str, rows: &Rows, warning: Option<String>) -> FileSchema {
         format: Format::Csv { delimiter: rows.delimiter, header, quoted },
         compression: Compression::None,
         columns: columns.collect(),
-        records: (rows.records.len() - usize::from(header)) as u64,
-        records_size_bytes: rows.size_bytes,
-        complete: false,
+        records: (body.rows - usize::from(header)) as u64,
+        records_size_bytes: body.size_bytes,
+        stored_size_bytes: body.size_bytes,
+        complete: true,
         warning,
     }
 }

@@ -43,7 +43,8 @@ pub(super) fn classify(text: &str, complete: bool, sample_bytes_max: usize) -> R
         columns,
         records: found.records,
         records_size_bytes: found.size_bytes,
-        complete: false,
+        stored_size_bytes: found.size_bytes,
+        complete: found.records < RECORDS_MAX as u64,
         warning: found.warning,
     })
 }

@@ -100,7 +100,9 @@ pub struct FileSchema {
     pub records: u64,
     /// Bytes of these records, uncompressed.
     pub records_size_bytes: u64,
-    /// Whether the whole file was read.
+    /// Bytes of these records as they are stored: fewer, where the file is compressed.
+    pub stored_size_bytes: u64,
+    /// Whether the records are all of the file's.
     pub complete: bool,
     /// What is wrong with it although it can be read: a broken line, a ragged row.
     pub warning: Option<String>,
@@ -197,8 +199,9 @@ pub(crate) fn is_parquet(first: &[u8]) -> bool {
 /// Tells what text file this is by its first bytes. `complete`: they are the whole file. `sample_bytes_max`: the most to look at
 /// once uncompressed.
 pub(crate) fn classify(first: &[u8], complete: bool, sample_bytes_max: usize) -> Result<FileSchema, FormatError> {
-    let (text, compression, complete) = uncompress(first, complete, sample_bytes_max)?;
-    let text = text.strip_prefix(b"\xef\xbb\xbf").map_or(text.as_slice(), |rest| rest);
+    let Uncompressed { bytes, compression, complete, consumed_bytes } = uncompress(first, complete, sample_bytes_max)?;
+    let uncompressed_bytes = bytes.len() as u64;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").map_or(bytes.as_slice(), |rest| rest);
     let text = match std::str::from_utf8(text) {
         Ok(text) => text,
         // The sample may end within a character.
@@ -219,32 +222,50 @@ pub(crate) fn classify(first: &[u8], complete: bool, sample_bytes_max: usize) ->
         csv::classify(text, complete, sample_bytes_max)?
     };
     schema.compression = compression;
-    schema.complete = complete;
+    schema.complete &= complete;
+    schema.stored_size_bytes = match compression {
+        Compression::None => schema.records_size_bytes,
+        Compression::Gzip | Compression::Zstd => {
+            (schema.records_size_bytes * consumed_bytes).checked_div(uncompressed_bytes).unwrap_or_default()
+        }
+    };
     Ok(schema)
 }
 
-fn uncompress(
-    first: &[u8],
+/// The beginning of a file without its compression.
+struct Uncompressed {
+    bytes: Vec<u8>,
+    compression: Compression,
+    /// Whether it is all of the file.
     complete: bool,
-    sample_bytes_max: usize,
-) -> Result<(Vec<u8>, Compression, bool), FormatError> {
+    /// How many stored bytes it took.
+    consumed_bytes: u64,
+}
+
+fn uncompress(first: &[u8], complete: bool, sample_bytes_max: usize) -> Result<Uncompressed, FormatError> {
     let failed =
         |compression, reason: std::io::Error| FormatError::Compression { compression, reason: reason.to_string() };
+    let consumed = |rest: &[u8]| (first.len() - rest.len()) as u64;
     if first.starts_with(&[0x1f, 0x8b]) {
-        let decoder = flate2::read::MultiGzDecoder::new(first);
-        let (bytes, whole) = read_up_to(decoder, complete, sample_bytes_max).map_err(|error| failed("gzip", error))?;
-        Ok((bytes, Compression::Gzip, whole))
+        let mut decoder = flate2::bufread::MultiGzDecoder::new(first);
+        let (bytes, complete) =
+            read_up_to(&mut decoder, complete, sample_bytes_max).map_err(|error| failed("gzip", error))?;
+        let consumed_bytes = consumed(decoder.get_ref());
+        Ok(Uncompressed { bytes, compression: Compression::Gzip, complete, consumed_bytes })
     } else if first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        let decoder = zstd::stream::read::Decoder::with_buffer(first).map_err(|error| failed("zstd", error))?;
-        let (bytes, whole) = read_up_to(decoder, complete, sample_bytes_max).map_err(|error| failed("zstd", error))?;
-        Ok((bytes, Compression::Zstd, whole))
+        let mut decoder = zstd::stream::read::Decoder::with_buffer(first).map_err(|error| failed("zstd", error))?;
+        let (bytes, complete) =
+            read_up_to(&mut decoder, complete, sample_bytes_max).map_err(|error| failed("zstd", error))?;
+        let consumed_bytes = consumed(decoder.get_ref());
+        Ok(Uncompressed { bytes, compression: Compression::Zstd, complete, consumed_bytes })
     } else if first.starts_with(b"BZh") {
         Err(FormatError::CompressionNotRead { compression: "bzip2" })
     } else if first.starts_with(b"PK\x03\x04") {
         Err(FormatError::CompressionNotRead { compression: "zip" })
     } else {
-        let bytes = first.get(..sample_bytes_max.min(first.len())).unwrap_or(first);
-        Ok((bytes.to_vec(), Compression::None, complete && bytes.len() == first.len()))
+        let bytes = first.get(..sample_bytes_max.min(first.len())).unwrap_or(first).to_vec();
+        let (complete, consumed_bytes) = (complete && bytes.len() == first.len(), bytes.len() as u64);
+        Ok(Uncompressed { bytes, compression: Compression::None, complete, consumed_bytes })
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn classify(metadata: &[u8], file_size_bytes: u64) -> Result<FileSche
         columns,
         records: u64::try_from(file.num_rows()).unwrap_or_default(),
         records_size_bytes: file_size_bytes,
+        stored_size_bytes: file_size_bytes,
         complete: true,
         warning: None,
     })
