@@ -13,8 +13,8 @@ use crate::objects::Objects;
 use crate::records::{DeadBlobs, VersionUuid, version_key};
 
 /// How many effects of the outbox are looked at in one round.
-const BATCH_COUNT_MAX: usize = 256;
-/// How often at the most the queue is looked at while everything in it is still being read.
+const BATCH_COUNT_MAX: usize = 1024;
+/// How often the queue is looked at while everything in it is still being read.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How often packs are looked over.
@@ -268,11 +268,11 @@ impl Worker for Collector {
 
     fn wait(&self) -> BoxFuture<'_, ()> {
         async move {
-            // With nothing pending only a commit gives work; otherwise a reader that lets go does.
+            // With nothing pending only a commit gives work; otherwise all that is pending is being read, and is looked at again.
             let pending =
                 self.objects.snapshot().and_then(|snapshot| Ok(!DEAD_BLOBS.pending(&snapshot, 1)?.is_empty()));
             if pending.unwrap_or(true) {
-                tokio::select! { () = self.objects.pins.released() => {}, () = tokio::time::sleep(WAIT) => {} }
+                tokio::time::sleep(WAIT).await;
             } else {
                 self.objects.dead.notified().await;
             }

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tarn_metadata::Sequence;
-use tokio::sync::Notify;
 
 use crate::records::VersionUuid;
 
@@ -27,7 +26,6 @@ pub(crate) struct Pins {
     held: Mutex<Held>,
     /// A sequence that every snapshot taken from now on has reached.
     floor: AtomicU64,
-    released: Notify,
 }
 
 fn release<K: Ord + Clone>(counts: &mut BTreeMap<K, usize>, key: &K) {
@@ -89,11 +87,6 @@ impl Pins {
     pub(crate) fn is_pinned(&self, id: &VersionUuid) -> bool {
         self.held.lock().versions.contains_key(id)
     }
-
-    /// Ends when an epoch or a pin was let go.
-    pub(crate) async fn released(&self) {
-        self.released.notified().await;
-    }
 }
 
 pub(crate) struct Epoch {
@@ -104,7 +97,6 @@ pub(crate) struct Epoch {
 impl Drop for Epoch {
     fn drop(&mut self) {
         release(&mut self.pins.held.lock().epochs, &self.at);
-        self.pins.released.notify_waiters();
     }
 }
 
@@ -117,7 +109,6 @@ pub(crate) struct Pin {
 impl Drop for Pin {
     fn drop(&mut self) {
         release_id(&mut self.pins.held.lock().versions, &self.id);
-        self.pins.released.notify_waiters();
     }
 }
 

@@ -20,7 +20,7 @@ use crate::objects::{Objects, install, layout_bytes, no_such_key, require_bucket
 use crate::pins::InFlight;
 use crate::records::{PartRecord, StorageClass, VersionName, VersionRecord, VersionUuid, current_key};
 use crate::tagging::{ObjectMetadata, Tags};
-use tarn_metadata::Read;
+use tarn_metadata::{Read, StoreError};
 
 /// Bytes as they come from the caller.
 pub type Body<'a> = BoxStream<'a, Result<Bytes, BodyError>>;
@@ -100,9 +100,15 @@ impl Durable {
         blobs: &dyn BlobStore,
         fate: Result<T, ObjectsError>,
     ) -> Result<T, ObjectsError> {
-        // A failed store may have kept the record: then only the sweep after recovery knows whether the blob is an orphan.
+        // A store that failed may have kept the record: then only the sweep after recovery knows whether the blob is an orphan.
+        let unknown = |error: &ObjectsError| {
+            matches!(
+                error,
+                ObjectsError::Store(StoreError::Failed { .. } | StoreError::Closed) | ObjectsError::Stopping
+            )
+        };
         if let Err(error) = &fate
-            && !matches!(error, ObjectsError::Store(_))
+            && !unknown(error)
             && let Err(error) = blobs.delete(&self.blob).await
         {
             tracing::warn!(%error, "a blob that was not committed could not be deleted; a sweep will");

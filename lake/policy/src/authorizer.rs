@@ -67,7 +67,9 @@ impl LakeAuthorizer {
         requirement: &Requirement,
         request: &Context,
     ) -> Option<DeniedBecause> {
-        let of_resource = match requirement.resource.as_ref().map(|resource| self.resource_policy(resource)) {
+        // A bucket to be made is nobody's yet; that its name is taken is for S3 to say, and it says so to everybody.
+        let resource = requirement.resource.as_ref().filter(|_| requirement.action != "s3:CreateBucket");
+        let of_resource = match resource.map(|resource| self.resource_policy(resource)) {
             None => ResourcePolicy::default(),
             Some(Ok(found)) => found,
             Some(Err(_)) => return Some(DeniedBecause::PoliciesUnreadable),

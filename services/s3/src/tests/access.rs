@@ -195,6 +195,23 @@ async fn copies_ask_for_source_and_target() {
 }
 
 #[tokio::test]
+async fn accounts_are_apart() {
+    let server = Server::with_bucket().await;
+    server.root(ask(Method::PUT, "/lake-raw/k").body("bytes")).await;
+    let stranger = |ask: Ask| server.signed(STRANGER, ask);
+    assert_eq!(stranger(ask(Method::PUT, "/lake-raw")).await.outcome(), "409 BucketAlreadyExists");
+    assert_eq!(stranger(ask(Method::GET, "/lake-raw/k")).await.outcome(), "403 AccessDenied");
+    assert_eq!(stranger(ask(Method::GET, "/lake-raw?list-type=2")).await.outcome(), "403 AccessDenied");
+    assert!(!stranger(ask(Method::GET, "/")).await.text().contains("lake-raw"));
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::lake-raw/*"}]}"#;
+    assert_eq!(server.root(ask(Method::PUT, "/lake-raw?policy").body(policy)).await.outcome(), "204");
+    assert_eq!(stranger(ask(Method::GET, "/lake-raw/k")).await.text(), "bytes");
+    assert_eq!(stranger(ask(Method::PUT, "/lake-raw/k").body("x")).await.outcome(), "403 AccessDenied");
+    assert_eq!(stranger(ask(Method::PUT, "/lake-theirs")).await.outcome(), "200");
+    assert_eq!(server.root(ask(Method::GET, "/lake-theirs?list-type=2")).await.outcome(), "403 AccessDenied");
+}
+
+#[tokio::test]
 async fn unserved_operations_say_so() {
     let server = Server::with_bucket().await;
     for target in

@@ -28,6 +28,8 @@ use crate::{Asked, CallMeta, GateRefusal, S3Api, S3Gate, S3Options};
 
 pub(crate) const ROOT: &str = "AKIAROOT0000000000000";
 pub(crate) const USER: &str = "AKIAUSER0000000000000";
+/// Root of another account.
+pub(crate) const STRANGER: &str = "AKIASTRANGER000000000";
 const SECRET: &str = "secret+of/everyone";
 
 /// Users' policies, set by tests.
@@ -67,6 +69,7 @@ impl Gate {
         match access_key_id {
             None => Principal::anonymous(),
             Some(ROOT) => Principal::root(account),
+            Some(STRANGER) => Principal::root(AccountId::new("111111111111").unwrap()),
             Some(key) => {
                 let kind = PrincipalKind::User { name: "ada".to_owned(), path: "/".to_owned() };
                 Principal { kind, account, id: "AIDAADA".to_owned(), access_key_id: Some(key.to_owned()) }
@@ -78,7 +81,7 @@ impl Gate {
 impl S3Gate for Gate {
     fn secret(&self, access_key_id: &str) -> Result<String, GateRefusal> {
         match access_key_id {
-            ROOT | USER => Ok(SECRET.to_owned()),
+            ROOT | USER | STRANGER => Ok(SECRET.to_owned()),
             _ => Err(GateRefusal::UnknownKey),
         }
     }
