@@ -146,8 +146,10 @@ def test_checksums(s3, bucket, algorithm):
         head = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
         assert head[field] == value
     else:
-        # botocore computes these only with awscrt; the server computes CRC64NVME by itself.
-        s3.put_object(Bucket=bucket, Key="k", Body=body)
+        put = s3.put_object(Bucket=bucket, Key="k", Body=body, ChecksumAlgorithm=algorithm)
+        with pytest.raises(ClientError) as refused:
+            s3.put_object(Bucket=bucket, Key="k", Body=body + b"x", **{field: put[field]})
+        assert code(refused) == "BadDigest"
     attributes = s3.get_object_attributes(
         Bucket=bucket, Key="k", ObjectAttributes=["ETag", "Checksum", "ObjectSize", "StorageClass"]
     )
