@@ -87,11 +87,9 @@ pub(crate) async fn create_bucket(
     match constraint.as_ref().map(BucketLocationConstraint::as_str) {
         // A body without a constraint means us-east-1 on AWS; a lake has one region, and means that.
         None | Some("") => {}
-        Some(asked) if asked == served && served != DEFAULT_REGION => {}
+        // AWS refuses the name of its own default region here; s3fs sends it all the same, and it can mean nothing else.
+        Some(asked) if asked == served => {}
         Some("EU") if served == "eu-west-1" => {}
-        Some(asked) if asked == DEFAULT_REGION => {
-            return Err(s3_error!(InvalidLocationConstraint, "The specified location-constraint is not valid"));
-        }
         Some(asked) => {
             return Err(s3_error!(
                 IllegalLocationConstraintException,

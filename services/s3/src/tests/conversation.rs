@@ -103,6 +103,9 @@ async fn buckets_are_listed_and_described() {
         "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
     let answer = server.root(ask(Method::PUT, "/lake-eu").body(elsewhere)).await;
     assert_eq!(answer.outcome(), "400 IllegalLocationConstraintException");
+    let here = elsewhere.replace("eu-west-1", "us-east-1");
+    assert_eq!(server.root(ask(Method::PUT, "/a-lake-here").body(here)).await.outcome(), "200");
+    assert_eq!(server.root(ask(Method::DELETE, "/a-lake-here")).await.outcome(), "204");
     let answer = server.root(ask(Method::GET, "/")).await;
     assert_eq!((answer.element("Name"), answer.element("ID")), (Some("lake-raw"), Some("canonical-000000000000")));
     let answer = server.root(ask(Method::GET, "/lake-raw?location")).await;
