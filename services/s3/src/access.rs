@@ -9,7 +9,7 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use crate::api::Inner;
 use crate::errors::{objects_error, refusal_error};
 use crate::gate::{Asked, CallMeta};
-use crate::resources::{Request, operation};
+use crate::resources::{Operation, Request, operation};
 
 pub(crate) struct Hooks(pub(crate) Arc<Inner>);
 
@@ -40,7 +40,14 @@ impl S3Access for Hooks {
             headers: cx.headers(),
             query: cx.uri().query().unwrap_or_default(),
         };
-        let requirements = (operation.requirements)(&self.0.objects, &request)?;
+        let mut requirements = (operation.requirements)(&self.0.objects, &request)?;
+        if is_version_2(&request) {
+            check_version_2(&request, operation, meta.time.as_second())?;
+            for requirement in &mut requirements {
+                requirement.context.set("s3:signatureversion", "AWS");
+                requirement.context.set("s3:authType", "REST-QUERY-STRING");
+            }
+        }
         if let (Some(bucket), Some(expected)) = (request.bucket, request.header("x-amz-expected-bucket-owner")) {
             self.0.check_owner(bucket, expected)?;
         }
@@ -64,6 +71,38 @@ impl S3Access for Hooks {
         cx.extensions_mut().insert(caller);
         Ok(())
     }
+}
+
+/// How long a presigned URL may be valid, seconds: seven days, as with version 4.
+const PRESIGNED_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
+
+/// Whether the request carries a signature of version 2.
+fn is_version_2(request: &Request<'_>) -> bool {
+    request.parameter("Signature").is_some()
+        || request.header("authorization").is_some_and(|value| value.starts_with("AWS "))
+}
+
+/// boto3 still presigns by version 2 unless it is told otherwise, so that URLs of whole objects are taken. Version 2 leaves most of the
+/// query unsigned; nothing else may come with it: no other operation, no parameter beyond its own.
+fn check_version_2(request: &Request<'_>, operation: &Operation, now_seconds: i64) -> S3Result<()> {
+    let refused = || {
+        s3_error!(
+            InvalidRequest,
+            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+        )
+    };
+    const PARAMETERS: [&str; 4] = ["AWSAccessKeyId", "Signature", "Expires", "x-amz-security-token"];
+    let is_own = |name: &str| PARAMETERS.contains(&name) || name.starts_with("response-") || name == "versionId";
+    let names = request.query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    let is_whole_object = matches!(operation.name, "GetObject" | "HeadObject" | "PutObject");
+    if request.header("authorization").is_some() || !is_whole_object || !names.into_iter().all(is_own) {
+        return Err(refused());
+    }
+    let expires = request.parameter("Expires").and_then(|text| text.parse::<i64>().ok()).ok_or_else(refused)?;
+    if expires.saturating_sub(now_seconds) > PRESIGNED_SECONDS_MAX {
+        return Err(s3_error!(AccessDenied, "A presigned URL is valid for at most seven days"));
+    }
+    Ok(())
 }
 
 impl Inner {

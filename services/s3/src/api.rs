@@ -63,7 +63,8 @@ impl S3Api {
         config.form_max_fields_size = XML_BODY_SIZE_BYTES_MAX;
         config.expected_region = WireRegion::new(options.region.as_str().into()).ok();
         config.sig_v4_allowed_services = vec!["s3".to_owned()];
-        config.enable_sig_v2 = false;
+        // Only presigned reads and writes of objects: see `access.rs`.
+        config.enable_sig_v2 = true;
         let inner = Arc::new(Inner { objects, gate, region: options.region });
         let mut builder = S3ServiceBuilder::new(Handlers(inner.clone()));
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));

@@ -128,8 +128,9 @@ def test_conditional_writes(account):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"2"
 
 
-def test_presigned_urls(account):
-    s3, bucket = account.client("s3", signature_version="s3v4"), account.bucket()
+@pytest.mark.parametrize("config", [{}, {"signature_version": "s3v4"}])
+def test_presigned_urls(account, config):
+    s3, bucket = account.client("s3", **config), account.bucket()
     place = {"Bucket": bucket, "Key": "a b"}
     put = urllib.request.Request(s3.generate_presigned_url("put_object", Params=place), data=b"bytes", method="PUT")
     put.add_header("content-type", "")

@@ -153,6 +153,52 @@ async fn presigned_urls_open_what_they_were_made_for() {
     assert_eq!(server.root(ask(Method::GET, "/lake-raw/k")).await.text(), "bytes");
 }
 
+fn hmac_sha1(key: &[u8], text: &str) -> String {
+    use sha1::Digest as _;
+    let pad = |byte: u8| -> Vec<u8> { (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ byte).collect() };
+    let inner = sha1::Sha1::new().chain_update(pad(0x36)).chain_update(text).finalize();
+    let outer = sha1::Sha1::new().chain_update(pad(0x5c)).chain_update(inner).finalize();
+    base64::engine::general_purpose::STANDARD.encode(outer)
+}
+
+/// boto3 presigns by version 2 unless told otherwise: whole objects only, and nothing may be added.
+#[tokio::test]
+async fn presigned_urls_of_version_2_open_whole_objects_only() {
+    let server = Server::with_bucket().await;
+    server.root(ask(Method::PUT, "/lake-raw/k").body("bytes")).await;
+    let url = |method: &Method, path: &str, seconds: i64| {
+        let expires = now().as_second() + seconds;
+        let signature = hmac_sha1(SECRET.as_bytes(), &format!("{method}\n\n\n{expires}\n{path}"));
+        let signature = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+        let separator = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{separator}AWSAccessKeyId={ROOT}&Signature={signature}&Expires={expires}")
+    };
+    let get = |target: String| server.anonymous(ask(Method::GET, target));
+    let good = url(&Method::GET, "/lake-raw/k", 60);
+    assert_eq!(get(good.clone()).await.text(), "bytes");
+    let put = ask(Method::PUT, url(&Method::PUT, "/lake-raw/new", 60)).body("new");
+    assert_eq!(server.anonymous(put).await.outcome(), "200");
+    assert_eq!(get(good.replace("/k?", "/other?")).await.outcome(), "403 SignatureDoesNotMatch");
+    assert_eq!(get(url(&Method::GET, "/lake-raw/k", -1)).await.outcome(), "403 AccessDenied");
+    assert_eq!(get(url(&Method::GET, "/lake-raw/k", 8 * 24 * 3600)).await.outcome(), "403 AccessDenied");
+    assert_eq!(get(url(&Method::GET, "/lake-raw/", 60)).await.outcome(), "400 InvalidRequest");
+    assert_eq!(get(url(&Method::GET, "/lake-raw/k?tagging", 60)).await.outcome(), "400 InvalidRequest");
+    // What version 2 does not sign must not be added.
+    assert_eq!(get(format!("{good}&attributes")).await.outcome(), "400 InvalidRequest");
+    assert_eq!(get(format!("{good}&anything=else")).await.outcome(), "400 InvalidRequest");
+    let tagged = ask(Method::PUT, url(&Method::PUT, "/lake-raw/new", 60)).body("x").header("x-amz-tagging", "a=b");
+    assert_eq!(server.anonymous(tagged).await.outcome(), "403 SignatureDoesNotMatch");
+    let date = "Thu, 01 Jan 2026 00:00:00 GMT";
+    let header = ask(Method::GET, "/lake-raw/k").header("date", date);
+    let header = header.header(
+        "authorization",
+        format!("AWS {ROOT}:{}", hmac_sha1(SECRET.as_bytes(), &format!("GET\n\n\n{date}\n/lake-raw/k"))),
+    );
+    assert!(matches!(server.anonymous(header).await.status.as_u16(), 400 | 403));
+    server.users.set("ada", r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"s3:signatureversion":"AWS"}}}"#);
+    assert_eq!(get(good.replace(ROOT, USER)).await.outcome(), "403 AccessDenied");
+}
+
 #[tokio::test]
 async fn scopes_and_clocks_are_checked() {
     let server = Server::with_bucket().await;
