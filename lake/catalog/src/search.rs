@@ -73,7 +73,7 @@ fn texts(table: &Table) -> Vec<&str> {
 fn has_text(table: &Table, wanted: &str) -> bool {
     let exact = wanted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match exact {
-        Some(exact) => texts(table).iter().any(|text| *text == exact),
+        Some(exact) => texts(table).contains(&exact),
         None => {
             let wanted = wanted.to_lowercase();
             texts(table).iter().any(|text| text.to_lowercase().contains(&wanted))
