@@ -1,6 +1,8 @@
 //! Streams over a store, blobs and objects in memory, with a clock that stands still until moved.
 #![allow(clippy::unwrap_used)]
 
+mod crashes;
+
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
