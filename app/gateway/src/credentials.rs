@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use tarn_audit::EventDraft;
+use futures::future::BoxFuture;
+use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
 use tarn_policy::Principal;
 
 /// A secret access key. Not shown, not logged.
@@ -60,4 +61,21 @@ pub trait AuditLog: Send + Sync {
     fn failed(&self, draft: &EventDraft, code: &str, message: &str);
     /// A call was done that committed nothing: kept if a trail asks for it.
     fn done(&self, draft: &EventDraft);
+    /// Events of the caller's account, newest first: at most `limit` of those that `filter` takes, after `marker`.
+    fn search(
+        &self,
+        caller: Caller,
+        filter: EventFilter,
+        marker: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<RecordPage, AuditError>>;
+}
+
+/// Some events as CloudTrail writes them, and where the next page begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordPage {
+    /// Each a JSON object.
+    pub records: Vec<String>,
+    /// Where the next page begins, if there may be one.
+    pub marker: Option<String>,
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::request::Parts;
-use tarn_audit::{Caller, EventDraft};
+use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
 use tarn_policy::{Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
 use tarn_runtime::{EntropyExt, Runtime, Timestamp};
 use tarn_sigv4::{PathEncoding, Presented, Rules, SignatureError, SigningKeys};
 use tarn_types::{Region, Scope};
 
 use crate::conditions;
-use crate::credentials::{AccessKey, AuditLog, Credentials, CredentialsError, Secret};
+use crate::credentials::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
 
 /// What is known of a request before anything of it is believed.
 #[derive(Debug, Clone)]
@@ -207,6 +207,17 @@ impl Gate {
             .map_err(|source| GateError::Denied { source })?;
         let bound = BoundAuthorizer::new(self.parts.authorizer.clone(), principal.clone(), context);
         Ok(Caller::new(authorized, bound, draft))
+    }
+
+    /// Events of the caller's account: see `AuditLog::search`.
+    pub(crate) async fn search(
+        &self,
+        caller: &Caller,
+        filter: EventFilter,
+        marker: Option<String>,
+        limit: usize,
+    ) -> Result<RecordPage, AuditError> {
+        self.parts.audit.search(caller.clone(), filter, marker, limit).await
     }
 
     /// Records that a call was refused or failed.

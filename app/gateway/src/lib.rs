@@ -4,6 +4,7 @@
 //! encode -> metrics, access log. `pipeline.rs` holds the steps in this order. Knows no service's meaning: services are tables of
 //! rows, S3 is an endpoint that calls the same `Gate`.
 
+mod audit_events;
 mod body;
 mod conditions;
 mod credentials;
@@ -20,7 +21,7 @@ mod serve;
 mod tests;
 
 pub use body::{Body, BoxError, empty_body, full_body};
-pub use credentials::{AccessKey, AuditLog, Credentials, CredentialsError, Secret};
+pub use credentials::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
 pub use gate::{Gate, GateError, GateParts, RequestMeta};
 pub use limits::Limits;
 pub use metrics::Metrics;

@@ -28,7 +28,7 @@ use crate::gate::{Gate, GateError, RequestMeta};
 use crate::identify::{Asked, Services};
 use crate::limits::Limits;
 use crate::metrics::{Labels, Metrics};
-use crate::{own, parameters, refusal};
+use crate::{audit_events, own, parameters, refusal};
 
 /// S3: streams bodies and speaks its own XML. It must ask the same `Gate` for every operation, anonymous ones too.
 pub trait S3Endpoint: Send + Sync {
@@ -151,6 +151,10 @@ impl Inner {
     async fn answer(&self, request: Request<Body>, meta: RequestMeta) -> (Labels, Response<Body>) {
         let (parts, body) = request.into_parts();
         match self.services.identify(&parts) {
+            Asked::Own if parts.uri.path() == audit_events::PATH => {
+                let response = audit_events::answer(&self.gate, &parts, &meta).await;
+                (Labels { service: "own", operation: "audit-events", status: response.status().as_u16() }, response)
+            }
             Asked::Own => {
                 let (operation, response) = own::answer(&parts, &self.metrics, (self.is_ready)());
                 (Labels { service: "own", operation, status: response.status().as_u16() }, response)

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use tarn_audit::EventDraft;
-use tarn_gateway::{AccessKey, AuditLog, Credentials, CredentialsError, Secret};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
+use tarn_gateway::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
 use tarn_identity::{AccessKeyStatus, Identity};
 
 /// Access keys as identity keeps them.
@@ -40,5 +42,20 @@ impl AuditLog for RecordedCalls {
 
     fn done(&self, draft: &EventDraft) {
         self.0.record_read(draft.clone());
+    }
+
+    fn search(
+        &self,
+        caller: Caller,
+        filter: EventFilter,
+        marker: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<RecordPage, AuditError>> {
+        async move {
+            let page = self.0.search(caller.authorized(), &filter, marker.as_deref(), limit).await?;
+            let records = page.events.iter().map(|event| tarn_service_cloudtrail::record(event).to_string()).collect();
+            Ok(RecordPage { records, marker: page.marker })
+        }
+        .boxed()
     }
 }

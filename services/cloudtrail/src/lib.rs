@@ -19,6 +19,8 @@ use tarn_operation::{Access, Table};
 use tarn_policy::Requirement;
 use tarn_types::Scope;
 
+pub use record::of as record;
+
 /// CloudTrail over `log`.
 pub fn service(log: Arc<AuditLog>) -> Table<AuditLog> {
     Table::new(&SERVICE, log).with::<op::LookupEvents, _, _>(

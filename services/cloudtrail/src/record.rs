@@ -64,7 +64,7 @@ fn user_identity(principal: &Principal) -> Json {
 }
 
 /// The record. What was answered is not kept, so that `responseElements` is null.
-pub(crate) fn of(event: &Event) -> Json {
+pub fn of(event: &Event) -> Json {
     let account = |arn: &str| Arn::parse(arn).ok().and_then(|arn| AccountId::new(arn.account).ok());
     let owner = |arn: &str| account(arn).unwrap_or_else(|| event.scope.account.clone()).to_string();
     let resources: Vec<_> = event.resources.iter().map(|arn| json!({ "ARN": arn, "accountId": owner(arn) })).collect();
