@@ -33,14 +33,22 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Check a data directory that no server uses.
+    /// Check a data directory that no server uses or, with --endpoint-url, a running server.
     Doctor {
+        /// The server to check, as its clients see it.
+        #[arg(long, value_name = "URL", conflicts_with_all = ["data_dir", "rebuild_index"])]
+        endpoint_url: Option<String>,
+        /// A profile of ~/.aws to check it with.
+        #[arg(long, requires = "endpoint_url")]
+        profile: Option<String>,
         #[command(flatten)]
         settings: SettingFlags,
         /// Make the index anew from the log first.
         #[arg(long)]
         rebuild_index: bool,
     },
+    #[command(flatten)]
+    Client(tarn_cli::ClientCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -109,6 +117,14 @@ fn load(settings: SettingFlags) -> Result<(Config, Environment), Ended> {
     Ok((config, environment))
 }
 
+fn of_client(ended: Result<(), tarn_cli::CliError>) -> Ended {
+    match ended {
+        Ok(()) => Ended::Done,
+        Err(error) if error.is_usage() => Ended::WrongUsage(error.to_string()),
+        Err(error) => Ended::Failed(error.to_string()),
+    }
+}
+
 /// Runs the program with its arguments, the first being its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -130,7 +146,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 Ended::Done
             },
         ),
-        Command::Doctor { settings, rebuild_index } => {
+        Command::Doctor { endpoint_url: Some(url), profile, settings, .. } => {
+            let connection = tarn_cli::Connection { endpoint_url: Some(url), region: settings.region, profile };
+            of_client(tarn_cli::doctor(&connection, &environment()))
+        }
+        Command::Client(command) => of_client(tarn_cli::run(command, &environment())),
+        Command::Doctor { endpoint_url: None, settings, rebuild_index, .. } => {
             load(settings).map_or_else(|ended| ended, |(config, _)| doctor::run(&config, rebuild_index))
         }
     };
