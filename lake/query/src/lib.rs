@@ -7,6 +7,7 @@ mod errors;
 mod hive;
 pub mod queries;
 mod sinks;
+mod tables;
 mod statement;
 mod types;
 

@@ -1,0 +1,283 @@
+//! The lake as one query's caller may see it: every table, object and prefix is asked for before it is touched. Knows no SQL.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use parking_lot::Mutex;
+use tarn_audit::Caller;
+use tarn_catalog::{Catalog, S3Location};
+use tarn_objects::{Body, BucketName, DeleteObject, ListObjects, ObjectKey, ObjectMetadata, ObjectVersion, Objects, ObjectsError, PutObject};
+use tarn_policy::{Authorized, Denied, Requirement};
+use tarn_runtime::{EntropyExt, Runtime};
+use tarn_types::Arn;
+
+use crate::errors::{ErrorName, QueryError};
+
+/// The most files one scan reads.
+pub(crate) const FILES_PER_SCAN_MAX: usize = 1_000_000;
+/// Objects are deleted in batches of this.
+const DELETE_BATCH: usize = 1000;
+
+/// A file of a table: what a listing told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LakeFile {
+    pub bucket: String,
+    pub key: String,
+    pub size_bytes: u64,
+    pub modified_ms: i64,
+}
+
+impl LakeFile {
+    /// `s3://bucket/key`
+    pub fn uri(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// A file held open: its bytes stay the same.
+#[derive(Clone)]
+pub(crate) struct OpenFile {
+    proof: Authorized,
+    version: ObjectVersion,
+    access: Arc<Access>,
+}
+
+impl OpenFile {
+    pub fn size_bytes(&self) -> u64 {
+        self.version.size_bytes()
+    }
+
+    /// Names these bytes for ever: what caches are keyed by.
+    pub fn id(&self) -> tarn_objects::VersionUuid {
+        self.version.id()
+    }
+
+    /// The bytes of `range`, counted as scanned.
+    pub fn stream(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
+        let access = self.access.clone();
+        self.access
+            .objects
+            .read(&self.proof, &self.version, range)
+            .inspect_ok(move |bytes| access.count_scanned(bytes.len()))
+            .boxed()
+    }
+
+    /// The bytes of `range` at once.
+    pub async fn read(&self, range: Range<u64>) -> Result<Bytes, ObjectsError> {
+        let mut stream = self.stream(range.clone());
+        let Some(first) = stream.next().await.transpose()? else { return Ok(Bytes::new()) };
+        let Some(second) = stream.next().await.transpose()? else { return Ok(first) };
+        let mut whole = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or(0));
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&second);
+        while let Some(bytes) = stream.try_next().await? {
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(whole.into())
+    }
+}
+
+/// What one query may do. Decisions are kept for as long as the query runs.
+pub(crate) struct Access {
+    pub caller: Caller,
+    pub objects: Arc<Objects>,
+    pub catalog: Arc<Catalog>,
+    pub runtime: Runtime,
+    scanned_bytes: Arc<AtomicU64>,
+    listable: Mutex<HashMap<(String, String), Authorized>>,
+    tables: Mutex<HashSet<(&'static str, String, String)>>,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Access({:?})", self.caller.principal().arn())
+    }
+}
+
+pub(crate) fn denied(denied: &Denied) -> QueryError {
+    QueryError::new(ErrorName::PermissionDenied, format!("Access denied. {denied}"))
+}
+
+pub(crate) fn store_error(place: &str, error: &ObjectsError) -> QueryError {
+    QueryError::new(ErrorName::HiveFilesystemError, format!("{place}: {error}"))
+}
+
+impl Access {
+    pub fn new(caller: Caller, objects: Arc<Objects>, catalog: Arc<Catalog>, runtime: Runtime, scanned_bytes: Arc<AtomicU64>) -> Self {
+        Self { caller, objects, catalog, runtime, scanned_bytes, listable: Mutex::default(), tables: Mutex::default() }
+    }
+
+    fn count_scanned(&self, size_bytes: usize) {
+        self.scanned_bytes.fetch_add(u64::try_from(size_bytes).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    fn authorize(&self, requirements: Vec<Requirement>) -> Result<Authorized, QueryError> {
+        self.caller.authorizer().authorize(requirements).map_err(|no| denied(&no))
+    }
+
+    fn glue_requirements(&self, action: &'static str, database: Option<&str>, table: Option<&str>) -> Vec<Requirement> {
+        let scope = self.caller.scope();
+        let arn = |resource: String| Arn::regional("glue", &scope.region, &scope.account, resource);
+        let mut requirements = vec![Requirement::new(action, arn("catalog".to_owned()))];
+        if let Some(database) = database {
+            requirements.push(Requirement::new(action, arn(format!("database/{database}"))));
+            if let Some(table) = table {
+                requirements.push(Requirement::new(action, arn(format!("table/{database}/{table}"))));
+            }
+        }
+        requirements
+    }
+
+    /// The proof to read of the catalog: `glue:GetTable` on catalog, database and table.
+    pub fn may_read_catalog(&self, action: &'static str, database: Option<&str>, table: Option<&str>) -> Result<Authorized, QueryError> {
+        self.authorize(self.glue_requirements(action, database, table))
+    }
+
+    /// A caller who may change the catalog so, with an audit record of its own.
+    pub fn may_change_catalog(
+        &self,
+        action: &'static str,
+        event_name: &str,
+        database: &str,
+        table: Option<&str>,
+    ) -> Result<Caller, QueryError> {
+        let requirements = self.glue_requirements(action, Some(database), table);
+        self.caller_for("glue.amazonaws.com", event_name, true, requirements)
+    }
+
+    fn caller_for(&self, source: &str, name: &str, management: bool, requirements: Vec<Requirement>) -> Result<Caller, QueryError> {
+        let resources = requirements.iter().filter_map(|requirement| requirement.resource.as_ref().map(ToString::to_string)).collect();
+        let proof = self.authorize(requirements)?;
+        let mut event = self.caller.event().clone();
+        event.id = self.runtime.entropy.bytes();
+        source.clone_into(&mut event.event_source);
+        name.clone_into(&mut event.event_name);
+        event.management = management;
+        event.read_only = false;
+        event.resources = resources;
+        event.request_parameters = "null".to_owned();
+        Ok(Caller::new(proof, self.caller.authorizer().clone(), event))
+    }
+
+    /// Remembers that a table was asked for, so that repeated mentions ask once.
+    pub fn once(&self, action: &'static str, database: &str, table: &str) -> bool {
+        self.tables.lock().insert((action, database.to_owned(), table.to_owned()))
+    }
+
+    fn may_list(&self, bucket: &str, prefix: &str) -> Result<Authorized, QueryError> {
+        let place = (bucket.to_owned(), prefix.to_owned());
+        if let Some(proof) = self.listable.lock().get(&place) {
+            return Ok(proof.clone());
+        }
+        let proof = self.authorize(vec![Requirement::new("s3:ListBucket", Arn::s3_bucket(bucket)).with("s3:prefix", prefix)])?;
+        self.listable.lock().insert(place, proof.clone());
+        Ok(proof)
+    }
+
+    fn bucket(name: &str) -> Result<BucketName, QueryError> {
+        BucketName::new(name).map_err(|error| QueryError::new(ErrorName::InvalidTableProperty, error.to_string()))
+    }
+
+    fn key(key: &str) -> Result<ObjectKey, QueryError> {
+        ObjectKey::new(key).map_err(|error| QueryError::new(ErrorName::InvalidTableProperty, error.to_string()))
+    }
+
+    /// All files under `location`, whatever their depth; hidden ones (a part that begins with `_` or `.`) and empty ones are left out.
+    pub fn list(&self, location: &S3Location) -> Result<Vec<LakeFile>, QueryError> {
+        let folder = location.folder();
+        let mut files = self.list_all(&folder)?;
+        files.retain(|file| {
+            let below = file.key.get(folder.prefix.len()..).unwrap_or_default();
+            file.size_bytes > 0 && !below.ends_with('/') && !below.split('/').any(|part| part.starts_with(['_', '.']))
+        });
+        // A location may name one object: Athena refuses it, and it costs nothing to read it.
+        if files.is_empty() && !location.prefix.is_empty() && !location.prefix.ends_with('/') {
+            files = self.list_all(location)?;
+            files.retain(|file| file.key == location.prefix && file.size_bytes > 0);
+        }
+        Ok(files)
+    }
+
+    /// All objects whose keys begin so.
+    pub fn list_all(&self, location: &S3Location) -> Result<Vec<LakeFile>, QueryError> {
+        let proof = self.may_list(&location.bucket, &location.prefix)?;
+        let mut request = ListObjects::new(Self::bucket(&location.bucket)?, location.prefix.clone());
+        let mut files = Vec::new();
+        loop {
+            let page = self.objects.list_objects(&proof, &request).map_err(|error| store_error(&location.to_string(), &error))?;
+            files.extend(page.objects.into_iter().map(|object| LakeFile {
+                bucket: location.bucket.clone(),
+                size_bytes: object.version.size_bytes,
+                modified_ms: object.version.modified_ms,
+                key: object.key,
+            }));
+            if files.len() > FILES_PER_SCAN_MAX {
+                let message = format!("{location} holds more than {FILES_PER_SCAN_MAX} files: join small files, or read fewer partitions");
+                return Err(QueryError::new(ErrorName::ExhaustedResources, message));
+            }
+            match page.next {
+                Some(next) => request.start_after = Some(next),
+                None => return Ok(files),
+            }
+        }
+    }
+
+    /// Whether anything lies under `location`.
+    pub fn is_empty(&self, location: &S3Location) -> Result<bool, QueryError> {
+        let folder = location.folder();
+        let proof = self.may_list(&folder.bucket, &folder.prefix)?;
+        let mut request = ListObjects::new(Self::bucket(&folder.bucket)?, folder.prefix.clone());
+        request.max_keys = 2;
+        let page = self.objects.list_objects(&proof, &request).map_err(|error| store_error(&location.to_string(), &error))?;
+        // the folder's own marker object does not count
+        Ok(page.objects.iter().all(|object| object.key == folder.prefix))
+    }
+
+    /// Opens a file: asks for `s3:GetObject` on it.
+    pub fn open(self: &Arc<Self>, bucket: &str, key: &str) -> Result<OpenFile, QueryError> {
+        let proof = self.authorize(vec![Requirement::new("s3:GetObject", Arn::s3_object(bucket, key))])?;
+        let version = self
+            .objects
+            .head_object(&proof, &Self::bucket(bucket)?, &Self::key(key)?)
+            .map_err(|error| QueryError::new(ErrorName::HiveCannotOpenSplit, format!("Error opening s3://{bucket}/{key}: {error}")))?;
+        Ok(OpenFile { proof, version, access: self.clone() })
+    }
+
+    /// Puts an object: asks for `s3:PutObject` on it. Nothing is there if the body fails.
+    pub async fn put(&self, bucket: &str, key: &str, content_type: &str, body: Body<'_>) -> Result<u64, QueryError> {
+        let requirement = Requirement::new("s3:PutObject", Arn::s3_object(bucket, key));
+        let caller = self.caller_for("s3.amazonaws.com", "PutObject", false, vec![requirement])?;
+        let mut request = PutObject::new(Self::bucket(bucket)?, Self::key(key)?);
+        request.metadata = ObjectMetadata::of_type(content_type);
+        let put = self.objects.put_object(&caller, request, body).await;
+        put.map(|version| version.size_bytes()).map_err(|error| store_error(&format!("s3://{bucket}/{key}"), &error))
+    }
+
+    /// Deletes objects that this query has written, because it failed. What it may write it may take back.
+    pub async fn take_back(&self, written: &[(String, String)]) {
+        for batch in written.chunks(DELETE_BATCH) {
+            let requirements = batch.iter().map(|(bucket, key)| Requirement::new("s3:PutObject", Arn::s3_object(bucket, key))).collect();
+            let caller = match self.caller_for("s3.amazonaws.com", "DeleteObjects", false, requirements) {
+                Ok(caller) => caller,
+                Err(error) => return tracing::warn!(%error, "a failed query's files could not be deleted"),
+            };
+            let mut by_bucket: HashMap<&str, Vec<DeleteObject>> = HashMap::new();
+            for (bucket, key) in batch {
+                if let Ok(key) = ObjectKey::new(key.clone()) {
+                    by_bucket.entry(bucket).or_default().push(DeleteObject { key, if_match: None });
+                }
+            }
+            for (bucket, deletes) in by_bucket {
+                let Ok(bucket) = BucketName::new(bucket) else { continue };
+                if let Err(error) = self.objects.delete_objects(&caller, &bucket, deletes).await {
+                    tracing::warn!(%error, %bucket, "a failed query's files could not be deleted");
+                }
+            }
+        }
+    }
+}

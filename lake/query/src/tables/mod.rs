@@ -1,0 +1,8 @@
+//! Tables of the catalog over files of the lake. Knows no statement.
+
+pub(crate) mod access;
+pub(crate) mod format;
+pub(crate) mod hive_table;
+pub(crate) mod parquet;
+pub(crate) mod text;
+pub(crate) mod values;
