@@ -3,14 +3,19 @@
 //!
 //! **Invariant:** a query reads and writes only what its caller may; every object and table is asked for as the caller.
 
+pub mod engine;
 mod errors;
+mod functions;
 mod hive;
 pub mod queries;
+mod rewrite;
 mod sinks;
 mod tables;
 mod statement;
 mod types;
 
+pub use engine::results::{ResultError, ResultKind, ResultPage, ResultReader};
+pub use engine::{Engine, EngineOptions, Outcome, Progress, SessionContext};
 pub use errors::{ErrorCategory, ErrorName, QueryError, SyntaxError};
 pub use types::ColumnInfo;
 pub use statement::{PreparedOperation, ResultFile, STATEMENT_SIZE_BYTES_MAX, Statement, StatementType};

@@ -4,8 +4,9 @@ use std::any::TypeId;
 
 use sqlparser::ast::Query;
 use sqlparser::dialect::{Dialect, GenericDialect};
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Token as SqlToken, Tokenizer};
+use sqlparser::tokenizer::{Location, Token as SqlToken, TokenWithSpan, Tokenizer};
 
 use crate::errors::SyntaxError;
 
@@ -98,6 +99,7 @@ fn parse_with<T>(text: &str, read: impl FnOnce(&mut Parser<'_>) -> Result<T, Par
     let tokens = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
         .map_err(|error| SyntaxError::at(error.location.line, error.location.column, unreadable(text, error.location, &error.message)))?;
+    let tokens = wrap_bare_rows(tokens);
     let mut parser = Parser::new(&dialect).with_recursion_limit(NESTING_DEPTH_MAX).with_tokens_with_locations(tokens);
     let read = read(&mut parser).map_err(|error| syntax_error(text, error))?;
     while parser.consume_token(&SqlToken::SemiColon) {}
@@ -107,6 +109,52 @@ fn parse_with<T>(text: &str, read: impl FnOnce(&mut Parser<'_>) -> Result<T, Par
     }
     let start = rest.span.start;
     Err(SyntaxError::at(start.line, start.column, format!("mismatched input '{}'. Expecting: <EOF>", shown(&rest.token.to_string()))))
+}
+
+/// `VALUES 1, 2` is `VALUES (1), (2)`: Trino takes rows of one column without parentheses.
+fn wrap_bare_rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is_word = |token: &SqlToken, keywords: &[Keyword]| matches!(token, SqlToken::Word(word) if word.quote_style.is_none() && keywords.contains(&word.keyword));
+    let mut out = Vec::with_capacity(tokens.len());
+    // the depth at which bare rows stand now
+    let mut bare: Option<i32> = None;
+    let mut depth = 0_i32;
+    let mut after_values = false;
+    for token in tokens {
+        if matches!(token.token, SqlToken::Whitespace(_)) {
+            out.push(token);
+            continue;
+        }
+        let sign = |sign: SqlToken| TokenWithSpan::new(sign, token.span);
+        if std::mem::take(&mut after_values) && token.token != SqlToken::LParen && bare.is_none() && !is_word(&token.token, &[Keyword::ROW]) {
+            bare = Some(depth);
+            out.push(sign(SqlToken::LParen));
+        }
+        if bare == Some(depth) {
+            let ends = matches!(token.token, SqlToken::RParen | SqlToken::SemiColon | SqlToken::EOF)
+                || is_word(&token.token, &[Keyword::ORDER, Keyword::LIMIT, Keyword::OFFSET, Keyword::UNION, Keyword::EXCEPT, Keyword::INTERSECT, Keyword::FETCH]);
+            if ends {
+                out.push(sign(SqlToken::RParen));
+                bare = None;
+            } else if token.token == SqlToken::Comma {
+                out.push(sign(SqlToken::RParen));
+                let open = sign(SqlToken::LParen);
+                out.push(token);
+                out.push(open);
+                continue;
+            }
+        }
+        match token.token {
+            SqlToken::LParen | SqlToken::LBracket => depth += 1,
+            SqlToken::RParen | SqlToken::RBracket => depth -= 1,
+            _ => {}
+        }
+        after_values = is_word(&token.token, &[Keyword::VALUES]);
+        out.push(token);
+    }
+    if bare.is_some() {
+        out.push(TokenWithSpan::wrap(SqlToken::RParen));
+    }
+    out
 }
 
 fn unreadable(text: &str, location: Location, message: &str) -> String {

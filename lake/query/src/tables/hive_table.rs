@@ -218,7 +218,14 @@ impl HiveTable {
                     .with_extension(file.clone());
                 if let Some((rows, bytes)) = &mut total {
                     let footer = readers.reader(file.clone()).footer(PageIndexPolicy::Skip).await.map_err(DataFusionError::from)?;
-                    let statistics = DFParquetMetadata::statistics_from_parquet_metadata(&footer, &self.file_schema)?;
+                    let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(&footer, &self.file_schema)?;
+                    // Columns spelt otherwise would be told as all NULL.
+                    let descriptor = footer.file_metadata().schema_descr();
+                    if descriptor.root_schema().get_fields().iter().any(|field| field.name().to_lowercase() != field.name()) {
+                        let rows = statistics.num_rows;
+                        statistics = Statistics::new_unknown(&self.file_schema);
+                        statistics.num_rows = rows;
+                    }
                     *rows += statistics.num_rows.get_value().copied().unwrap_or(0);
                     *bytes += statistics.total_byte_size.get_value().copied().unwrap_or(0);
                     partitioned = partitioned.with_statistics(Arc::new(statistics));
@@ -234,22 +241,12 @@ impl HiveTable {
             .with_table_parquet_options(datafusion::config::TableParquetOptions { global: options, ..Default::default() })
             .with_parquet_file_reader_factory(readers);
         let mut statistics = Statistics::new_unknown(&self.schema);
-        let groups = if total.is_some() {
-            let (groups, exact) = datafusion::datasource::statistics::compute_all_files_statistics(
-                FileGroup::new(files).split_files(partitions),
-                self.schema.clone(),
-                true,
-                false,
-            )?;
-            statistics = exact;
-            groups
-        } else {
-            FileGroup::new(files).split_files(partitions)
-        };
         if let Some((rows, bytes)) = total {
+            statistics = Statistics::try_merge_iter(files.iter().filter_map(|file| file.statistics.as_deref()), &self.schema)?;
             statistics.num_rows = Precision::Exact(rows);
             statistics.total_byte_size = Precision::Inexact(bytes);
         }
+        let groups = FileGroup::new(files).split_files(partitions);
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
