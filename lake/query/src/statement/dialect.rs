@@ -180,6 +180,7 @@ fn syntax_error(text: &str, error: ParserError) -> SyntaxError {
     let (message, line, column) = split_place(&message).unwrap_or((message.as_str(), end_of(text).0, end_of(text).1));
     let said = message.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: "));
     match said {
+        Some((_, "`")) => SyntaxError::at(line, column, "backquoted identifiers are not supported; use double quotes to quote identifiers"),
         Some((expected, found)) => {
             let (line, column) = if found == "EOF" { end_of(text) } else { (line, column) };
             SyntaxError::at(line, column, format!("mismatched input '{}'. Expecting: {}", shown(found), expecting(expected)))
