@@ -55,7 +55,7 @@ pub(super) fn all() -> Vec<Scalar> {
         }),
         Scalar::new("to_utf8", &[Text], to_binary, |args| Ok(arrow::compute::cast(args.any(0)?, &DataType::Binary)?)),
         Scalar::new("from_utf8", &[Binary], to_text, |args| from_bytes(args, |bytes| String::from_utf8_lossy(bytes).into_owned())),
-        Scalar::new("to_hex", &[Binary], to_text, |args| from_bytes(args, hex::encode_upper)),
+        Scalar::new("to_hex", &[Binary], to_text, |args| from_bytes(args, |bytes| hex::encode_upper(bytes))),
         Scalar::new("from_hex", &[Text], to_binary, |args| to_bytes(args, false, |text| hex::decode(text).ok())),
         Scalar::new("try_from_hex", &[Text], to_binary, |args| to_bytes(args, true, |text| hex::decode(text).ok())),
         Scalar::new("to_base64", &[Binary], to_text, |args| from_bytes(args, |bytes| STANDARD.encode(bytes))),
