@@ -91,8 +91,13 @@ fn arrow_failure(error: &ArrowError) -> QueryError {
 
 fn plan_failure(text: &str, reason: &str) -> QueryError {
     let reason = first_line(reason);
+    for known in ["Unexpected parameters", "Cannot unnest type"] {
+        if let Some(at) = reason.find(known) {
+            return QueryError::new(ErrorName::FunctionNotFound, reason.get(at..).unwrap_or(reason));
+        }
+    }
     let between = |start: &str| reason.split_once(start).and_then(|(_, rest)| rest.split_once('\'')).map(|(name, _)| name);
-    if let Some(name) = between("Invalid function '").or_else(|| between("Function '")) {
+    if let Some(name) = between("Invalid function '") {
         return QueryError::new(ErrorName::FunctionNotFound, format!("{}Function '{name}' not registered", place(text, name)));
     }
     if let Some(name) = between("able '")
@@ -101,7 +106,7 @@ fn plan_failure(text: &str, reason: &str) -> QueryError {
         let bare = name.rsplit('.').next().unwrap_or(name);
         return QueryError::new(ErrorName::TableNotFound, format!("{}Table '{name}' does not exist", place(text, bare)));
     }
-    if reason.contains("Unexpected parameters") || reason.contains("No function matches") || reason.contains("Failed to coerce arguments") {
+    if reason.contains("No function matches") || reason.contains("Failed to coerce arguments") {
         return QueryError::new(ErrorName::FunctionNotFound, reason);
     }
     if reason.contains("coerc") || reason.contains("Cannot infer common") || reason.contains("type") {

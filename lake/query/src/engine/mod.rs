@@ -204,6 +204,7 @@ impl Engine {
             .with_create_default_catalog_and_schema(false);
         let settings = config.options_mut();
         settings.sql_parser.default_null_ordering = "nulls_last".to_owned();
+        settings.execution.time_zone = Some("UTC".to_owned());
         settings.execution.parquet.coerce_int96 = Some("ms".to_owned());
         settings.execution.parquet.binary_as_string = false;
         settings.execution.parquet.pushdown_filters = false;

@@ -8,8 +8,6 @@ mod dates;
 mod json;
 mod scalar;
 mod text;
-#[cfg(test)]
-mod tests;
 
 use std::sync::{Arc, LazyLock};
 
@@ -32,12 +30,23 @@ static SCALARS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
 /// All aggregate functions, made once.
 static AGGREGATES: LazyLock<Vec<Arc<AggregateUDF>>> = LazyLock::new(aggregates::all);
 
-/// Puts them into a session, over those of the same name.
+/// Puts them into a session, instead of those of the same name: which of two of one name a session keeps when it is copied is
+/// not defined.
 pub(crate) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for function in SCALARS.iter() {
+        for name in function.aliases() {
+            if let Ok(present) = registry.udf(name) {
+                registry.deregister_udf(present.name())?;
+            }
+        }
         registry.register_udf(function.clone())?;
     }
     for function in AGGREGATES.iter() {
+        for name in function.aliases() {
+            if let Ok(present) = registry.udaf(name) {
+                registry.deregister_udaf(present.name())?;
+            }
+        }
         registry.register_udaf(function.clone())?;
     }
     Ok(())

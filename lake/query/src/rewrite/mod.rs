@@ -229,6 +229,12 @@ impl VisitorMut for Canonical {
                     *expr = replaced;
                 }
             }
+            Expr::Substring { expr: text, substring_from, substring_for, .. } => {
+                let start = substring_from.as_deref().cloned().unwrap_or_else(|| number("1"));
+                let mut given = vec![text.as_ref().clone(), start];
+                given.extend(substring_for.as_deref().cloned());
+                *expr = call("substr", given);
+            }
             Expr::AtTimeZone { timestamp, time_zone } => {
                 *expr = call("at_timezone", vec![timestamp.as_ref().clone(), time_zone.as_ref().clone()]);
             }
@@ -295,8 +301,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("transform", "array_transform"),
     ("filter", "array_filter"),
     ("any_match", "array_any_match"),
-    ("array_agg", "array_agg"),
-    ("flatten", "flatten"),
+    ("zip", "arrays_zip"),
     ("pow", "power"),
     ("ceiling", "ceil"),
     ("stddev", "stddev_samp"),
@@ -355,6 +360,26 @@ fn function_call(function: &mut Function) -> Option<Expr> {
         }
         "row" if plain => {
             name.value = "struct".to_owned();
+        }
+        "md5" if plain => {
+            let mut given = given;
+            given.push(Expr::Value(Value::SingleQuotedString("md5".to_owned()).with_empty_span()));
+            return Some(call("digest", given));
+        }
+        "mod" if plain => {
+            let mut parts = given.into_iter();
+            let (left, right) = (parts.next()?, parts.next()?);
+            let nested = |expr| Box::new(Expr::Nested(Box::new(expr)));
+            let op = sqlparser::ast::BinaryOperator::Modulo;
+            return Some(Expr::Nested(Box::new(Expr::BinaryOp { left: nested(left), op, right: nested(right) })));
+        }
+        "localtimestamp" if plain => {
+            let data_type = DataType::Timestamp(None, sqlparser::ast::TimezoneInfo::None);
+            let expr = Box::new(call("now", Vec::new()));
+            return Some(Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None });
+        }
+        "current_catalog" if plain => {
+            return Some(Expr::Value(Value::SingleQuotedString("awsdatacatalog".to_owned()).with_empty_span()));
         }
         "map" if plain && given.is_empty() => return Some(call("empty_map", Vec::new())),
         _ => {

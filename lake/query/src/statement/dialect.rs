@@ -178,7 +178,7 @@ fn syntax_error(text: &str, error: ParserError) -> SyntaxError {
         }
     };
     let (message, line, column) = split_place(&message).unwrap_or((message.as_str(), end_of(text).0, end_of(text).1));
-    let said = message.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: "));
+    let said = message.strip_prefix("Expected: ").or_else(|| message.strip_prefix("Expected ")).and_then(|rest| rest.rsplit_once(", found: "));
     match said {
         Some((_, "`")) => SyntaxError::at(line, column, "backquoted identifiers are not supported; use double quotes to quote identifiers"),
         Some((expected, found)) => {

@@ -57,7 +57,21 @@ const BEGINNINGS: &str = "'ALTER', 'CREATE', 'DEALLOCATE', 'DELETE', 'DESC', 'DE
 
 /// Reads a statement of either grammar.
 pub(super) fn parse(text: &str) -> Parsed<StatementKind> {
-    let all = tokens(text, false)?;
+    // Hive's strings know backslashes: what does not read without them may read with them
+    let hive_tokens = tokens(text, true);
+    if let Ok(all) = &hive_tokens
+        && all.first().is_some_and(|token| token.is("CREATE"))
+        && is_hive_create(all)
+    {
+        return hive_statement(text);
+    }
+    let all = match (tokens(text, false), &hive_tokens) {
+        (Ok(all), _) => all,
+        (Err(_), Ok(all)) if ["ALTER", "SHOW", "DESCRIBE", "DESC", "MSCK"].iter().any(|word| all.first().is_some_and(|token| token.is(word))) => {
+            return hive_statement(text);
+        }
+        (Err(error), _) => return Err(error),
+    };
     let mut c = Cursor::new(&all);
     let first = c.peek().clone();
     let word = if first.kind == TokenKind::Word { first.text.to_ascii_uppercase() } else { String::new() };
@@ -73,7 +87,6 @@ pub(super) fn parse(text: &str) -> Parsed<StatementKind> {
             let all = tokens(text, false)?;
             Ok(StatementKind::Hive(hive::parser::parse(&mut Cursor::new(&all))?))
         }
-        "CREATE" if is_hive_create(&all) => hive_statement(text),
         _ => Ok(StatementKind::Sql(sql_statement(text, &all, &mut c)?)),
     }
 }

@@ -71,7 +71,7 @@ fn errors_name_the_place() {
     check_error("SELECT * FORM t", "line 1:10: mismatched input 'FORM'. Expecting: <EOF>");
     check_error("SELECT 1\nFROM", "line 2:5: mismatched input '<EOF>'. Expecting: <identifier>");
     check_error("SELECT * FROM `t`", "line 1:15: backquoted identifiers are not supported");
-    check_error("INSERT INTO t SELECT FROM", "line 1:22: mismatched input 'FROM'.");
+    check_error("INSERT INTO t SELECT FROM", "line 1:26: mismatched input 'FROM'.");
     check_error("CREATE EXTERNAL TABLE t (a foo)", "line 1:28: mismatched input 'foo'. Expecting: <type>");
     check_error("DROP TABLE t t", "line 1:14: extraneous input 't'. Expecting: <EOF>");
     check_error("SELECT 'abc", "line 1:8: ");
