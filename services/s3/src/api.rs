@@ -14,6 +14,7 @@ use crate::answer;
 use crate::gate::{CallMeta, S3Gate};
 use crate::host::Domains;
 use crate::operations::Handlers;
+use crate::unread::Unread;
 
 /// The largest XML body: a thousand keys to delete, or ten thousand parts to complete.
 const XML_BODY_SIZE_BYTES_MAX: usize = 8 << 20;
@@ -80,13 +81,15 @@ impl S3Api {
         let (request_id, path) = (meta.request_id.clone(), request.uri().path().to_owned());
         let is_head = request.method() == http::Method::HEAD;
         request.extensions_mut().insert(meta);
-        let response = match self.service.call(request).await {
+        let (request, unread) = Unread::watch(request);
+        let mut response = match self.service.call(request).await {
             Ok(response) => response,
             Err(error) => {
                 tracing::error!(%error, request_id, "an S3 answer could not be written");
                 answer::internal_error()
             }
         };
+        unread.settle(&mut response).await;
         answer::complete(response, &request_id, is_head, &path)
     }
 }

@@ -27,6 +27,7 @@ mod resources;
 mod tagging;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 pub use api::{S3Api, S3Options};
 pub use gate::{Asked, CallMeta, GateRefusal, S3Gate};

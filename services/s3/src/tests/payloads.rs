@@ -249,3 +249,22 @@ async fn too_large_is_refused_before_it_is_read() {
     let answer = server.send(Request::from_parts(parts, Bytes::from("few"))).await;
     assert_eq!(answer.outcome(), "400 EntityTooLarge");
 }
+
+#[tokio::test]
+async fn a_connection_whose_body_was_not_read_is_closed_aloud() {
+    let server = Server::with_bucket().await;
+    let refused = |size: usize, expect: bool| {
+        let put = ask(Method::PUT, "/lake-raw/k").header("x-amz-storage-class", "GLACIER").body(vec![0; size]);
+        if expect { put.header("expect", "100-continue") } else { put }
+    };
+    for (size, expect, expected) in
+        [(100, false, None), (1 << 20, false, None), ((1 << 20) + 1, false, Some("close")), (100, true, Some("close"))]
+    {
+        let answer = server.root(refused(size, expect)).await;
+        assert_eq!(answer.outcome(), "400 InvalidStorageClass");
+        assert_eq!(answer.header("connection"), expected, "{size} bytes, expect: {expect}");
+    }
+    let whole =
+        server.root(ask(Method::PUT, "/lake-raw/k").body(vec![0; 2 << 20]).header("expect", "100-continue")).await;
+    assert_eq!((whole.outcome().as_str(), whole.header("connection")), ("200", None));
+}
