@@ -185,29 +185,39 @@ impl Streams {
         let (pieces, body) = mpsc::channel(PIECES_MAX);
         let (streams, planned) = (self.clone(), plan.clone());
         let encoding = tokio::spawn(async move {
-            let mut encoder = Encoder::new(planned.stream.destination.compression).map_err(failed)?;
-            let delimiter = planned.stream.destination.delimiter.clone().unwrap_or_default();
-            let snapshot = streams.store.read()?;
-            let mut at = planned.first;
-            while let Some((next, arrived)) = streams.next_records(&snapshot, &planned, at).await? {
-                for Arrived { record, .. } in arrived {
-                    encoder.push(&record).map_err(failed)?;
-                    encoder.push(&delimiter).map_err(failed)?;
-                }
-                let piece = encoder.take();
-                if !piece.is_empty() && pieces.send(Ok(piece)).await.is_err() {
-                    return Ok(());
-                }
-                at = next;
+            let encoded = streams.encode(&planned, &pieces).await;
+            if encoded.is_err() {
+                // Else the put would take the end of the pieces for the end of the object.
+                let _ = pieces.send(Err(cut_short())).await;
             }
-            // The put may have failed and gone.
-            let _ = pieces.send(Ok(encoder.finish().map_err(failed)?)).await;
-            Ok::<(), StreamsError>(())
+            encoded
         });
         let put = self.put(caller, bucket, &key, body_of_channel(body)).await;
         encoding.await.map_err(failed)??;
         put?;
         Ok(Some(key))
+    }
+
+    /// Gives the plan's records to a put; ends early if the put has gone.
+    async fn encode(&self, plan: &Plan, pieces: &mpsc::Sender<Result<Bytes, BodyError>>) -> Result<(), StreamsError> {
+        let mut encoder = Encoder::new(plan.stream.destination.compression).map_err(failed)?;
+        let delimiter = plan.stream.destination.delimiter.clone().unwrap_or_default();
+        let snapshot = self.store.read()?;
+        let mut at = plan.first;
+        while let Some((next, arrived)) = self.next_records(&snapshot, plan, at).await? {
+            for Arrived { record, .. } in arrived {
+                encoder.push(&record).map_err(failed)?;
+                encoder.push(&delimiter).map_err(failed)?;
+            }
+            let piece = encoder.take();
+            if !piece.is_empty() && pieces.send(Ok(piece)).await.is_err() {
+                return Ok(());
+            }
+            at = next;
+        }
+        // The put may have failed and gone.
+        let _ = pieces.send(Ok(encoder.finish().map_err(failed)?)).await;
+        Ok(())
     }
 
     async fn deliver_converted(
@@ -221,20 +231,17 @@ impl Streams {
         let version = conversion.version_id.as_deref().filter(|version| *version != "LATEST");
         let table = self.catalog.table_version(proof, &conversion.database, &conversion.table, version)?;
         let schema = convert::schema(table.columns()).map_err(|reason| StreamsError::Invalid { reason })?;
-        let (records, mut arriving) = mpsc::channel::<Vec<Arrived>>(2);
+        let (records, mut arriving) = mpsc::channel::<Option<Vec<Arrived>>>(2);
         let (pieces, body) = mpsc::channel(PIECES_MAX);
         let (error_pieces, error_body) = mpsc::channel(PIECES_MAX);
         let (streams, planned) = (self.clone(), plan.clone());
         let reading = tokio::spawn(async move {
-            let snapshot = streams.store.read()?;
-            let mut at = planned.first;
-            while let Some((next, arrived)) = streams.next_records(&snapshot, &planned, at).await? {
-                if records.send(arrived).await.is_err() {
-                    break;
-                }
-                at = next;
+            let read = streams.read_all(&planned, &records).await;
+            // Without this mark, the converter would take the end of the records for the end of the file.
+            if read.is_ok() {
+                let _ = records.send(None).await;
             }
-            Ok::<(), StreamsError>(())
+            read
         });
         let ended_ms = self.now_ms();
         let schema_of = SchemaOf {
@@ -248,7 +255,12 @@ impl Streams {
             let reason = |reason: String| StreamsError::Internal { doing: "converting records", reason };
             let mut converter = Converter::new(schema, &conversion, ChannelWriter::new(pieces)).map_err(reason)?;
             let mut errors = ChannelWriter::new(error_pieces);
-            while let Some(arrived) = arriving.blocking_recv() {
+            loop {
+                let arrived = match arriving.blocking_recv() {
+                    Some(Some(arrived)) => arrived,
+                    Some(None) => break,
+                    None => return Err(reason("the records could not be read to their end".to_owned())),
+                };
                 for Arrived { record, arrival_ms } in arrived {
                     converter.push(&record, arrival_ms).map_err(reason)?;
                 }
@@ -276,6 +288,19 @@ impl Streams {
         converting.await.map_err(failed)??;
         errors?;
         Ok(data?.then_some(key))
+    }
+
+    /// Gives the plan's records to a converter; ends early if it has gone.
+    async fn read_all(&self, plan: &Plan, records: &mpsc::Sender<Option<Vec<Arrived>>>) -> Result<(), StreamsError> {
+        let snapshot = self.store.read()?;
+        let mut at = plan.first;
+        while let Some((next, arrived)) = self.next_records(&snapshot, plan, at).await? {
+            if records.send(Some(arrived)).await.is_err() {
+                break;
+            }
+            at = next;
+        }
+        Ok(())
     }
 
     async fn put_unless_empty(
@@ -503,6 +528,11 @@ fn tarn_store(error: tarn_metadata::WriteError<tarn_metadata::StoreError>) -> St
     }
 }
 
+/// What a put is told when there is no end to come: it then keeps nothing.
+fn cut_short() -> BodyError {
+    BodyError { kind: BodyErrorKind::Internal, reason: "the delivery failed before its end".to_owned() }
+}
+
 fn body_of_channel(pieces: mpsc::Receiver<Result<Bytes, BodyError>>) -> Body<'static> {
     futures::stream::unfold(pieces, |mut pieces| async move { pieces.recv().await.map(|piece| (piece, pieces)) })
         .boxed()
@@ -553,8 +583,7 @@ impl Write for ChannelWriter {
 impl Drop for ChannelWriter {
     fn drop(&mut self) {
         if self.begun && !self.ended {
-            let error = BodyError { kind: BodyErrorKind::Internal, reason: "the conversion failed".to_owned() };
-            let _ = self.pieces.blocking_send(Err(error));
+            let _ = self.pieces.blocking_send(Err(cut_short()));
         }
     }
 }
