@@ -126,6 +126,7 @@ fn to_parquet() -> Conversion {
         role_arn: "arn:aws:iam::000000000000:role/bench".to_owned(),
         input: JsonInput::OpenX { case_insensitive: true, dots_to_underscores: false, mappings: Vec::new() },
         compression: ParquetCompression::Snappy,
+        dictionary: true,
         block_size_bytes: 256 << 20,
         page_size_bytes: 1 << 20,
     }

@@ -103,6 +103,7 @@ impl<W: Write + Send> Converter<W> {
         };
         let properties = WriterProperties::builder()
             .set_compression(compression)
+            .set_dictionary_enabled(conversion.dictionary)
             .set_data_page_size_limit(usize::try_from(conversion.page_size_bytes).unwrap_or(usize::MAX))
             .build();
         let writer = ArrowWriter::try_new(into, schema.clone(), Some(properties)).map_err(|error| error.to_string())?;
@@ -288,6 +289,7 @@ mod tests {
                 mappings: vec![("stamp".to_owned(), "ts".to_owned())],
             },
             compression: ParquetCompression::Snappy,
+            dictionary: true,
             block_size_bytes: 64 << 20,
             page_size_bytes: 1 << 20,
         };

@@ -91,6 +91,8 @@ pub struct Conversion {
     pub input: JsonInput,
     /// Compression of pages.
     pub compression: ParquetCompression,
+    /// Whether columns of few values are written through a dictionary.
+    pub dictionary: bool,
     /// Row group size, bytes.
     pub block_size_bytes: u64,
     /// Page size, bytes.

@@ -288,6 +288,7 @@ fn conversion() -> Conversion {
         role_arn: String::new(),
         input: JsonInput::OpenX { case_insensitive: true, dots_to_underscores: false, mappings: Vec::new() },
         compression: ParquetCompression::Snappy,
+        dictionary: true,
         block_size_bytes: 64 << 20,
         page_size_bytes: 1 << 20,
     }
@@ -367,6 +368,25 @@ async fn a_failed_delivery_keeps_its_records_and_is_tried_again() {
     let refused = lake.streams.put_records(&lake.caller(), "weather", vec![Bytes::from_static(b"x")]).await;
     assert!(matches!(refused, Err(StreamsError::Backlog { .. })), "{refused:?}");
     assert_eq!(lake.chunks(), 9);
+}
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_read_to_its_end_puts_nothing() {
+    for conversion in [None, Some(conversion())] {
+        let lake = Lake::new().await;
+        table(&lake, "s3://lake-raw/weather/").await;
+        let buffering = BufferingHints { size_bytes: 64 << 20, interval_seconds: 60 };
+        lake.create(S3Destination { conversion, buffering, ..destination() }).await;
+        for id in 0..2 {
+            lake.put(&[&format!(r#"{{"id": {id}, "padding": "{}"}}"#, "x".repeat(400_000))]).await;
+        }
+        let snapshot = lake.store.read().unwrap();
+        let (_, last) = snapshot.prefix(CHUNKS, &Key::new()).last().unwrap().unwrap();
+        lake.blobs.delete(last.blob().unwrap()).await.unwrap();
+        assert_eq!(lake.deliver_after(60).await, 0);
+        assert_eq!(lake.delivered().await, [], "half an object");
+        assert_eq!(lake.chunks(), 2);
+    }
 }
 
 #[tokio::test]

@@ -151,7 +151,7 @@ fn describe_conversion(conversion: &Conversion, scope: &Scope) -> wire::DataForm
         block_size_bytes: i32::try_from(conversion.block_size_bytes).ok(),
         page_size_bytes: i32::try_from(conversion.page_size_bytes).ok(),
         compression: text(compression),
-        enable_dictionary_compression: Some(true),
+        enable_dictionary_compression: Some(conversion.dictionary),
         max_padding_bytes: Some(0),
         writer_version: text(parquet_writer_version::V1),
     };

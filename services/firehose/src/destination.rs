@@ -338,12 +338,10 @@ fn convert_format(
         max_padding_bytes,
         writer_version,
     } = required(parquet_ser_de, "Serializer.ParquetSerDe")?;
-    // Padding aligns blocks on HDFS, which is not here; the dictionary is always tried.
+    // Padding aligns blocks on HDFS, which is not here.
     refuse_unbuilt("ParquetSerDe.MaxPaddingBytes", max_padding_bytes.filter(|bytes| *bytes != 0).as_ref())?;
     let version = writer_version.filter(|version| version != parquet_writer_version::V1);
     refuse_unbuilt("ParquetSerDe.WriterVersion V2", version.as_ref())?;
-    let plain = enable_dictionary_compression.filter(|enabled| !enabled);
-    refuse_unbuilt("ParquetSerDe.EnableDictionaryCompression false", plain.as_ref())?;
     Ok(Some(Conversion {
         database: required(database_name, "SchemaConfiguration.DatabaseName")?,
         table: required(table_name, "SchemaConfiguration.TableName")?,
@@ -351,6 +349,7 @@ fn convert_format(
         role_arn: required(role_arn, "SchemaConfiguration.RoleARN")?,
         input,
         compression: page_compression(compression.as_deref())?,
+        dictionary: enable_dictionary_compression.unwrap_or(true),
         block_size_bytes: positive(block_size_bytes.unwrap_or(PARQUET_BLOCK_SIZE_BYTES_DEFAULT)),
         page_size_bytes: positive(page_size_bytes.unwrap_or(PARQUET_PAGE_SIZE_BYTES_DEFAULT)),
     }))
