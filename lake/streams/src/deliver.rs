@@ -349,7 +349,7 @@ impl Streams {
         let key = self.stream_key(stream)?.part(0, chunk.version)?;
         let (range, mut opener) = open_range(key, sealed.len() as u64, 0..plain_bytes)?;
         let sealed = sealed.get(range.start as usize..range.end as usize).unwrap_or_default();
-        let mut plain = Bytes::from(opener.push(sealed)?);
+        let mut plain = opener.push(sealed)?;
         opener.finish()?;
         let mut arrived = Vec::with_capacity(chunk.records as usize);
         while plain.len() >= 4 {

@@ -131,7 +131,7 @@ impl Prefix {
             parts.push(Part::ErrorOutputType);
             parts.push(Part::Text("/".to_owned()));
         }
-        if !has_timestamp && !(kind == PrefixKind::Data && has_expression) {
+        if !(has_timestamp || kind == PrefixKind::Data && has_expression) {
             parts.push(Part::Timestamp(fields("yyyy/MM/dd/HH/")?));
         }
         Ok(Self { parts })
