@@ -188,6 +188,7 @@ pub(crate) fn storable(data_type: &DataType) -> DataType {
         DataType::Struct(fields) => DataType::Struct(
             fields.iter().map(|field| Field::new(field.name(), storable(field.data_type()), true)).collect::<Fields>(),
         ),
+        DataType::Duration(_) => DataType::Duration(TimeUnit::Millisecond),
         DataType::Dictionary(_, value) => storable(value),
         other => other.clone(),
     }

@@ -488,6 +488,7 @@ pub(super) async fn create_view(
     context: &QueryContext,
     name: &SqlName,
     or_replace: bool,
+    comment: Option<String>,
     text: &str,
     query: &Query,
 ) -> Result<Done, QueryError> {
@@ -499,7 +500,8 @@ pub(super) async fn create_view(
         .map(|(name, field)| (name.to_lowercase(), crate::types::storable(field.data_type())))
         .collect();
     let database = name.database.as_deref().unwrap_or(&context.database);
-    let input = views::encode(&name.name, &context.database, text, &columns);
+    let mut input = views::encode(&name.name, &context.database, text, &columns);
+    input.description = comment;
     let catalog = &context.access.catalog;
     let caller = context.access.may_change_catalog("glue:CreateTable", "CreateTable", database, Some(&name.name))?;
     match catalog.create_table(&caller, database, input.clone(), Vec::new()).await {

@@ -356,7 +356,9 @@ async fn run_sql(context: &QueryContext, statement: &SqlStatement, key: &str) ->
         SqlStatement::Insert { table, columns, query } => writes::insert(context, table, columns, query, key).await,
         SqlStatement::CreateTableAs(create) => writes::create_table_as(context, create, key).await,
         SqlStatement::Unload { query, location, properties } => writes::unload(context, query, location, properties, key).await,
-        SqlStatement::CreateView { name, or_replace, text, query, .. } => ddl::create_view(context, name, *or_replace, text, query).await,
+        SqlStatement::CreateView { name, or_replace, comment, text, query } => {
+            ddl::create_view(context, name, *or_replace, comment.clone(), text, query).await
+        }
         SqlStatement::Explain { analyze, json, statement } => explain(context, *analyze, *json, statement).await,
         SqlStatement::ShowFunctions { like } => {
             let mut names = crate::functions::names();

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
@@ -15,7 +15,6 @@ pub(super) enum Kind {
     Text,
     Int,
     Double,
-    Boolean,
     Binary,
     /// A date stays a date; timestamps are in milliseconds.
     Temporal,
@@ -73,12 +72,6 @@ impl Scalar {
         self
     }
 
-    /// The same in one statement, another in the next.
-    pub fn stable(mut self) -> Self {
-        self.signature = Signature::user_defined(Volatility::Stable);
-        self
-    }
-
     fn kind(&self, at: usize) -> Option<Kind> {
         self.kinds.get(at).or(if self.variadic { self.kinds.last() } else { None }).copied()
     }
@@ -104,7 +97,6 @@ fn coerced(kind: Kind, given: &DataType) -> Option<DataType> {
         (Kind::Text, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 | DataType::Null) => DataType::Utf8,
         (Kind::Int, given) if given.is_integer() || *given == DataType::Null => DataType::Int64,
         (Kind::Double, given) if number || *given == DataType::Null => DataType::Float64,
-        (Kind::Boolean, DataType::Boolean | DataType::Null) => DataType::Boolean,
         (Kind::Binary, DataType::Binary | DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) | DataType::Null) => {
             DataType::Binary
         }
@@ -180,10 +172,6 @@ impl Arguments {
 
     pub fn double(&self, at: usize) -> Result<&Float64Array> {
         self.column(at)?.as_primitive_opt().ok_or_else(|| DataFusionError::Internal(format!("argument {at} is no double")))
-    }
-
-    pub fn boolean(&self, at: usize) -> Result<&BooleanArray> {
-        self.column(at)?.as_boolean_opt().ok_or_else(|| DataFusionError::Internal(format!("argument {at} is no boolean")))
     }
 
     /// The column as milliseconds since 1970, whether of dates or timestamps.

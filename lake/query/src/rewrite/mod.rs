@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName,
     ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
@@ -139,6 +139,17 @@ impl VisitorMut for Canonical {
         }
         if let SetExpr::Values(values) = query.body.as_mut() {
             values.explicit_row = false;
+            values.rows.iter_mut().flat_map(|row| row.iter_mut()).for_each(as_integer);
+        }
+        // FETCH FIRST n ROWS ONLY is LIMIT n
+        if query.fetch.as_ref().is_some_and(|fetch| !fetch.with_ties && !fetch.percent)
+            && let Some(fetch) = query.fetch.take()
+        {
+            let given = Some(fetch.quantity.unwrap_or_else(|| number("1")));
+            match &mut query.limit_clause {
+                Some(LimitClause::LimitOffset { limit, .. }) => *limit = given,
+                clause => *clause = Some(LimitClause::LimitOffset { limit: given, offset: None, limit_by: Vec::new() }),
+            }
         }
         ControlFlow::Continue(())
     }
@@ -146,6 +157,9 @@ impl VisitorMut for Canonical {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         let mut seen = HashSet::new();
         for (at, item) in select.projection.iter_mut().enumerate() {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                as_integer(expr);
+            }
             match item {
                 SelectItem::UnnamedExpr(expr) => {
                     let name = name_of(expr).map(|name| name.to_lowercase());
@@ -235,6 +249,20 @@ impl VisitorMut for Canonical {
                 given.extend(substring_for.as_deref().cloned());
                 *expr = call("substr", given);
             }
+            Expr::Extract { field, expr: from, .. } => {
+                *expr = call(&field.to_string().to_lowercase(), vec![from.as_ref().clone()]);
+            }
+            Expr::BinaryOp { left, op, right } if is_arithmetic(op) => {
+                as_integer(left);
+                as_integer(right);
+            }
+            Expr::Array(array) => array.elem.iter_mut().for_each(as_integer),
+            Expr::Case { conditions, else_result, .. } => {
+                conditions.iter_mut().for_each(|when| as_integer(&mut when.result));
+                if let Some(result) = else_result {
+                    as_integer(result);
+                }
+            }
             Expr::AtTimeZone { timestamp, time_zone } => {
                 *expr = call("at_timezone", vec![timestamp.as_ref().clone(), time_zone.as_ref().clone()]);
             }
@@ -258,6 +286,28 @@ impl VisitorMut for Canonical {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+fn is_arithmetic(op: &sqlparser::ast::BinaryOperator) -> bool {
+    use sqlparser::ast::BinaryOperator::{Divide, Minus, Modulo, Multiply, Plus};
+    matches!(op, Plus | Minus | Multiply | Divide | Modulo)
+}
+
+/// A whole number that fits is an `integer` in Trino; the planner would take it for a `bigint`. Only for places where a number is a
+/// value: in ORDER BY, GROUP BY and LIMIT it is a position or a count.
+fn as_integer(expr: &mut Expr) {
+    let fits = |expr: &Expr| match expr {
+        Expr::Value(value) => matches!(&value.value, Value::Number(digits, _) if digits.parse::<i32>().is_ok()),
+        _ => false,
+    };
+    let is_integer = match &*expr {
+        Expr::UnaryOp { op: sqlparser::ast::UnaryOperator::Minus, expr } => fits(expr),
+        other => fits(other),
+    };
+    if is_integer {
+        let inner = Box::new(expr.clone());
+        *expr = Expr::Cast { kind: CastKind::Cast, expr: inner, data_type: DataType::Integer(None), array: false, format: None };
     }
 }
 
@@ -323,6 +373,17 @@ const RENAMED: &[(&str, &str)] = &[
 
 fn function_call(function: &mut Function) -> Option<Expr> {
     fold_name(&mut function.name);
+    let takes_values = matches!(&function.name.0.as_slice(), [ObjectNamePart::Identifier(name)]
+        if ["typeof", "coalesce", "nullif", "greatest", "least", "if"].contains(&name.value.as_str()));
+    if let FunctionArguments::List(list) = &mut function.args
+        && takes_values
+    {
+        for argument in &mut list.args {
+            if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument {
+                as_integer(expr);
+            }
+        }
+    }
     let given = arguments(function);
     let [ObjectNamePart::Identifier(name)] = function.name.0.as_mut_slice() else { return None };
     let plain = function.over.is_none() && function.filter.is_none();

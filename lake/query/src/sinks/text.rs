@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use arrow::array::{
-    Array, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
+    Array, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DurationMillisecondArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
     Int64Array, IntervalDayTimeArray, IntervalMonthDayNanoArray, IntervalYearMonthArray, ListArray, MapArray, StringArray, StringViewArray,
     StructArray, Time32MillisecondArray, TimestampMillisecondArray,
 };
@@ -28,6 +28,7 @@ pub(crate) enum TextColumn<'a> {
     YearMonth(&'a IntervalYearMonthArray),
     DayTime(&'a IntervalDayTimeArray),
     MonthDayNano(&'a IntervalMonthDayNanoArray),
+    Duration(&'a DurationMillisecondArray),
     List(&'a ListArray, Box<TextColumn<'a>>),
     Map(&'a MapArray, Box<TextColumn<'a>>, Box<TextColumn<'a>>),
     Row(&'a StructArray, Vec<(&'a str, TextColumn<'a>)>),
@@ -55,6 +56,7 @@ impl<'a> TextColumn<'a> {
             DataType::Interval(IntervalUnit::YearMonth) => Self::YearMonth(array.as_primitive()),
             DataType::Interval(IntervalUnit::DayTime) => Self::DayTime(array.as_primitive()),
             DataType::Interval(IntervalUnit::MonthDayNano) => Self::MonthDayNano(array.as_primitive()),
+            DataType::Duration(TimeUnit::Millisecond) => Self::Duration(array.as_primitive()),
             DataType::List(_) => {
                 let list = array.as_list::<i32>();
                 Self::List(list, Box::new(Self::new(list.values())))
@@ -91,10 +93,11 @@ impl<'a> TextColumn<'a> {
             Self::YearMonth(array) => array.is_null(row),
             Self::DayTime(array) => array.is_null(row),
             Self::MonthDayNano(array) => array.is_null(row),
+            Self::Duration(array) => array.is_null(row),
             Self::List(array, _) => array.is_null(row),
             Self::Map(array, ..) => array.is_null(row),
             Self::Row(array, _) => array.is_null(row),
-            Self::Unknown(array) => !matches!(array.data_type(), DataType::Duration(_)) || array.is_null(row),
+            Self::Unknown(_) => true,
         }
     }
 
@@ -158,6 +161,10 @@ impl<'a> TextColumn<'a> {
                 } else {
                     days_time(i64::from(value.days) * MILLISECONDS_PER_DAY + value.nanoseconds / 1_000_000, out);
                 }
+                Ok(())
+            }
+            Self::Duration(array) => {
+                days_time(array.value(row), out);
                 Ok(())
             }
             Self::List(array, values) => {

@@ -233,14 +233,6 @@ impl<'a> Cursor<'a> {
         token
     }
 
-    pub fn position(&self) -> usize {
-        self.at
-    }
-
-    pub fn rewind(&mut self, position: usize) {
-        self.at = position;
-    }
-
     /// Takes `keywords`, in order, if all of them are next.
     pub fn take(&mut self, keywords: &[&str]) -> bool {
         let all = keywords.iter().enumerate().all(|(ahead, keyword)| self.peek_at(ahead).is(keyword));

@@ -1,6 +1,6 @@
 //! The lake as one query's caller may see it: every table, object and prefix is asked for before it is touched. Knows no SQL.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,7 +90,6 @@ pub(crate) struct Access {
     pub runtime: Runtime,
     scanned_bytes: Arc<AtomicU64>,
     listable: Mutex<HashMap<(String, String), Authorized>>,
-    tables: Mutex<HashSet<(&'static str, String, String)>>,
 }
 
 impl std::fmt::Debug for Access {
@@ -109,7 +108,7 @@ pub(crate) fn store_error(place: &str, error: &ObjectsError) -> QueryError {
 
 impl Access {
     pub fn new(caller: Caller, objects: Arc<Objects>, catalog: Arc<Catalog>, runtime: Runtime, scanned_bytes: Arc<AtomicU64>) -> Self {
-        Self { caller, objects, catalog, runtime, scanned_bytes, listable: Mutex::default(), tables: Mutex::default() }
+        Self { caller, objects, catalog, runtime, scanned_bytes, listable: Mutex::default() }
     }
 
     fn count_scanned(&self, size_bytes: usize) {
@@ -162,11 +161,6 @@ impl Access {
         event.resources = resources;
         event.request_parameters = "null".to_owned();
         Ok(Caller::new(proof, self.caller.authorizer().clone(), event))
-    }
-
-    /// Remembers that a table was asked for, so that repeated mentions ask once.
-    pub fn once(&self, action: &'static str, database: &str, table: &str) -> bool {
-        self.tables.lock().insert((action, database.to_owned(), table.to_owned()))
     }
 
     fn may_list(&self, bucket: &str, prefix: &str) -> Result<Authorized, QueryError> {

@@ -39,8 +39,6 @@ use crate::types::arrow_of;
 const PARTITION_PAGE: usize = 1000;
 /// Footers are read before planning, for row counts, of at most so many files.
 const STATISTICS_FILES_MAX: usize = 1024;
-/// Names the column that holds each row's file.
-pub(crate) const PATH_COLUMN: &str = "$path";
 
 /// A table of files.
 #[derive(Debug)]
@@ -236,7 +234,7 @@ impl HiveTable {
         let partitions = state.config().target_partitions();
         let mut options = state.config_options().execution.parquet.clone();
         options.pushdown_filters = false;
-        let table_schema = TableSchema::new(self.file_schema.clone(), self.partition_fields.clone());
+        let table_schema = TableSchema::builder(self.file_schema.clone()).with_table_partition_cols(self.partition_fields.clone()).build();
         let source = ParquetSource::new(table_schema)
             .with_table_parquet_options(datafusion::config::TableParquetOptions { global: options, ..Default::default() })
             .with_parquet_file_reader_factory(readers);
