@@ -83,7 +83,7 @@ pub struct SessionContext {
 /// How far a running statement is. Shared with whoever watches it.
 #[derive(Debug, Default, Clone)]
 pub struct Progress {
-    scanned_bytes: Arc<AtomicU64>,
+    pub(crate) scanned_bytes: Arc<AtomicU64>,
 }
 
 impl Progress {

@@ -4,6 +4,7 @@
 //! **Invariants:** an execution is durable before its id is told; it ends once, in one state with a true reason, whatever happens to
 //! the server; its result is there when it says SUCCEEDED.
 
+mod engine_runner;
 mod errors;
 mod executions;
 mod keyspaces;
@@ -33,6 +34,7 @@ use tarn_runtime::Runtime;
 use tarn_types::{AccountId, Arn, Scope};
 use tokio::sync::Semaphore;
 
+pub use engine_runner::EngineRunner;
 pub use errors::QueriesError;
 pub use executions::StartQuery;
 pub use named_queries::{CreateNamedQuery, NamedQuery};
@@ -43,7 +45,7 @@ pub use records::{
     Submission,
 };
 pub use results::QueryResults;
-pub use runner::{Page, Progress, Ran, Run, Runner};
+pub use runner::{Page, Ran, Run, Runner};
 pub use workgroups::{ENGINE_VERSIONS, PRIMARY, UpdateWorkGroup, WorkGroup, WorkGroupConfiguration};
 
 use pool::Live;

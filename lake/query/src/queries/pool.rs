@@ -20,8 +20,9 @@ use super::keyspaces::{
     name_key, time_bound,
 };
 use super::records::{ExecutionError, ExecutionState, ExecutionStatus, QueryStatistics, ResultColumns};
-use super::runner::{Progress, Ran, Run};
+use super::runner::{Ran, Run};
 use super::{EXECUTION_RETENTION_DAYS, Queries, QueriesError};
+use crate::engine::Progress;
 use crate::errors::{ErrorName, QueryError};
 use crate::statement::{PreparedOperation, Statement};
 

@@ -1,31 +1,15 @@
 //! What executions need of an engine. Knows no engine.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use futures::future::BoxFuture;
 use tarn_audit::Caller;
 use tarn_catalog::S3Location;
 use tarn_policy::Authorized;
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::Progress;
 use crate::errors::QueryError;
 use crate::statement::{ResultFile, Statement};
 use crate::types::ColumnInfo;
-
-/// How far a run is; shared with whoever watches it.
-#[derive(Debug, Default, Clone)]
-pub struct Progress {
-    /// Bytes read of tables until now.
-    pub scanned_bytes: Arc<AtomicU64>,
-}
-
-impl Progress {
-    /// Bytes read of tables until now.
-    pub fn scanned_bytes(&self) -> u64 {
-        self.scanned_bytes.load(Ordering::Relaxed)
-    }
-}
 
 /// A statement to be run.
 #[derive(Debug, Clone)]
