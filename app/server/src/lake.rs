@@ -18,6 +18,8 @@ use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
 use tarn_objects::{Objects, ObjectsOptions};
 use tarn_operation::Service;
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies};
+use tarn_query::QueryError;
+use tarn_query::queries::Queries;
 use tarn_runtime::{EntropyExt, Runtime, Shutdown, Workers};
 use tarn_service_s3::{S3Api, S3Options};
 use tarn_streams::{DeliveryWorker, Streams, StreamsError, StreamsOptions};
@@ -28,7 +30,7 @@ use crate::doorkeeper::{IdentityCredentials, RecordedCalls};
 use crate::orphans::OrphanSweep;
 use crate::root_credentials::{RootCredentials, RootCredentialsError};
 use crate::s3::{Doorkeeper, S3Door};
-use crate::{metrics, zones};
+use crate::{metrics, sql, zones};
 
 /// What a lake is opened with.
 pub struct LakeOptions {
@@ -97,6 +99,12 @@ pub enum LakeError {
         /// Why.
         source: AuditError,
     },
+    /// The SQL engine cannot be made.
+    #[error("the lake's queries: {source}")]
+    Queries {
+        /// Why.
+        source: QueryError,
+    },
     /// Root has no access key.
     #[error("root's access key: {source}")]
     Root {
@@ -154,6 +162,8 @@ pub struct Lake {
     pub crawlers: Crawlers,
     /// Delivery streams.
     pub streams: Arc<Streams>,
+    /// Executions, workgroups and saved statements.
+    pub queries: Queries,
     /// Decides.
     pub authorizer: Arc<dyn Authorizer>,
     /// The way in.
@@ -248,6 +258,13 @@ impl Lake {
             Objects::new(records.clone(), bytes.clone(), keys.clone(), runtime.clone(), ObjectsOptions::default());
         let catalog = Catalog::new(records.clone(), runtime.clone());
         let crawlers = Crawlers::new(records.clone(), catalog.clone(), objects.clone(), runtime.clone());
+        let (folder_of_spills, records_of_queries) = (data_dir.clone(), records.clone());
+        let (read, described, opening) = (objects.clone(), catalog.clone(), runtime.clone());
+        let queries = blocking("opening the queries", move || {
+            sql::open(&folder_of_spills, records_of_queries, read, described, opening)
+                .map_err(|source| LakeError::Queries { source })
+        })
+        .await?;
         // Records on their way have bytes of their own, so that the sweeps of both stay simple.
         let streams = Streams::open(
             records.clone(),
@@ -303,7 +320,7 @@ impl Lake {
         metrics::register(&metrics, store.clone(), bytes);
         let gateway = Gateway::new(GatewayParts {
             gate,
-            services: services(&identity, &audit, &catalog, &crawlers, &streams),
+            services: services(&identity, &audit, &catalog, &crawlers, &streams, &queries),
             s3: Some(Arc::new(s3)),
             metrics,
             limits,
@@ -322,6 +339,7 @@ impl Lake {
             catalog,
             crawlers,
             streams,
+            queries,
             authorizer,
             gateway,
             first_start,
@@ -340,6 +358,7 @@ impl Lake {
         self.workers.spawn(Arc::new(self.objects.compactor()));
         self.workers.spawn(Arc::new(OrphanSweep::new(self.objects.clone())));
         self.workers.spawn(self.catalog.purge_worker());
+        self.workers.spawn(self.queries.keeper());
         self.workers.spawn(Arc::new(DeliveryWorker::new(self.streams.clone())));
         for worker in self.crawlers.workers(&self.shutdown) {
             self.workers.spawn(worker);
@@ -367,6 +386,7 @@ fn services(
     catalog: &Catalog,
     crawlers: &Crawlers,
     streams: &Arc<Streams>,
+    queries: &Queries,
 ) -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(tarn_service_iam::service(identity.clone())),
@@ -374,6 +394,7 @@ fn services(
         Arc::new(tarn_service_cloudtrail::service(audit.clone())),
         Arc::new(tarn_service_glue::service(catalog.clone(), crawlers.clone())),
         Arc::new(tarn_service_firehose::service(streams.clone())),
+        Arc::new(tarn_service_athena::service(queries.clone(), Arc::new(catalog.clone()))),
     ]
 }
 

@@ -12,6 +12,7 @@ mod orphans;
 mod root_credentials;
 mod s3;
 mod serve;
+mod sql;
 mod zones;
 
 pub use command::main;
