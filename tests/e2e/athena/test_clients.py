@@ -48,6 +48,15 @@ def test_awswrangler_reads(script, mode):
     )
 
 
+# pyarrow's S3FileSystem reads no AWS_ENDPOINT_URL, and PyAthena's arrow cursor gives it no endpoint: it is told here.
+ARROW_ENDPOINT = """
+import functools, os
+from pyarrow import fs
+
+fs.S3FileSystem = functools.partial(fs.S3FileSystem, endpoint_override=os.environ["AWS_ENDPOINT_URL"])
+"""
+
+
 @pytest.mark.parametrize(
     "cursor, read",
     [
@@ -59,14 +68,15 @@ def test_awswrangler_reads(script, mode):
 def test_pyathena_reads(script, cursor, read):
     module, name = cursor.rsplit(".", 1)
     script(
-        f"""
-        from pyathena import connect
-        from {module} import {name}
+        (ARROW_ENDPOINT if name == "ArrowCursor" else "")
+        + f"""
+from pyathena import connect
+from {module} import {name}
 
-        connection = connect(s3_staging_dir=f"s3://{{bucket}}/staging/", region_name="us-east-1", cursor_class={name})
-        cursor = connection.cursor()
-        cursor.execute("SELECT n, word FROM d.t WHERE year = '2025' AND word IS NOT NULL ORDER BY n")
-        rows = {read}
-        assert [(int(n), word) for n, word in rows] == [(2, "two")], rows
-        """
+connection = connect(s3_staging_dir=f"s3://{{bucket}}/staging/", region_name="us-east-1", cursor_class={name})
+cursor = connection.cursor()
+cursor.execute("SELECT n, word FROM d.t WHERE year = '2025' AND word IS NOT NULL ORDER BY n")
+rows = {read}
+assert [(int(n), word) for n, word in rows] == [(2, "two")], rows
+"""
     )
