@@ -40,7 +40,7 @@ pub enum CliError {
         reason: String,
     },
     /// The server refused, or failed.
-    #[error("{doing}: {code}: {message}{} (status {status}, request {request_id})", hint(code))]
+    #[error("{doing}: {code}: {}{} (status {status}, request {request_id})", message.trim_end_matches('.'), hint(code))]
     Service {
         /// What was tried.
         doing: String,

@@ -23,6 +23,18 @@ pub(crate) enum Format {
     Csv,
 }
 
+/// How it is told what was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Telling {
+    /// For people.
+    #[default]
+    #[value(alias = "table")]
+    Text,
+    /// One JSON object a line.
+    #[value(alias = "ndjson", alias = "jsonl")]
+    Json,
+}
+
 /// How a column's values stand in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -31,7 +31,7 @@ pub(crate) fn answer(parts: &Parts, metrics: &Metrics, is_ready: bool) -> (&'sta
             ("metrics", text(StatusCode::OK, OPEN_METRICS, metrics.text()))
         }
         _ => {
-            let message = "there is /-/health/live, /-/health/ready and /-/metrics\n";
+            let message = "there is /-/health/live, /-/health/ready, /-/metrics and /-/audit/events\n";
             ("other", text(StatusCode::NOT_FOUND, PLAIN, message.to_owned()))
         }
     }

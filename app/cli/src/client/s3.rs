@@ -102,6 +102,15 @@ fn malformed(doing: &str, reason: &str) -> CliError {
     CliError::failed(format!("{doing}: the answer is not S3's: {reason}; is this a lake's endpoint?"))
 }
 
+/// Whether XML 1.0 can hold a character at all: <https://www.w3.org/TR/xml/#charsets>.
+fn is_sayable(character: char) -> bool {
+    match character {
+        '\t' | '\n' | '\r' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        character => character >= ' ',
+    }
+}
+
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -365,8 +374,20 @@ impl Client {
         place: &S3Location,
         keys: &[String],
     ) -> Result<Vec<(String, String)>, CliError> {
+        // What XML has no way to say is removed by its own request.
+        let (sayable, unsayable): (Vec<&String>, Vec<&String>) =
+            keys.iter().partition(|key| key.chars().all(is_sayable));
+        let mut refused = Vec::new();
+        for key in unsayable {
+            if let Err(error) = self.delete(&place.at(key)).await {
+                refused.push((key.clone(), error.to_string()));
+            }
+        }
+        if sayable.is_empty() {
+            return Ok(refused);
+        }
         let mut body = String::from("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet>");
-        for key in keys {
+        for key in sayable {
             body.push_str(&format!("<Object><Key>{}</Key></Object>", escaped(key)));
         }
         body.push_str("</Delete>");
@@ -377,17 +398,12 @@ impl Client {
             .header("x-amz-checksum-crc64nvme", checksum_text(checksum(&body)))
             .body(body);
         let root = self.xml(call).await?;
-        Ok(root
-            .all("Error")
-            .map(|error| {
-                let reason = format!(
-                    "{}: {}",
-                    error.text("Code").unwrap_or_default(),
-                    error.text("Message").unwrap_or_default()
-                );
-                (error.text("Key").unwrap_or_default(), reason)
-            })
-            .collect())
+        refused.extend(root.all("Error").map(|error| {
+            let reason =
+                format!("{}: {}", error.text("Code").unwrap_or_default(), error.text("Message").unwrap_or_default());
+            (error.text("Key").unwrap_or_default(), reason)
+        }));
+        Ok(refused)
     }
 }
 

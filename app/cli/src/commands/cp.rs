@@ -17,7 +17,7 @@ use crate::{CliError, Connection, Variables};
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
     /// What to copy, then where to: paths, s3://bucket/key, or -.
-    #[arg(value_name = "FROM... TO", required = true, num_args = 2..)]
+    #[arg(value_name = "PATH", required = true, num_args = 2..)]
     places: Vec<Location>,
     /// All that is below a folder.
     #[arg(long, short)]

@@ -7,7 +7,7 @@ use super::work::{Filter, interruptible};
 use crate::client::Client;
 use crate::client::s3::DELETE_KEYS_COUNT_MAX;
 use crate::location::S3Location;
-use crate::output::{Format, Out, shown};
+use crate::output::{Out, Telling, shown};
 use crate::{CliError, Connection, Variables};
 
 /// Arguments of `tarn rm`.
@@ -33,7 +33,7 @@ pub struct Arguments {
     exclude: Vec<String>,
     /// How to say what was done.
     #[arg(long, value_enum, default_value_t)]
-    output: Format,
+    output: Telling,
     #[command(flatten)]
     connection: Connection,
 }
@@ -60,11 +60,11 @@ fn tell(place: &S3Location, arguments: &Arguments, out: &mut Out) -> Result<(), 
     let dry_run = arguments.dry_run;
     match arguments.output {
         _ if arguments.quiet && !dry_run => Ok(()),
-        Format::Json => {
+        Telling::Json => {
             let line = json!({ "action": "remove", "source": place.to_string(), "dryRun": dry_run });
             out.line(&line.to_string())
         }
-        Format::Table | Format::Csv => {
+        Telling::Text => {
             out.line(&format!("{}remove: {}", if dry_run { "(dry run) " } else { "" }, shown(&place.to_string())))
         }
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::CliError;
 use crate::client::Client;
 use crate::location::{Location, S3Location};
-use crate::output::{Format, Out, is_watched, shown};
+use crate::output::{Out, Telling, is_watched, shown};
 use crate::transfer::{Mover, content_type_of};
 
 /// Flags of all commands that move things.
@@ -34,7 +34,7 @@ pub(crate) struct WorkFlags {
     pub(crate) exclude: Vec<String>,
     /// How to say what was done.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) output: Format,
+    pub(crate) output: Telling,
 }
 
 /// Which names are meant.
@@ -103,7 +103,7 @@ impl Work {
         }
     }
 
-    fn told(&self, format: Format, dry_run: bool) -> String {
+    fn told(&self, format: Telling, dry_run: bool) -> String {
         let name = self.name();
         let (from, to, size) = match self {
             Self::Transfer { from, to, size, .. } => (from.to_string(), Some(to.to_string()), Some(*size)),
@@ -111,11 +111,11 @@ impl Work {
             Self::Impossible { reason } => (reason.clone(), None, None),
         };
         match format {
-            Format::Json => {
+            Telling::Json => {
                 json!({ "action": name, "source": from, "destination": to, "size": size, "dryRun": dry_run })
                     .to_string()
             }
-            Format::Table | Format::Csv => {
+            Telling::Text => {
                 let to = to.map_or_else(String::new, |to| format!(" to {}", shown(&to)));
                 format!("{}{name}: {}{to}", if dry_run { "(dry run) " } else { "" }, shown(&from))
             }
