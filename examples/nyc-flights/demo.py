@@ -307,7 +307,7 @@ class Demo:
         self.done(f"{len(events)} refusals on record")
 
         self.step("What is on the disk", f"grep -r 'United Air Lines' {show(self.data_dir)}")
-        planted = [b"United Air Lines", b"tailnum,origin", b"PAR1", self.secret.encode(), b"wind_speed"]
+        planted = [b"United Air Lines", b"N14228", b"tailnum,origin", b"10.357019999999999", self.secret.encode()]
         searched, hits = search(self.data_dir, planted)
         assert not hits, hits
         sample = next(path for path in sorted(self.data_dir.rglob("*")) if path.is_file() and path.stat().st_size > 1 << 20)
