@@ -10,12 +10,12 @@ mod hive;
 pub mod queries;
 mod rewrite;
 mod sinks;
-mod tables;
 mod statement;
+mod tables;
 mod types;
 
 pub use engine::results::{ResultError, ResultKind, ResultPage, ResultReader};
 pub use engine::{Engine, EngineOptions, Outcome, Progress, SessionContext};
 pub use errors::{ErrorCategory, ErrorName, QueryError, SyntaxError};
-pub use types::ColumnInfo;
 pub use statement::{PreparedOperation, ResultFile, STATEMENT_SIZE_BYTES_MAX, Statement, StatementType};
+pub use types::ColumnInfo;

@@ -53,9 +53,11 @@ impl ColumnInfo {
             DataType::Date32 | DataType::Date64 => ("date", 0, 0),
             DataType::Interval(IntervalUnit::YearMonth) => ("interval year to month", 0, 0),
             DataType::Interval(_) | DataType::Duration(_) => ("interval day to second", 0, 0),
-            DataType::List(_) | DataType::LargeList(_) | DataType::ListView(_) | DataType::LargeListView(_) | DataType::FixedSizeList(..) => {
-                ("array", 0, 0)
-            }
+            DataType::List(_)
+            | DataType::LargeList(_)
+            | DataType::ListView(_)
+            | DataType::LargeListView(_)
+            | DataType::FixedSizeList(..) => ("array", 0, 0),
             DataType::Map(..) => ("map", 0, 0),
             DataType::Struct(_) => ("row", 0, 0),
             DataType::Dictionary(_, value) => return Self::of(name, value),
@@ -85,7 +87,10 @@ pub(crate) fn arrow_of(hive: &HiveType) -> DataType {
         HiveType::Array(item) => DataType::List(Arc::new(Field::new_list_field(arrow_of(item), true))),
         HiveType::Map(key, value) => map_of(arrow_of(key), arrow_of(value)),
         HiveType::Struct(fields) => DataType::Struct(
-            fields.iter().map(|field| Field::new(field.name.to_lowercase(), arrow_of(&field.data_type), true)).collect::<Fields>(),
+            fields
+                .iter()
+                .map(|field| Field::new(field.name.to_lowercase(), arrow_of(&field.data_type), true))
+                .collect::<Fields>(),
         ),
     }
 }
@@ -110,12 +115,16 @@ pub(crate) fn hive_of(data_type: &DataType) -> Option<HiveType> {
             HiveType::Decimal { precision: (*precision).min(38), scale: u8::try_from(*scale).unwrap_or(0) }
         }
         DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => HiveType::String,
-        DataType::Binary | DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => HiveType::Binary,
+        DataType::Binary | DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => {
+            HiveType::Binary
+        }
         DataType::Timestamp(_, _) => HiveType::Timestamp,
         DataType::Date32 | DataType::Date64 => HiveType::Date,
-        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) | DataType::LargeListView(item) | DataType::FixedSizeList(item, _) => {
-            HiveType::Array(Box::new(hive_of(item.data_type())?))
-        }
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => HiveType::Array(Box::new(hive_of(item.data_type())?)),
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(fields) => {
                 let (key, value) = (fields.first()?, fields.get(1)?);
@@ -126,7 +135,9 @@ pub(crate) fn hive_of(data_type: &DataType) -> Option<HiveType> {
         DataType::Struct(fields) => HiveType::Struct(
             fields
                 .iter()
-                .map(|field| hive_of(field.data_type()).map(|data_type| StructField { name: field.name().clone(), data_type }))
+                .map(|field| {
+                    hive_of(field.data_type()).map(|data_type| StructField { name: field.name().clone(), data_type })
+                })
                 .collect::<Option<_>>()?,
         ),
         DataType::Dictionary(_, value) => return hive_of(value),
@@ -138,11 +149,17 @@ pub(crate) fn hive_of(data_type: &DataType) -> Option<HiveType> {
 pub(crate) fn trino_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Float16 | DataType::Float32 => "real".to_owned(),
-        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => format!("decimal({precision},{scale})"),
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            format!("decimal({precision},{scale})")
+        }
         DataType::Timestamp(_, None) => "timestamp(3)".to_owned(),
         DataType::Timestamp(_, Some(_)) => "timestamp(3) with time zone".to_owned(),
         DataType::Time32(_) | DataType::Time64(_) => "time(3)".to_owned(),
-        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) | DataType::LargeListView(item) | DataType::FixedSizeList(item, _) => {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => {
             format!("array({})", trino_name(item.data_type()))
         }
         DataType::Map(entries, _) => match entries.data_type() {
@@ -153,7 +170,8 @@ pub(crate) fn trino_name(data_type: &DataType) -> String {
             _ => "map".to_owned(),
         },
         DataType::Struct(fields) => {
-            let fields: Vec<String> = fields.iter().map(|field| format!("{} {}", field.name(), trino_name(field.data_type()))).collect();
+            let fields: Vec<String> =
+                fields.iter().map(|field| format!("{} {}", field.name(), trino_name(field.data_type()))).collect();
             format!("row({})", fields.join(", "))
         }
         DataType::Dictionary(_, value) => trino_name(value),
@@ -175,7 +193,11 @@ pub(crate) fn storable(data_type: &DataType) -> DataType {
         DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
         DataType::Date64 => DataType::Date32,
         DataType::Time32(_) | DataType::Time64(_) => DataType::Time32(TimeUnit::Millisecond),
-        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) | DataType::LargeListView(item) | DataType::FixedSizeList(item, _) => {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => {
             DataType::List(Arc::new(Field::new_list_field(storable(item.data_type()), true)))
         }
         DataType::Map(entries, _) => match entries.data_type() {

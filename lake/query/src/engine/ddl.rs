@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlparser::ast::Query;
 use tarn_catalog::{
-    CatalogError, Column, DatabaseInput, HIVE_DEFAULT_PARTITION, ListPartitions, Parameters, Partition, PartitionInput, S3Location,
-    SerdeInfo, SortColumn, StorageDescriptor, Table, TableInput, UpdateTable, decode_partition_name, encode_partition_name,
+    CatalogError, Column, DatabaseInput, HIVE_DEFAULT_PARTITION, ListPartitions, Parameters, Partition, PartitionInput,
+    S3Location, SerdeInfo, SortColumn, StorageDescriptor, Table, TableInput, UpdateTable, decode_partition_name,
+    encode_partition_name,
 };
 
 use super::plan::{find_table, plan_query};
@@ -26,16 +27,22 @@ pub(super) fn hive_failure(message: impl Into<String>) -> QueryError {
 }
 
 fn execution(kind: &str, error: &CatalogError) -> QueryError {
-    hive_failure(format!("Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. {kind}(message:{error})"))
+    hive_failure(format!(
+        "Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. {kind}(message:{error})"
+    ))
 }
 
 pub(super) fn catalog_failure(error: &CatalogError) -> QueryError {
     match error {
-        CatalogError::DatabaseNotFound { name } => hive_failure(format!("SemanticException [Error 10072]: Database does not exist: {name}")),
-        CatalogError::TableNotFound { database, name } => hive_failure(format!("SemanticException [Error 10001]: Table not found {database}.{name}")),
-        CatalogError::DatabaseExists { .. } | CatalogError::TableExists { .. } | CatalogError::PartitionExists { .. } => {
-            execution("AlreadyExistsException", error)
+        CatalogError::DatabaseNotFound { name } => {
+            hive_failure(format!("SemanticException [Error 10072]: Database does not exist: {name}"))
         }
+        CatalogError::TableNotFound { database, name } => {
+            hive_failure(format!("SemanticException [Error 10001]: Table not found {database}.{name}"))
+        }
+        CatalogError::DatabaseExists { .. }
+        | CatalogError::TableExists { .. }
+        | CatalogError::PartitionExists { .. } => execution("AlreadyExistsException", error),
         CatalogError::PartitionNotFound { .. } => hive_failure(format!("SemanticException [Error 10006]: {error}")),
         CatalogError::Store { .. } => QueryError::new(ErrorName::Internal, error.to_string()),
         other => execution("InvalidInputException", other),
@@ -191,20 +198,27 @@ fn catalog_column(column: &ColumnDefinition) -> Column {
 
 /// Where the caller's tables are described: SerDe and formats of a declared table.
 fn storage_of(create: &CreateTable) -> Result<StorageDescriptor, QueryError> {
-    let unknown = |what: &str| hive_failure(format!("SemanticException Unrecognized file format in STORED AS clause: '{what}'"));
+    let unknown =
+        |what: &str| hive_failure(format!("SemanticException Unrecognized file format in STORED AS clause: '{what}'"));
     let declared = create.row_format.serde.as_deref();
     let (serde, input, output) = match &create.stored_as {
         StoredAs::Unsaid => (declared.unwrap_or(format::LAZY_SIMPLE), format::TEXT_INPUT, format::TEXT_OUTPUT),
         StoredAs::Format(name) => match name.as_str() {
             "TEXTFILE" => (declared.unwrap_or(format::LAZY_SIMPLE), format::TEXT_INPUT, format::TEXT_OUTPUT),
             "JSONFILE" => (declared.unwrap_or(format::OPENX_JSON), format::TEXT_INPUT, format::TEXT_OUTPUT),
-            "PARQUET" | "PARQUETFILE" => (declared.unwrap_or(format::PARQUET), format::PARQUET_INPUT, format::PARQUET_OUTPUT),
+            "PARQUET" | "PARQUETFILE" => {
+                (declared.unwrap_or(format::PARQUET), format::PARQUET_INPUT, format::PARQUET_OUTPUT)
+            }
             "ORC" | "AVRO" | "RCFILE" | "SEQUENCEFILE" | "ION" => {
-                return Err(QueryError::not_supported(format!("STORED AS {name}: this engine reads and writes PARQUET, TEXTFILE and JSON")));
+                return Err(QueryError::not_supported(format!(
+                    "STORED AS {name}: this engine reads and writes PARQUET, TEXTFILE and JSON"
+                )));
             }
             other => return Err(unknown(other)),
         },
-        StoredAs::Classes { input, output } => (declared.unwrap_or(format::LAZY_SIMPLE), input.as_str(), output.as_str()),
+        StoredAs::Classes { input, output } => {
+            (declared.unwrap_or(format::LAZY_SIMPLE), input.as_str(), output.as_str())
+        }
     };
     let (input, output) = match (serde, &create.stored_as) {
         (format::PARQUET, StoredAs::Unsaid) => (format::PARQUET_INPUT, format::PARQUET_OUTPUT),
@@ -220,7 +234,11 @@ fn storage_of(create: &CreateTable) -> Result<StorageDescriptor, QueryError> {
         number_of_buckets: create.bucket_count.unwrap_or(-1),
         serde_info: Some(SerdeInfo { name: None, serialization_library: Some(serde.to_owned()), parameters }),
         bucket_columns: create.bucket_columns.clone(),
-        sort_columns: create.sort_columns.iter().map(|(column, ascending)| SortColumn { column: column.clone(), ascending: *ascending }).collect(),
+        sort_columns: create
+            .sort_columns
+            .iter()
+            .map(|(column, ascending)| SortColumn { column: column.clone(), ascending: *ascending })
+            .collect(),
         ..StorageDescriptor::default()
     })
 }
@@ -228,11 +246,15 @@ fn storage_of(create: &CreateTable) -> Result<StorageDescriptor, QueryError> {
 async fn create_table(context: &QueryContext, create: &CreateTable) -> Result<Done, QueryError> {
     let database = context.database_of(&create.name);
     let Some(location) = create.location.as_deref() else {
-        return Err(hive_failure("SemanticException No location was specified for table. An S3 location must be specified"));
+        return Err(hive_failure(
+            "SemanticException No location was specified for table. An S3 location must be specified",
+        ));
     };
     check_location(location)?;
     if create.properties.iter().any(|(key, value)| key == "table_type" && value.eq_ignore_ascii_case("iceberg")) {
-        return Err(QueryError::not_supported("Iceberg tables are not supported yet by this engine: make an external table of Parquet files"));
+        return Err(QueryError::not_supported(
+            "Iceberg tables are not supported yet by this engine: make an external table of Parquet files",
+        ));
     }
     if !create.external {
         return Err(hive_failure("SemanticException Only external tables can be made: write CREATE EXTERNAL TABLE"));
@@ -255,7 +277,8 @@ async fn create_table(context: &QueryContext, create: &CreateTable) -> Result<Do
         parameters,
         ..TableInput::default()
     };
-    let caller = context.access.may_change_catalog("glue:CreateTable", "CreateTable", database, Some(&create.name.table))?;
+    let caller =
+        context.access.may_change_catalog("glue:CreateTable", "CreateTable", database, Some(&create.name.table))?;
     match context.access.catalog.create_table(&caller, database, input, Vec::new()).await {
         Err(CatalogError::TableExists { .. }) if create.if_not_exists => Ok(Done::nothing()),
         Err(error) => Err(catalog_failure(&error)),
@@ -273,12 +296,21 @@ async fn drop_table(context: &QueryContext, name: &TableName, if_exists: bool, v
     };
     let is_view = found.definition.table_type.as_deref() == Some("VIRTUAL_VIEW");
     match (view, is_view) {
-        (true, false) => return Err(hive_failure("SemanticException [Error 10002]: Cannot drop a base table with DROP VIEW")),
-        (false, true) => return Err(hive_failure("SemanticException [Error 10001]: Cannot drop a view with DROP TABLE")),
+        (true, false) => {
+            return Err(hive_failure("SemanticException [Error 10002]: Cannot drop a base table with DROP VIEW"));
+        }
+        (false, true) => {
+            return Err(hive_failure("SemanticException [Error 10001]: Cannot drop a view with DROP TABLE"));
+        }
         _ => {}
     }
     let caller = context.access.may_change_catalog("glue:DeleteTable", "DeleteTable", database, Some(&name.table))?;
-    context.access.catalog.delete_table(&caller, database, &name.table).await.map_err(|error| catalog_failure(&error))?;
+    context
+        .access
+        .catalog
+        .delete_table(&caller, database, &name.table)
+        .await
+        .map_err(|error| catalog_failure(&error))?;
     Ok(Done::nothing())
 }
 
@@ -290,9 +322,19 @@ async fn alter(
     let found = context.table(name)?;
     let mut input = found.definition.clone();
     change(&mut input)?;
-    let caller = context.access.may_change_catalog("glue:UpdateTable", "UpdateTable", &found.database_name, Some(&name.table))?;
+    let caller = context.access.may_change_catalog(
+        "glue:UpdateTable",
+        "UpdateTable",
+        &found.database_name,
+        Some(&name.table),
+    )?;
     let update = UpdateTable { input, version_id: Some(found.version_id), skip_archive: false };
-    context.access.catalog.update_table(&caller, &found.database_name, update).await.map_err(|error| catalog_failure(&error))?;
+    context
+        .access
+        .catalog
+        .update_table(&caller, &found.database_name, update)
+        .await
+        .map_err(|error| catalog_failure(&error))?;
     Ok(Done::nothing())
 }
 
@@ -301,7 +343,12 @@ fn values_of(table: &Table, spec: &PartitionSpec) -> Result<Vec<String>, QueryEr
     let keys = table.partition_keys();
     let value = |key: &Column| {
         let found = spec.iter().find(|(name, _)| name.eq_ignore_ascii_case(&key.name));
-        let missing = || hive_failure(format!("SemanticException [Error 10006]: Partition not found: a value for {} is missing", key.name));
+        let missing = || {
+            hive_failure(format!(
+                "SemanticException [Error 10006]: Partition not found: a value for {} is missing",
+                key.name
+            ))
+        };
         let value = found.map(|(_, value)| value.clone()).ok_or_else(missing)?;
         Ok(if value.is_empty() { HIVE_DEFAULT_PARTITION.to_owned() } else { value })
     };
@@ -320,10 +367,19 @@ fn values_of(table: &Table, spec: &PartitionSpec) -> Result<Vec<String>, QueryEr
 fn partition_of(context: &QueryContext, table: &Table, spec: &PartitionSpec) -> Result<Partition, QueryError> {
     let values = values_of(table, spec)?;
     let proof = context.access.may_read_catalog("glue:GetPartition", Some(&table.database_name), Some(table.name()))?;
-    context.access.catalog.partition(&proof, &table.database_name, table.name(), &values).map_err(|error| catalog_failure(&error))
+    context
+        .access
+        .catalog
+        .partition(&proof, &table.database_name, table.name(), &values)
+        .map_err(|error| catalog_failure(&error))
 }
 
-async fn change_partition(context: &QueryContext, table: &Table, values: Vec<String>, input: PartitionInput) -> Result<Done, QueryError> {
+async fn change_partition(
+    context: &QueryContext,
+    table: &Table,
+    values: Vec<String>,
+    input: PartitionInput,
+) -> Result<Done, QueryError> {
     let (database, name) = (table.database_name.as_str(), table.name());
     let caller = context.access.may_change_catalog("glue:UpdatePartition", "UpdatePartition", database, Some(name))?;
     let failed = context.access.catalog.update_partitions(&caller, database, name, vec![(values, input)]).await;
@@ -356,15 +412,24 @@ async fn add_partitions(
         }
         inputs.push(partition_input(&table, values_of(&table, spec)?, location.clone()));
     }
-    let caller =
-        context.access.may_change_catalog("glue:BatchCreatePartition", "BatchCreatePartition", &table.database_name, Some(&name.table))?;
+    let caller = context.access.may_change_catalog(
+        "glue:BatchCreatePartition",
+        "BatchCreatePartition",
+        &table.database_name,
+        Some(&name.table),
+    )?;
     let catalog = &context.access.catalog;
     if if_not_exists {
-        catalog.add_partitions_if_absent(&caller, &table.database_name, &name.table, inputs).await.map_err(|error| catalog_failure(&error))?;
+        catalog
+            .add_partitions_if_absent(&caller, &table.database_name, &name.table, inputs)
+            .await
+            .map_err(|error| catalog_failure(&error))?;
         return Ok(Done::nothing());
     }
-    let failed =
-        catalog.create_partitions(&caller, &table.database_name, &name.table, inputs).await.map_err(|error| catalog_failure(&error))?;
+    let failed = catalog
+        .create_partitions(&caller, &table.database_name, &name.table, inputs)
+        .await
+        .map_err(|error| catalog_failure(&error))?;
     match failed.into_iter().next() {
         Some((_, error)) => Err(catalog_failure(&error)),
         None => Ok(Done::nothing()),
@@ -385,12 +450,18 @@ async fn drop_partitions(
             .map(|condition| {
                 let key = table.partition_keys().iter().find(|key| key.name.eq_ignore_ascii_case(&condition.column));
                 let Some(key) = key else {
-                    return Err(hive_failure(format!("SemanticException [Error 10002]: {} is no partition column", condition.column)));
+                    return Err(hive_failure(format!(
+                        "SemanticException [Error 10002]: {} is no partition column",
+                        condition.column
+                    )));
                 };
                 let quoted = match key.hive_type() {
-                    Ok(tarn_catalog::HiveType::TinyInt | tarn_catalog::HiveType::SmallInt | tarn_catalog::HiveType::Int | tarn_catalog::HiveType::BigInt) => {
-                        condition.value.clone()
-                    }
+                    Ok(
+                        tarn_catalog::HiveType::TinyInt
+                        | tarn_catalog::HiveType::SmallInt
+                        | tarn_catalog::HiveType::Int
+                        | tarn_catalog::HiveType::BigInt,
+                    ) => condition.value.clone(),
                     _ => format!("'{}'", condition.value.replace('\'', "''")),
                 };
                 Ok(format!("{} {} {quoted}", key.name, condition.operator))
@@ -398,12 +469,19 @@ async fn drop_partitions(
             .collect::<Result<_, QueryError>>()?;
         let found = list(context, &table, Some(terms.join(" AND ")))?;
         if found.is_empty() && !if_exists {
-            return Err(hive_failure(format!("SemanticException [Error 10006]: Partition not found ({})", terms.join(", "))));
+            return Err(hive_failure(format!(
+                "SemanticException [Error 10006]: Partition not found ({})",
+                terms.join(", ")
+            )));
         }
         values.extend(found.into_iter().map(|partition| partition.definition.values));
     }
-    let caller =
-        context.access.may_change_catalog("glue:BatchDeletePartition", "BatchDeletePartition", &table.database_name, Some(&name.table))?;
+    let caller = context.access.may_change_catalog(
+        "glue:BatchDeletePartition",
+        "BatchDeletePartition",
+        &table.database_name,
+        Some(&name.table),
+    )?;
     for batch in values.chunks(PARTITION_BATCH) {
         let catalog = &context.access.catalog;
         catalog
@@ -415,8 +493,13 @@ async fn drop_partitions(
 }
 
 /// All partitions for which `expression` holds.
-pub(super) fn list(context: &QueryContext, table: &Table, expression: Option<String>) -> Result<Vec<Partition>, QueryError> {
-    let proof = context.access.may_read_catalog("glue:GetPartitions", Some(&table.database_name), Some(table.name()))?;
+pub(super) fn list(
+    context: &QueryContext,
+    table: &Table,
+    expression: Option<String>,
+) -> Result<Vec<Partition>, QueryError> {
+    let proof =
+        context.access.may_read_catalog("glue:GetPartitions", Some(&table.database_name), Some(table.name()))?;
     let mut request = ListPartitions { expression, limit: PARTITION_BATCH, ..ListPartitions::default() };
     let mut found = Vec::new();
     loop {
@@ -454,7 +537,9 @@ async fn repair(context: &QueryContext, name: &TableName) -> Result<Done, QueryE
         let fits = pairs.iter().zip(keys).all(|((name, _), key)| name.eq_ignore_ascii_case(&key.name));
         let values: Vec<String> = pairs.into_iter().map(|(_, value)| value).collect();
         if fits && !known.contains(&values) {
-            missing.entry(values).or_insert_with(|| format!("s3://{}/{}{}/", base.bucket, base.prefix, folders.join("/")));
+            missing
+                .entry(values)
+                .or_insert_with(|| format!("s3://{}/{}{}/", base.bucket, base.prefix, folders.join("/")));
         }
     }
     if missing.is_empty() {
@@ -469,8 +554,12 @@ async fn repair(context: &QueryContext, name: &TableName) -> Result<Done, QueryE
     lines.extend(spelled.iter().map(|name| format!("Repair: Added partition to metastore {}:{name}", table.name())));
     let inputs: Vec<PartitionInput> =
         missing.into_iter().map(|(values, location)| partition_input(&table, values, Some(location))).collect();
-    let caller =
-        context.access.may_change_catalog("glue:BatchCreatePartition", "BatchCreatePartition", &table.database_name, Some(&name.table))?;
+    let caller = context.access.may_change_catalog(
+        "glue:BatchCreatePartition",
+        "BatchCreatePartition",
+        &table.database_name,
+        Some(&name.table),
+    )?;
     for batch in inputs.chunks(PARTITION_BATCH) {
         let catalog = &context.access.catalog;
         catalog
@@ -516,10 +605,16 @@ pub(super) async fn create_view(
     let is_view = present.definition.table_type.as_deref() == Some("VIRTUAL_VIEW");
     if !or_replace || !is_view {
         let what = if is_view { "View" } else { "Table" };
-        return Err(QueryError::new(ErrorName::TableAlreadyExists, format!("{what} already exists: '{database}.{}'", name.name)));
+        return Err(QueryError::new(
+            ErrorName::TableAlreadyExists,
+            format!("{what} already exists: '{database}.{}'", name.name),
+        ));
     }
     let caller = context.access.may_change_catalog("glue:UpdateTable", "UpdateTable", database, Some(&name.name))?;
     let update = UpdateTable { input, version_id: Some(present.version_id), skip_archive: false };
-    catalog.update_table(&caller, database, update).await.map_err(|error| QueryError::new(ErrorName::Internal, error.to_string()))?;
+    catalog
+        .update_table(&caller, database, update)
+        .await
+        .map_err(|error| QueryError::new(ErrorName::Internal, error.to_string()))?;
     Ok(Done::nothing())
 }

@@ -23,11 +23,15 @@ pub(crate) fn failure(text: &str, error: &DataFusionError) -> QueryError {
         DataFusionError::SchemaError(error, _) => match error.as_ref() {
             SchemaError::FieldNotFound { field, .. } => {
                 let name = field.name();
-                QueryError::new(ErrorName::ColumnNotFound, format!("{}Column '{}' cannot be resolved", place(text, name), field.flat_name()))
+                QueryError::new(
+                    ErrorName::ColumnNotFound,
+                    format!("{}Column '{}' cannot be resolved", place(text, name), field.flat_name()),
+                )
             }
-            SchemaError::AmbiguousReference { field } => {
-                QueryError::new(ErrorName::AmbiguousName, format!("{}Column '{}' is ambiguous", place(text, field.name()), field.name()))
-            }
+            SchemaError::AmbiguousReference { field } => QueryError::new(
+                ErrorName::AmbiguousName,
+                format!("{}Column '{}' is ambiguous", place(text, field.name()), field.name()),
+            ),
             SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
                 QueryError::new(ErrorName::AmbiguousName, format!("{}Column '{name}' is ambiguous", place(text, name)))
             }
@@ -37,7 +41,11 @@ pub(crate) fn failure(text: &str, error: &DataFusionError) -> QueryError {
         DataFusionError::Plan(reason) => plan_failure(text, reason),
         DataFusionError::SQL(error, _) => QueryError::new(ErrorName::SyntaxError, error.to_string()),
         DataFusionError::Execution(reason) => {
-            let name = if reason.contains("cast") || reason.contains("parse") { ErrorName::InvalidCastArgument } else { ErrorName::InvalidFunctionArgument };
+            let name = if reason.contains("cast") || reason.contains("parse") {
+                ErrorName::InvalidCastArgument
+            } else {
+                ErrorName::InvalidFunctionArgument
+            };
             QueryError::new(name, first_line(reason))
         }
         DataFusionError::ParquetError(error) => QueryError::new(ErrorName::HiveCursorError, error.to_string()),
@@ -80,7 +88,9 @@ fn arrow_failure(error: &ArrowError) -> QueryError {
     match error {
         ArrowError::DivideByZero => QueryError::new(ErrorName::DivisionByZero, "Division by zero"),
         ArrowError::ArithmeticOverflow(reason) => QueryError::new(ErrorName::NumericValueOutOfRange, reason.clone()),
-        ArrowError::CastError(reason) | ArrowError::ParseError(reason) => QueryError::new(ErrorName::InvalidCastArgument, reason.clone()),
+        ArrowError::CastError(reason) | ArrowError::ParseError(reason) => {
+            QueryError::new(ErrorName::InvalidCastArgument, reason.clone())
+        }
         ArrowError::NotYetImplemented(reason) => QueryError::not_supported(reason.clone()),
         ArrowError::InvalidArgumentError(reason) | ArrowError::ComputeError(reason) => {
             QueryError::new(ErrorName::InvalidFunctionArgument, reason.clone())
@@ -96,15 +106,22 @@ fn plan_failure(text: &str, reason: &str) -> QueryError {
             return QueryError::new(ErrorName::FunctionNotFound, reason.get(at..).unwrap_or(reason));
         }
     }
-    let between = |start: &str| reason.split_once(start).and_then(|(_, rest)| rest.split_once('\'')).map(|(name, _)| name);
+    let between =
+        |start: &str| reason.split_once(start).and_then(|(_, rest)| rest.split_once('\'')).map(|(name, _)| name);
     if let Some(name) = between("Invalid function '") {
-        return QueryError::new(ErrorName::FunctionNotFound, format!("{}Function '{name}' not registered", place(text, name)));
+        return QueryError::new(
+            ErrorName::FunctionNotFound,
+            format!("{}Function '{name}' not registered", place(text, name)),
+        );
     }
     if let Some(name) = between("able '")
         && reason.ends_with("not found")
     {
         let bare = name.rsplit('.').next().unwrap_or(name);
-        return QueryError::new(ErrorName::TableNotFound, format!("{}Table '{name}' does not exist", place(text, bare)));
+        return QueryError::new(
+            ErrorName::TableNotFound,
+            format!("{}Table '{name}' does not exist", place(text, bare)),
+        );
     }
     if reason.contains("No function matches") || reason.contains("Failed to coerce arguments") {
         return QueryError::new(ErrorName::FunctionNotFound, reason);
@@ -117,6 +134,7 @@ fn plan_failure(text: &str, reason: &str) -> QueryError {
 
 /// `line 1:8: `: where `name` stands first in the text.
 pub(crate) fn place(text: &str, name: &str) -> String {
-    let found = tokens(text, false).ok().and_then(|all| all.into_iter().find(|token| token.text.eq_ignore_ascii_case(name)));
+    let found =
+        tokens(text, false).ok().and_then(|all| all.into_iter().find(|token| token.text.eq_ignore_ascii_case(name)));
     found.map(|token| format!("line {}:{}: ", token.line, token.column)).unwrap_or_default()
 }

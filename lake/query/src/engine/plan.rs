@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider, TableProvider,
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
+    SchemaProvider, TableProvider,
 };
 use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
@@ -55,7 +56,8 @@ pub(crate) fn plan_query<'a>(
             register(context, &lake, &parts, database, depth).await?;
         }
         if lake.schema(database).is_none() {
-            lake.register_schema(database, Arc::new(MemorySchemaProvider::new())).map_err(|error| failure(&context.text, &error))?;
+            lake.register_schema(database, Arc::new(MemorySchemaProvider::new()))
+                .map_err(|error| failure(&context.text, &error))?;
         }
         rewrite::canonical(&mut query);
         let list = Arc::new(MemoryCatalogProviderList::new());
@@ -63,7 +65,10 @@ pub(crate) fn plan_query<'a>(
         let mut config = context.base.config().clone();
         config.options_mut().catalog.default_catalog = CATALOG.to_owned();
         config.options_mut().catalog.default_schema = database.to_owned();
-        let state = SessionStateBuilder::new_from_existing(context.base.clone()).with_config(config).with_catalog_list(list).build();
+        let state = SessionStateBuilder::new_from_existing(context.base.clone())
+            .with_config(config)
+            .with_catalog_list(list)
+            .build();
         let statement = DfStatement::Statement(Box::new(SqlAst::Query(Box::new(query))));
         let plan = state.statement_to_plan(statement).await.map_err(|error| failure(&context.text, &error))?;
         let told: Vec<String> = plan
@@ -120,9 +125,10 @@ async fn register(
 pub(crate) fn find_table(context: &QueryContext, database: &str, table: &str) -> Result<Table, QueryError> {
     let proof = context.access.may_read_catalog("glue:GetTable", Some(database), Some(table))?;
     context.access.catalog.table(&proof, database, table).map_err(|error| match error {
-        CatalogError::DatabaseNotFound { name } => {
-            QueryError::new(ErrorName::SchemaNotFound, format!("{}Schema '{name}' does not exist", place(&context.text, &name)))
-        }
+        CatalogError::DatabaseNotFound { name } => QueryError::new(
+            ErrorName::SchemaNotFound,
+            format!("{}Schema '{name}' does not exist", place(&context.text, &name)),
+        ),
         CatalogError::TableNotFound { database, name } => {
             let message = format!("{}Table '{CATALOG}.{database}.{name}' does not exist", place(&context.text, &name));
             QueryError::new(ErrorName::TableNotFound, message)
@@ -138,7 +144,12 @@ async fn provider(context: &QueryContext, table: Table, depth: usize) -> Result<
             let message = format!("view {name} stands on more than {VIEW_DEPTH_MAX} views");
             return Err(QueryError::new(ErrorName::InvalidView, message));
         }
-        let stale = |reason: String| QueryError::new(ErrorName::InvalidView, format!("View '{CATALOG}.{name}' is stale or in invalid state: {reason}"));
+        let stale = |reason: String| {
+            QueryError::new(
+                ErrorName::InvalidView,
+                format!("View '{CATALOG}.{name}' is stale or in invalid state: {reason}"),
+            )
+        };
         let view = views::decode(&table).map_err(stale)?;
         let query = crate::statement::parse_query(&view.original_sql).map_err(|error| stale(error.to_string()))?;
         let database = view.schema.unwrap_or_else(|| table.database_name.clone());
@@ -148,9 +159,12 @@ async fn provider(context: &QueryContext, table: Table, depth: usize) -> Result<
         })?;
         return Ok(Arc::new(ViewTable::new(planned.plan, None)));
     }
-    let is_iceberg = table.definition.parameters.get("table_type").is_some_and(|kind| kind.eq_ignore_ascii_case("iceberg"));
+    let is_iceberg =
+        table.definition.parameters.get("table_type").is_some_and(|kind| kind.eq_ignore_ascii_case("iceberg"));
     if is_iceberg {
-        return Err(QueryError::not_supported(format!("table {name} is an Iceberg table; this engine reads tables of files")));
+        return Err(QueryError::not_supported(format!(
+            "table {name} is an Iceberg table; this engine reads tables of files"
+        )));
     }
     Ok(Arc::new(HiveTable::new(context.access.clone(), context.footers.clone(), table)?))
 }
@@ -163,7 +177,8 @@ fn information(context: &QueryContext, table: &str) -> Result<Arc<dyn TableProvi
         "tables" => &["table_catalog", "table_schema", "table_name", "table_type"],
         "columns" => &["table_catalog", "table_schema", "table_name", "column_name", "is_nullable", "data_type"],
         other => {
-            let message = format!("{}Table '{CATALOG}.information_schema.{other}' does not exist", place(&context.text, other));
+            let message =
+                format!("{}Table '{CATALOG}.information_schema.{other}' does not exist", place(&context.text, other));
             return Err(QueryError::new(ErrorName::TableNotFound, message));
         }
     };
@@ -178,15 +193,24 @@ fn information(context: &QueryContext, table: &str) -> Result<Arc<dyn TableProvi
                 rows.push(vec![CATALOG.to_owned(), database.name().to_owned()]);
                 continue;
             }
-            let Ok(proof) = context.access.may_read_catalog("glue:GetTables", Some(database.name()), None) else { continue };
+            let Ok(proof) = context.access.may_read_catalog("glue:GetTables", Some(database.name()), None) else {
+                continue;
+            };
             let mut behind = None;
             loop {
-                let tables =
-                    context.access.catalog.tables(&proof, database.name(), None, behind.as_deref(), CATALOG_PAGE).map_err(internal)?;
+                let tables = context
+                    .access
+                    .catalog
+                    .tables(&proof, database.name(), None, behind.as_deref(), CATALOG_PAGE)
+                    .map_err(internal)?;
                 for found in &tables.items {
                     let start = [CATALOG, database.name(), found.name()].map(str::to_owned);
                     if table == "tables" {
-                        let kind = if found.definition.table_type.as_deref() == Some("VIRTUAL_VIEW") { "VIEW" } else { "BASE TABLE" };
+                        let kind = if found.definition.table_type.as_deref() == Some("VIRTUAL_VIEW") {
+                            "VIEW"
+                        } else {
+                            "BASE TABLE"
+                        };
                         rows.push(start.into_iter().chain([kind.to_owned()]).collect());
                         continue;
                     }
@@ -195,12 +219,20 @@ fn information(context: &QueryContext, table: &str) -> Result<Arc<dyn TableProvi
                             Ok(hive) => trino_name(&crate::types::arrow_of(&hive)),
                             Err(_) => column.data_type.clone().unwrap_or_default(),
                         };
-                        rows.push(start.clone().into_iter().chain([column.name.to_lowercase(), "YES".to_owned(), kind]).collect());
+                        rows.push(
+                            start
+                                .clone()
+                                .into_iter()
+                                .chain([column.name.to_lowercase(), "YES".to_owned(), kind])
+                                .collect(),
+                        );
                         ordinals.push(at);
                     }
                 }
                 if rows.len() > INFORMATION_ROWS_MAX {
-                    let message = format!("information_schema.{table} has more than {INFORMATION_ROWS_MAX} rows: use SHOW instead");
+                    let message = format!(
+                        "information_schema.{table} has more than {INFORMATION_ROWS_MAX} rows: use SHOW instead"
+                    );
                     return Err(QueryError::new(ErrorName::ExhaustedResources, message));
                 }
                 match tables.next {

@@ -87,18 +87,20 @@ pub(crate) async fn write_csv(
     let failed: Arc<Mutex<Option<QueryError>>> = Arc::default();
     let count = Arc::new(std::sync::atomic::AtomicU64::new(0));
     let (seen, counted, text) = (failed.clone(), count.clone(), context.text.clone());
-    let body = futures::stream::once(futures::future::ready(Ok(Bytes::from(header(columns))))).chain(stream.map(move |batch| {
-        let encoded = batch.and_then(|batch| {
-            counted.fetch_add(u64::try_from(batch.num_rows()).unwrap_or(0), std::sync::atomic::Ordering::Relaxed);
-            rows(&batch)
-        });
-        encoded.map(Bytes::from).map_err(|error| {
-            let error = failure(&text, &error);
-            let reason = error.to_string();
-            *seen.lock() = Some(error);
-            BodyError { kind: BodyErrorKind::Internal, reason }
-        })
-    }));
+    let body = futures::stream::once(futures::future::ready(Ok(Bytes::from(header(columns))))).chain(stream.map(
+        move |batch| {
+            let encoded = batch.and_then(|batch| {
+                counted.fetch_add(u64::try_from(batch.num_rows()).unwrap_or(0), std::sync::atomic::Ordering::Relaxed);
+                rows(&batch)
+            });
+            encoded.map(Bytes::from).map_err(|error| {
+                let error = failure(&text, &error);
+                let reason = error.to_string();
+                *seen.lock() = Some(error);
+                BodyError { kind: BodyErrorKind::Internal, reason }
+            })
+        },
+    ));
     let put = context.access.put(&context.output.bucket, key, "application/octet-stream", body.boxed()).await;
     if let Some(error) = failed.lock().take() {
         return Err(error);
@@ -107,7 +109,12 @@ pub(crate) async fn write_csv(
 }
 
 /// Puts a small object of a result.
-pub(crate) async fn put_bytes(context: &QueryContext, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<u64, QueryError> {
+pub(crate) async fn put_bytes(
+    context: &QueryContext,
+    key: &str,
+    content_type: &str,
+    bytes: Vec<u8>,
+) -> Result<u64, QueryError> {
     context.access.put(&context.output.bucket, key, content_type, body_of(bytes)).await
 }
 
@@ -227,7 +234,15 @@ struct Splitter {
 
 impl Splitter {
     fn new(kind: ResultKind) -> Self {
-        Self { kind, row: Vec::new(), value: Vec::new(), quoted: false, was_quoted: false, quote_seen: false, any: false }
+        Self {
+            kind,
+            row: Vec::new(),
+            value: Vec::new(),
+            quoted: false,
+            was_quoted: false,
+            quote_seen: false,
+            any: false,
+        }
     }
 
     fn end_value(&mut self) {
@@ -239,7 +254,9 @@ impl Splitter {
     fn end_row(&mut self) -> Vec<Option<String>> {
         match self.kind {
             ResultKind::Csv => self.end_value(),
-            ResultKind::Txt => self.row.push(Some(String::from_utf8_lossy(&std::mem::take(&mut self.value)).into_owned())),
+            ResultKind::Txt => {
+                self.row.push(Some(String::from_utf8_lossy(&std::mem::take(&mut self.value)).into_owned()))
+            }
         }
         self.any = false;
         std::mem::take(&mut self.row)
@@ -306,7 +323,11 @@ mod tests {
 
     #[test]
     fn results_read_back() {
-        check(ResultKind::Csv, "\"a\",\"b\"\n\"x\"\"y\n,\",\n,\"\"\n", &[&[Some("a"), Some("b")], &[Some("x\"y\n,"), None], &[None, Some("")]]);
+        check(
+            ResultKind::Csv,
+            "\"a\",\"b\"\n\"x\"\"y\n,\",\n,\"\"\n",
+            &[&[Some("a"), Some("b")], &[Some("x\"y\n,"), None], &[None, Some("")]],
+        );
         check(ResultKind::Txt, "a\tb\n\nc", &[&[Some("a\tb")], &[Some("")], &[Some("c")]]);
         check(ResultKind::Txt, "", &[]);
     }

@@ -43,7 +43,8 @@ fn hive_like(pattern: &str) -> Result<Regex, QueryError> {
             expression
         })
         .collect();
-    Regex::new(&format!("^(?:{})$", alternatives.join("|"))).map_err(|error| hive_failure(format!("SemanticException pattern '{pattern}': {error}")))
+    Regex::new(&format!("^(?:{})$", alternatives.join("|")))
+        .map_err(|error| hive_failure(format!("SemanticException pattern '{pattern}': {error}")))
 }
 
 fn padded(text: &str) -> String {
@@ -67,8 +68,11 @@ pub(super) fn run(context: &QueryContext, statement: &HiveStatement) -> Result<D
             let mut names = Vec::new();
             let mut after = None;
             loop {
-                let page =
-                    context.access.catalog.databases(&proof, after.as_deref(), CATALOG_PAGE).map_err(|error| catalog_failure(&error))?;
+                let page = context
+                    .access
+                    .catalog
+                    .databases(&proof, after.as_deref(), CATALOG_PAGE)
+                    .map_err(|error| catalog_failure(&error))?;
                 names.extend(page.items.iter().map(|database| database.name().to_owned()));
                 match page.next {
                     Some(next) => after = Some(next),
@@ -126,13 +130,16 @@ pub(super) fn run(context: &QueryContext, statement: &HiveStatement) -> Result<D
         HiveStatement::ShowCreateTable { table } => {
             let found = context.table(table)?;
             if found.definition.table_type.as_deref() == Some("VIRTUAL_VIEW") {
-                return Err(hive_failure("SemanticException [Error 10001]: the name is a view's: use SHOW CREATE VIEW"));
+                return Err(hive_failure(
+                    "SemanticException [Error 10001]: the name is a view's: use SHOW CREATE VIEW",
+                ));
             }
             Ok(Done::lines(&["createtab_stmt"], &create_text(&found)))
         }
         HiveStatement::ShowCreateView { view } => {
             let found = context.table(view)?;
-            let decoded = views::decode(&found).map_err(|reason| hive_failure(format!("SemanticException {}: {reason}", found.name())))?;
+            let decoded = views::decode(&found)
+                .map_err(|reason| hive_failure(format!("SemanticException {}: {reason}", found.name())))?;
             let text = format!("CREATE VIEW {}.{} AS\n{}", found.database_name, found.name(), decoded.original_sql);
             Ok(Done::lines(&["create view"], &text.lines().map(str::to_owned).collect::<Vec<_>>()))
         }
@@ -141,14 +148,23 @@ pub(super) fn run(context: &QueryContext, statement: &HiveStatement) -> Result<D
             let proof = context.access.may_read_catalog("glue:GetDatabase", Some(name), None)?;
             let found = context.access.catalog.database(&proof, name).map_err(|error| catalog_failure(&error))?;
             let definition = found.definition;
-            let parts = [definition.name, definition.description.unwrap_or_default(), definition.location_uri.unwrap_or_default()];
+            let parts = [
+                definition.name,
+                definition.description.unwrap_or_default(),
+                definition.location_uri.unwrap_or_default(),
+            ];
             Ok(Done::lines(&["db_name", "comment", "location"], &[parts.join("\t")]))
         }
         _ => Err(QueryError::not_supported("this statement")),
     }
 }
 
-fn tables(context: &QueryContext, database: Option<&str>, like: Option<&str>, views: bool) -> Result<Vec<String>, QueryError> {
+fn tables(
+    context: &QueryContext,
+    database: Option<&str>,
+    like: Option<&str>,
+    views: bool,
+) -> Result<Vec<String>, QueryError> {
     let like = like.map(hive_like).transpose()?;
     let database = database.unwrap_or(&context.database);
     let proof = context.access.may_read_catalog("glue:GetTables", Some(database), None)?;
@@ -160,7 +176,8 @@ fn tables(context: &QueryContext, database: Option<&str>, like: Option<&str>, vi
             .catalog
             .tables(&proof, database, None, after.as_deref(), CATALOG_PAGE)
             .map_err(|error| catalog_failure(&error))?;
-        let wanted = page.items.iter().filter(|table| !views || table.definition.table_type.as_deref() == Some("VIRTUAL_VIEW"));
+        let wanted =
+            page.items.iter().filter(|table| !views || table.definition.table_type.as_deref() == Some("VIRTUAL_VIEW"));
         names.extend(wanted.map(|table| table.name().to_owned()));
         match page.next {
             Some(next) => after = Some(next),
@@ -171,10 +188,19 @@ fn tables(context: &QueryContext, database: Option<&str>, like: Option<&str>, vi
     Ok(names)
 }
 
-fn describe(context: &QueryContext, name: &TableName, depth: DescribeDepth, column: Option<&str>) -> Result<Done, QueryError> {
+fn describe(
+    context: &QueryContext,
+    name: &TableName,
+    depth: DescribeDepth,
+    column: Option<&str>,
+) -> Result<Done, QueryError> {
     let table = context.table(name)?;
     if let Some(wanted) = column {
-        let found = table.columns().iter().chain(table.partition_keys()).find(|column| column.name.eq_ignore_ascii_case(wanted));
+        let found = table
+            .columns()
+            .iter()
+            .chain(table.partition_keys())
+            .find(|column| column.name.eq_ignore_ascii_case(wanted));
         return match found {
             Some(found) => Ok(Done::lines(&["col_name", "data_type", "comment"], &[column_row(found)])),
             None => Err(hive_failure(format!("SemanticException [Error 10002]: Invalid column reference {wanted}"))),
@@ -184,7 +210,9 @@ fn describe(context: &QueryContext, name: &TableName, depth: DescribeDepth, colu
         let lines: Vec<String> = table
             .columns()
             .iter()
-            .map(|column| format!("{}\t{}", padded(&column.name), padded(column.data_type.as_deref().unwrap_or("string"))))
+            .map(|column| {
+                format!("{}\t{}", padded(&column.name), padded(column.data_type.as_deref().unwrap_or("string")))
+            })
             .collect();
         return Ok(Done::lines(&["column", "type"], &lines));
     }
@@ -222,7 +250,8 @@ fn details(table: &Table) -> Vec<String> {
         line("Table Type:", table.definition.table_type.as_deref().unwrap_or("")),
         "Table Parameters:\t \t ".to_owned(),
     ];
-    lines.extend(table.definition.parameters.iter().map(|(key, value)| format!("\t{}\t{}", padded(key), padded(value))));
+    lines
+        .extend(table.definition.parameters.iter().map(|(key, value)| format!("\t{}\t{}", padded(key), padded(value))));
     lines.extend([
         "\t \t ".to_owned(),
         "# Storage Information\t \t ".to_owned(),
@@ -262,7 +291,11 @@ fn column_list(columns: &[Column]) -> Vec<String> {
             let comment = column.comment.as_deref().filter(|comment| !comment.is_empty());
             let comment = comment.map(|comment| format!(" COMMENT {}", text_literal(comment))).unwrap_or_default();
             let end = if at + 1 == columns.len() { ")" } else { ", " };
-            format!("  `{}` {}{comment}{end}", column.name.to_lowercase(), column.data_type.as_deref().unwrap_or("string"))
+            format!(
+                "  `{}` {}{comment}{end}",
+                column.name.to_lowercase(),
+                column.data_type.as_deref().unwrap_or("string")
+            )
         })
         .collect()
 }
@@ -272,7 +305,9 @@ fn property_list(properties: &tarn_catalog::Parameters) -> Vec<String> {
     properties
         .iter()
         .enumerate()
-        .map(|(at, (key, value))| format!("  {}={}{}", text_literal(key), text_literal(value), if at + 1 == count { ")" } else { ", " }))
+        .map(|(at, (key, value))| {
+            format!("  {}={}{}", text_literal(key), text_literal(value), if at + 1 == count { ")" } else { ", " })
+        })
         .collect()
 }
 
@@ -304,8 +339,13 @@ fn create_text(table: &Table) -> Vec<String> {
     }
     lines.push("LOCATION".to_owned());
     lines.push(format!("  {}", text_literal(table.location().unwrap_or_default())));
-    let kept: tarn_catalog::Parameters =
-        table.definition.parameters.iter().filter(|(key, _)| *key != "EXTERNAL" && *key != "comment").map(|(k, v)| (k.clone(), v.clone())).collect();
+    let kept: tarn_catalog::Parameters = table
+        .definition
+        .parameters
+        .iter()
+        .filter(|(key, _)| *key != "EXTERNAL" && *key != "comment")
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     if !kept.is_empty() {
         lines.push("TBLPROPERTIES (".to_owned());
         lines.extend(property_list(&kept));

@@ -49,7 +49,10 @@ pub(crate) fn encode(name: &str, database: &str, text: &str, columns: &[(String,
         original_sql: text.to_owned(),
         catalog: Some("awsdatacatalog".to_owned()),
         schema: Some(database.to_owned()),
-        columns: columns.iter().map(|(name, data_type)| ViewColumn { name: name.clone(), data_type: trino_name(data_type) }).collect(),
+        columns: columns
+            .iter()
+            .map(|(name, data_type)| ViewColumn { name: name.clone(), data_type: trino_name(data_type) })
+            .collect(),
         owner: None,
         run_as_invoker: false,
     };

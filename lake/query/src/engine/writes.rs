@@ -15,8 +15,8 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast as cast_expr, col}
 use futures::StreamExt;
 use sqlparser::ast::Query;
 use tarn_catalog::{
-    CatalogError, Column, HIVE_DEFAULT_PARTITION, Parameters, PartitionInput, S3Location, SerdeInfo, StorageDescriptor, TableInput,
-    encode_partition_name,
+    CatalogError, Column, HIVE_DEFAULT_PARTITION, Parameters, PartitionInput, S3Location, SerdeInfo, StorageDescriptor,
+    TableInput, encode_partition_name,
 };
 use tarn_runtime::EntropyExt;
 
@@ -63,7 +63,9 @@ fn options(properties: &[(String, Property)], unload: bool) -> Result<Options, Q
             "compression" | "write_compression" | "parquet_compression" => {
                 let text = text_of(key, value)?;
                 codec = Some(Codec::parse(&text).ok_or_else(|| {
-                    invalid(format!("Unable to set property '{key}' to [{text}]: this engine writes NONE, GZIP, SNAPPY and ZSTD"))
+                    invalid(format!(
+                        "Unable to set property '{key}' to [{text}]: this engine writes NONE, GZIP, SNAPPY and ZSTD"
+                    ))
                 })?);
             }
             "field_delimiter" => delimiter = text_of(key, value)?.chars().next(),
@@ -75,10 +77,14 @@ fn options(properties: &[(String, Property)], unload: bool) -> Result<Options, Q
             "table_type" if text_of(key, value)?.eq_ignore_ascii_case("hive") => {}
             "is_external" if *value == Property::Boolean(true) => {}
             "table_type" | "is_external" => {
-                return Err(QueryError::not_supported("Iceberg tables are not supported yet by this engine: leave table_type out"));
+                return Err(QueryError::not_supported(
+                    "Iceberg tables are not supported yet by this engine: leave table_type out",
+                ));
             }
             "bucketed_by" | "bucket_count" => {
-                return Err(QueryError::not_supported("bucketed tables are not written by this engine: leave bucketed_by and bucket_count out"));
+                return Err(QueryError::not_supported(
+                    "bucketed tables are not written by this engine: leave bucketed_by and bucket_count out",
+                ));
             }
             other => return Err(invalid(format!("'{other}' does not exist"))),
         }
@@ -93,13 +99,21 @@ fn options(properties: &[(String, Property)], unload: bool) -> Result<Options, Q
             Layout::Delimited { delimiter, null: "\\N".to_owned(), quoted: false, codec: text_codec(codec)? }
         }
         Some("JSON") => Layout::Json(text_codec(codec)?),
-        Some(other) => return Err(QueryError::not_supported(format!("format {other}: this engine writes PARQUET, TEXTFILE and JSON"))),
+        Some(other) => {
+            return Err(QueryError::not_supported(format!(
+                "format {other}: this engine writes PARQUET, TEXTFILE and JSON"
+            )));
+        }
     };
     Ok(Options { layout, partitioned_by, external_location })
 }
 
 fn text_codec(codec: Codec) -> Result<Codec, QueryError> {
-    if codec == Codec::Snappy { Err(QueryError::not_supported("SNAPPY for text files: this engine writes GZIP, ZSTD and NONE")) } else { Ok(codec) }
+    if codec == Codec::Snappy {
+        Err(QueryError::not_supported("SNAPPY for text files: this engine writes GZIP, ZSTD and NONE"))
+    } else {
+        Ok(codec)
+    }
 }
 
 /// Where rows go.
@@ -123,7 +137,13 @@ struct Written {
 }
 
 /// The plan with its columns renamed and cast, and sorted by the partition columns.
-fn prepared(planned: Planned, names: &[String], types: &[DataType], partition_count: usize, text: &str) -> Result<Planned, QueryError> {
+fn prepared(
+    planned: Planned,
+    names: &[String],
+    types: &[DataType],
+    partition_count: usize,
+    text: &str,
+) -> Result<Planned, QueryError> {
     let failed = |error: datafusion::error::DataFusionError| failure(text, &error);
     let columns = planned.plan.schema().columns();
     let fields = planned.plan.schema().fields().clone();
@@ -153,7 +173,11 @@ fn file_key(context: &QueryContext, folder: &S3Location, layout: &Layout) -> Str
 }
 
 /// Writes one stream's rows; with partitions they come sorted.
-async fn write_stream(context: &QueryContext, target: &Target, mut stream: SendableRecordBatchStream) -> Result<Written, QueryError> {
+async fn write_stream(
+    context: &QueryContext,
+    target: &Target,
+    mut stream: SendableRecordBatchStream,
+) -> Result<Written, QueryError> {
     let mut written = Written::default();
     let mut open: Option<(Vec<String>, FileWriter)> = None;
     let file_columns = target.schema.fields().len();
@@ -184,7 +208,11 @@ async fn write_stream(context: &QueryContext, target: &Target, mut stream: Senda
                     None if values.is_empty() => target.base.clone(),
                     None => S3Location {
                         bucket: target.base.bucket.clone(),
-                        prefix: format!("{}{}/", target.base.prefix, encode_partition_name(&target.partition_columns, &values)),
+                        prefix: format!(
+                            "{}{}/",
+                            target.base.prefix,
+                            encode_partition_name(&target.partition_columns, &values)
+                        ),
                     },
                 };
                 let key = file_key(context, &folder, &target.layout);
@@ -193,7 +221,8 @@ async fn write_stream(context: &QueryContext, target: &Target, mut stream: Senda
                 if !values.is_empty() {
                     written.partitions.insert(values.clone());
                 }
-                let writer = FileWriter::begin(context.access.clone(), &folder.bucket, &key, &target.schema, &target.layout)?;
+                let writer =
+                    FileWriter::begin(context.access.clone(), &folder.bucket, &key, &target.schema, &target.layout)?;
                 open = Some((values, writer));
             }
             if let Some((_, writer)) = &mut open {
@@ -212,7 +241,11 @@ fn partition_values(keys: &[ArrayRef], row: usize) -> Vec<String> {
     keys.iter()
         .map(|key| {
             let storable = crate::types::storable(key.data_type());
-            let key = if storable == *key.data_type() { key.clone() } else { cast(key, &storable).unwrap_or_else(|_| key.clone()) };
+            let key = if storable == *key.data_type() {
+                key.clone()
+            } else {
+                cast(key, &storable).unwrap_or_else(|_| key.clone())
+            };
             let column = TextColumn::new(key.as_ref());
             let mut text = String::new();
             if !column.is_null(row) {
@@ -229,9 +262,13 @@ async fn write(context: &QueryContext, planned: Planned, target: &Target) -> Res
         return write_stream(context, target, start(context, planned).await?).await;
     }
     let failed = |error| failure(&context.text, &error);
-    let frame = datafusion::prelude::SessionContext::new_with_state(planned.state).execute_logical_plan(planned.plan).await.map_err(failed)?;
+    let frame = datafusion::prelude::SessionContext::new_with_state(planned.state)
+        .execute_logical_plan(planned.plan)
+        .await
+        .map_err(failed)?;
     let streams = frame.execute_stream_partitioned().await.map_err(failed)?;
-    let all = futures::future::try_join_all(streams.into_iter().map(|stream| write_stream(context, target, stream))).await?;
+    let all =
+        futures::future::try_join_all(streams.into_iter().map(|stream| write_stream(context, target, stream))).await?;
     let mut written = Written::default();
     for one in all {
         written.rows += one.rows;
@@ -271,12 +308,18 @@ fn check_names(names: &[String], partitioned_by: &[String]) -> Result<(), QueryE
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name.as_str()) {
-            return Err(QueryError::new(ErrorName::SyntaxError, format!("Column name '{name}' specified more than once")));
+            return Err(QueryError::new(
+                ErrorName::SyntaxError,
+                format!("Column name '{name}' specified more than once"),
+            ));
         }
     }
     for name in partitioned_by {
         if !seen.contains(name.as_str()) {
-            return Err(QueryError::new(ErrorName::ColumnNotFound, format!("Partition column '{name}' is not a column of the query")));
+            return Err(QueryError::new(
+                ErrorName::ColumnNotFound,
+                format!("Partition column '{name}' is not a column of the query"),
+            ));
         }
     }
     if partitioned_by.len() >= names.len() && !partitioned_by.is_empty() {
@@ -285,7 +328,10 @@ fn check_names(names: &[String], partitioned_by: &[String]) -> Result<(), QueryE
     if names.get(names.len() - partitioned_by.len()..) != Some(partitioned_by) {
         return Err(QueryError::new(
             ErrorName::HiveInvalidMetadata,
-            format!("Partition keys must be the last columns in the table and in the same order as the table properties: [{}]", partitioned_by.join(", ")),
+            format!(
+                "Partition keys must be the last columns in the table and in the same order as the table properties: [{}]",
+                partitioned_by.join(", ")
+            ),
         ));
     }
     Ok(())
@@ -293,11 +339,17 @@ fn check_names(names: &[String], partitioned_by: &[String]) -> Result<(), QueryE
 
 fn file_schema(names: &[String], types: &[DataType], partition_count: usize) -> SchemaRef {
     let kept = names.len() - partition_count;
-    Arc::new(Schema::new(names.iter().zip(types).take(kept).map(|(name, kind)| Field::new(name, kind.clone(), true)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        names.iter().zip(types).take(kept).map(|(name, kind)| Field::new(name, kind.clone(), true)).collect::<Vec<_>>(),
+    ))
 }
 
 /// `CREATE TABLE ... AS`.
-pub(super) async fn create_table_as(context: &QueryContext, create: &CreateTableAs, key: &str) -> Result<Done, QueryError> {
+pub(super) async fn create_table_as(
+    context: &QueryContext,
+    create: &CreateTableAs,
+    key: &str,
+) -> Result<Done, QueryError> {
     let database = create.name.database.as_deref().unwrap_or(&context.database);
     let name = create.name.name.as_str();
     let options = options(&create.properties, false)?;
@@ -317,11 +369,15 @@ pub(super) async fn create_table_as(context: &QueryContext, create: &CreateTable
         Err(error) => return Err(QueryError::new(ErrorName::Internal, error.to_string())),
     }
     let base = match &options.external_location {
-        Some(location) => S3Location::parse(location).map_err(|error| invalid(format!("external_location: {error}")))?.folder(),
+        Some(location) => {
+            S3Location::parse(location).map_err(|error| invalid(format!("external_location: {error}")))?.folder()
+        }
         None => S3Location { bucket: context.output.bucket.clone(), prefix: format!("{key}/") },
     };
     if !context.access.is_empty(&base)? {
-        let message = format!("Target directory for table '{database}.{name}' already exists: {base}. You may need to manually clean the data at location '{base}' before retrying. Athena will not delete data in your account.");
+        let message = format!(
+            "Target directory for table '{database}.{name}' already exists: {base}. You may need to manually clean the data at location '{base}' before retrying. Athena will not delete data in your account."
+        );
         return Err(QueryError::new(ErrorName::HivePathAlreadyExists, message));
     }
     let planned = plan_query(context, &create.query, &context.database, 0).await?;
@@ -368,7 +424,8 @@ pub(super) async fn create_table_as(context: &QueryContext, create: &CreateTable
     let finished = async {
         if !written.partitions.is_empty() {
             let table = find_table(context, database, name)?;
-            let inputs = written.partitions.iter().map(|values| partition_input(&table, values.clone(), None)).collect();
+            let inputs =
+                written.partitions.iter().map(|values| partition_input(&table, values.clone(), None)).collect();
             register(context, database, name, inputs).await?;
         }
         put_manifest(context, key, &written).await
@@ -387,8 +444,14 @@ pub(super) async fn create_table_as(context: &QueryContext, create: &CreateTable
     }
 }
 
-async fn register(context: &QueryContext, database: &str, name: &str, inputs: Vec<PartitionInput>) -> Result<(), QueryError> {
-    let caller = context.access.may_change_catalog("glue:BatchCreatePartition", "BatchCreatePartition", database, Some(name))?;
+async fn register(
+    context: &QueryContext,
+    database: &str,
+    name: &str,
+    inputs: Vec<PartitionInput>,
+) -> Result<(), QueryError> {
+    let caller =
+        context.access.may_change_catalog("glue:BatchCreatePartition", "BatchCreatePartition", database, Some(name))?;
     for batch in inputs.chunks(PARTITION_BATCH) {
         context
             .access
@@ -443,7 +506,13 @@ fn table_parameters(context: &QueryContext, layout: &Layout) -> Parameters {
 }
 
 /// `INSERT INTO`.
-pub(super) async fn insert(context: &QueryContext, name: &SqlName, columns: &[String], query: &Query, key: &str) -> Result<Done, QueryError> {
+pub(super) async fn insert(
+    context: &QueryContext,
+    name: &SqlName,
+    columns: &[String],
+    query: &Query,
+    key: &str,
+) -> Result<Done, QueryError> {
     let database = name.database.as_deref().unwrap_or(&context.database);
     let table = find_table(context, database, &name.name)?;
     if table.definition.table_type.as_deref() == Some("VIRTUAL_VIEW") {
@@ -451,7 +520,11 @@ pub(super) async fn insert(context: &QueryContext, name: &SqlName, columns: &[St
     }
     let storage = table.definition.storage_descriptor.clone().unwrap_or_default();
     let full = format!("{database}.{}", name.name);
-    let codec = table.definition.parameters.get("parquet.compression").or_else(|| table.definition.parameters.get("write.compression"));
+    let codec = table
+        .definition
+        .parameters
+        .get("parquet.compression")
+        .or_else(|| table.definition.parameters.get("write.compression"));
     let codec = codec.and_then(|text| Codec::parse(text)).unwrap_or(Codec::Gzip);
     let layout = match file_format(&full, &storage, &table.definition.parameters)? {
         FileFormat::Parquet => Layout::Parquet(codec),
@@ -459,9 +532,12 @@ pub(super) async fn insert(context: &QueryContext, name: &SqlName, columns: &[St
             RowFormat::LazySimple { delimiter, null, .. } => {
                 Layout::Delimited { delimiter: char::from(delimiter), null, quoted: false, codec: Codec::Gzip }
             }
-            RowFormat::OpenCsv { delimiter, .. } => {
-                Layout::Delimited { delimiter: char::from(delimiter), null: String::new(), quoted: true, codec: Codec::Gzip }
-            }
+            RowFormat::OpenCsv { delimiter, .. } => Layout::Delimited {
+                delimiter: char::from(delimiter),
+                null: String::new(),
+                quoted: true,
+                codec: Codec::Gzip,
+            },
             RowFormat::Json { .. } => Layout::Json(Codec::Gzip),
         },
     };
@@ -469,7 +545,8 @@ pub(super) async fn insert(context: &QueryContext, name: &SqlName, columns: &[St
     let mut names = Vec::with_capacity(all.len());
     let mut types = Vec::with_capacity(all.len());
     for column in &all {
-        let hive = column.hive_type().map_err(|error| QueryError::new(ErrorName::HiveInvalidMetadata, error.to_string()))?;
+        let hive =
+            column.hive_type().map_err(|error| QueryError::new(ErrorName::HiveInvalidMetadata, error.to_string()))?;
         names.push(column.name.to_lowercase());
         types.push(written(&arrow_of(&hive)));
     }
@@ -477,12 +554,19 @@ pub(super) async fn insert(context: &QueryContext, name: &SqlName, columns: &[St
     let given = if columns.is_empty() { names.clone() } else { columns.to_vec() };
     if given.len() != planned.names.len() {
         let shown = |names: &[String]| names.join(", ");
-        let message = format!("Insert query has mismatched column types: Table: [{}], Query: [{}]", shown(&given), shown(&planned.names));
+        let message = format!(
+            "Insert query has mismatched column types: Table: [{}], Query: [{}]",
+            shown(&given),
+            shown(&planned.names)
+        );
         return Err(QueryError::new(ErrorName::TypeMismatch, message));
     }
     for column in &given {
         if !names.contains(column) {
-            return Err(QueryError::new(ErrorName::ColumnNotFound, format!("Insert column name does not exist in target table: {column}")));
+            return Err(QueryError::new(
+                ErrorName::ColumnNotFound,
+                format!("Insert column name does not exist in target table: {column}"),
+            ));
         }
     }
     // the query's columns in the table's order; those not given are NULL
@@ -496,7 +580,8 @@ pub(super) async fn insert(context: &QueryContext, name: &SqlName, columns: &[St
             None => cast_expr(Expr::Literal(datafusion::common::ScalarValue::Null, None), kind.clone()).alias(name),
         })
         .collect();
-    let plan = LogicalPlanBuilder::from(planned.plan).project(ordered).and_then(LogicalPlanBuilder::build).map_err(failed)?;
+    let plan =
+        LogicalPlanBuilder::from(planned.plan).project(ordered).and_then(LogicalPlanBuilder::build).map_err(failed)?;
     let planned = Planned { plan, names: names.clone(), state: planned.state };
     let partition_columns: Vec<String> = table.partition_keys().iter().map(|key| key.name.to_lowercase()).collect();
     let mut places = std::collections::HashMap::new();
@@ -506,7 +591,9 @@ pub(super) async fn insert(context: &QueryContext, name: &SqlName, columns: &[St
         }
     }
     let location = table.location().unwrap_or_default();
-    let base = S3Location::parse(location).map_err(|error| QueryError::new(ErrorName::HiveInvalidMetadata, error.to_string()))?.folder();
+    let base = S3Location::parse(location)
+        .map_err(|error| QueryError::new(ErrorName::HiveInvalidMetadata, error.to_string()))?
+        .folder();
     let target = Target {
         base,
         layout,
@@ -540,7 +627,8 @@ pub(super) async fn unload(
     let options = options(properties, true)?;
     let base = S3Location::parse(location).map_err(|error| invalid(error.to_string()))?.folder();
     if !context.access.is_empty(&base)? {
-        let message = format!("Target directory for UNLOAD already exists: {base}. Remove what is there, or write elsewhere.");
+        let message =
+            format!("Target directory for UNLOAD already exists: {base}. Remove what is there, or write elsewhere.");
         return Err(QueryError::new(ErrorName::HivePathAlreadyExists, message));
     }
     let planned = plan_query(context, query, &context.database, 0).await?;

@@ -10,8 +10,8 @@ use datafusion::common::ScalarValue;
 use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 
 use super::invalid;
 use crate::types::map_of;
@@ -132,11 +132,16 @@ impl AggregateUDFImpl for Aggregate {
                 value: ScalarValue::try_from(&first)?,
                 key: ScalarValue::try_from(&second)?,
             }),
-            Which::MapAgg => Box::new(Entries { key_type: first, value_type: second, entries: BTreeMap::new(), size_bytes: 0 }),
-            Which::Histogram => Box::new(Counts { key_type: first, counts: BTreeMap::new(), size_bytes: 0 }),
-            Which::ApproxPercentile => {
-                Box::new(Percentile { item: first, many: matches!(second, DataType::List(_)), fractions: Vec::new(), values: Vec::new() })
+            Which::MapAgg => {
+                Box::new(Entries { key_type: first, value_type: second, entries: BTreeMap::new(), size_bytes: 0 })
             }
+            Which::Histogram => Box::new(Counts { key_type: first, counts: BTreeMap::new(), size_bytes: 0 }),
+            Which::ApproxPercentile => Box::new(Percentile {
+                item: first,
+                many: matches!(second, DataType::List(_)),
+                fractions: Vec::new(),
+                values: Vec::new(),
+            }),
             Which::GeometricMean => Box::new(LogMean { sum: 0.0, count: 0 }),
         })
     }
@@ -145,12 +150,15 @@ impl AggregateUDFImpl for Aggregate {
         let types: Vec<DataType> = args.input_fields.iter().map(|field| field.data_type().clone()).collect();
         let first = types.first().cloned().unwrap_or(DataType::Null);
         let second = types.get(1).cloned().unwrap_or(DataType::Null);
-        let field = |name: &str, data_type: DataType| Arc::new(Field::new(format!("{}[{name}]", args.name), data_type, true));
+        let field =
+            |name: &str, data_type: DataType| Arc::new(Field::new(format!("{}[{name}]", args.name), data_type, true));
         Ok(match self.which {
             Which::MaxBy | Which::MinBy => vec![field("value", first), field("key", second)],
             Which::MapAgg => vec![field("keys", list_of(first)), field("values", list_of(second))],
             Which::Histogram => vec![field("keys", list_of(first)), field("counts", list_of(DataType::Int64))],
-            Which::ApproxPercentile => vec![field("values", list_of(DataType::Float64)), field("fractions", list_of(DataType::Float64))],
+            Which::ApproxPercentile => {
+                vec![field("values", list_of(DataType::Float64)), field("fractions", list_of(DataType::Float64))]
+            }
             Which::GeometricMean => vec![field("sum", DataType::Float64), field("count", DataType::Int64)],
         })
     }
@@ -170,7 +178,8 @@ fn column(arrays: &[ArrayRef], at: usize) -> Result<&ArrayRef> {
 
 /// A list of one row.
 fn one_list(values: Vec<ScalarValue>, item: &DataType) -> Result<ScalarValue> {
-    let array = if values.is_empty() { arrow::array::new_empty_array(item) } else { ScalarValue::iter_to_array(values)? };
+    let array =
+        if values.is_empty() { arrow::array::new_empty_array(item) } else { ScalarValue::iter_to_array(values)? };
     Ok(ScalarValue::List(Arc::new(SingleRowListArrayBuilder::new(array).build_list_array())))
 }
 
@@ -203,7 +212,13 @@ impl Accumulator for By {
         }
         let better = self.key.is_null()
             || match key.partial_cmp(&self.key) {
-                Some(order) => if self.max { order.is_gt() } else { order.is_lt() },
+                Some(order) => {
+                    if self.max {
+                        order.is_gt()
+                    } else {
+                        order.is_lt()
+                    }
+                }
                 None => false,
             };
         if better {
@@ -235,10 +250,17 @@ fn map_key(value: &ScalarValue) -> String {
     format!("{value:?}")
 }
 
-fn map_value(keys: Vec<ScalarValue>, values: Vec<ScalarValue>, key_type: &DataType, value_type: &DataType) -> Result<ScalarValue> {
+fn map_value(
+    keys: Vec<ScalarValue>,
+    values: Vec<ScalarValue>,
+    key_type: &DataType,
+    value_type: &DataType,
+) -> Result<ScalarValue> {
     let made = map_of(key_type.clone(), value_type.clone());
     let DataType::Map(entries, _) = &made else { return Err(DataFusionError::Internal("not a map".to_owned())) };
-    let DataType::Struct(fields) = entries.data_type() else { return Err(DataFusionError::Internal("a map without entries".to_owned())) };
+    let DataType::Struct(fields) = entries.data_type() else {
+        return Err(DataFusionError::Internal("a map without entries".to_owned()));
+    };
     if keys.is_empty() {
         return ScalarValue::try_from(&made);
     }
@@ -416,7 +438,9 @@ impl Accumulator for Percentile {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let list = |values: &[f64]| one_list(values.iter().map(|value| ScalarValue::Float64(Some(*value))).collect(), &DataType::Float64);
+        let list = |values: &[f64]| {
+            one_list(values.iter().map(|value| ScalarValue::Float64(Some(*value))).collect(), &DataType::Float64)
+        };
         Ok(vec![list(&self.values)?, list(&self.fractions)?])
     }
 

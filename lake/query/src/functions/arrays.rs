@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, Int64Builder, ListArray, ListBuilder, StringBuilder, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, Int64Builder, ListArray, ListBuilder,
+    StringBuilder, UInt64Array,
+};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::common::ScalarValue;
@@ -21,13 +24,16 @@ fn item_type(types: &[DataType], name: &str) -> Result<DataType> {
     match types.first() {
         Some(DataType::List(item)) => Ok(item.data_type().clone()),
         Some(DataType::Map(entries, _)) => match entries.data_type() {
-            DataType::Struct(fields) => {
-                fields.get(1).map(|field| field.data_type().clone()).ok_or_else(|| DataFusionError::Internal("a map without values".to_owned()))
-            }
+            DataType::Struct(fields) => fields
+                .get(1)
+                .map(|field| field.data_type().clone())
+                .ok_or_else(|| DataFusionError::Internal("a map without values".to_owned())),
             _ => Err(DataFusionError::Internal("a map without entries".to_owned())),
         },
         Some(DataType::Null) => Ok(DataType::Null),
-        _ => Err(DataFusionError::Plan(format!("Unexpected parameters for function {name}: an array or map is expected"))),
+        _ => Err(DataFusionError::Plan(format!(
+            "Unexpected parameters for function {name}: an array or map is expected"
+        ))),
     }
 }
 
@@ -38,7 +44,13 @@ fn same(types: &[DataType]) -> Result<DataType> {
 pub(super) fn all() -> Vec<Scalar> {
     use Kind::{Any, Double, Int, Text};
     vec![
-        Scalar::new("ordinality", &[Any], |_| Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true)))), ordinality).variadic(),
+        Scalar::new(
+            "ordinality",
+            &[Any],
+            |_| Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true)))),
+            ordinality,
+        )
+        .variadic(),
         Scalar::new("round_half_up", &[Double], to_double, |args| {
             Ok(Arc::new(args.double(0)?.iter().map(|value| value.map(f64::round)).collect::<Float64Array>()))
         }),
@@ -47,16 +59,29 @@ pub(super) fn all() -> Vec<Scalar> {
         Scalar::new("contains", &[Any, Any], to_boolean, |args| {
             let lists = args.any(0)?;
             let found = positions(args, lists)?;
-            let nulls_within = |row: usize| lists.as_list_opt::<i32>().is_some_and(|list| list.value(row).null_count() > 0);
+            let nulls_within =
+                |row: usize| lists.as_list_opt::<i32>().is_some_and(|list| list.value(row).null_count() > 0);
             Ok(Arc::new(
                 found
                     .into_iter()
                     .enumerate()
-                    .map(|(row, at)| at.and_then(|at| if at > 0 { Some(true) } else if nulls_within(row) { None } else { Some(false) }))
+                    .map(|(row, at)| {
+                        at.and_then(|at| {
+                            if at > 0 {
+                                Some(true)
+                            } else if nulls_within(row) {
+                                None
+                            } else {
+                                Some(false)
+                            }
+                        })
+                    })
                     .collect::<BooleanArray>(),
             ))
         }),
-        Scalar::new("array_position", &[Any, Any], to_int, |args| Ok(Arc::new(Int64Array::from(positions(args, args.any(0)?)?)))),
+        Scalar::new("array_position", &[Any, Any], to_int, |args| {
+            Ok(Arc::new(Int64Array::from(positions(args, args.any(0)?)?)))
+        }),
         Scalar::new("array_join", &[Any, Text, Text], to_text, array_join).optional(1),
         Scalar::new("sequence", &[Any, Any, Any], |types| Ok(list_of(sequence_item(types)?)), sequence).optional(1),
         Scalar::new("slice", &[Any, Int, Int], same, slice),
@@ -70,7 +95,9 @@ fn list_of(item: DataType) -> DataType {
 }
 
 fn list<'a>(array: &'a ArrayRef, name: &str) -> Result<&'a ListArray> {
-    array.as_list_opt::<i32>().ok_or_else(|| DataFusionError::Plan(format!("Unexpected parameters for function {name}: an array is expected")))
+    array.as_list_opt::<i32>().ok_or_else(|| {
+        DataFusionError::Plan(format!("Unexpected parameters for function {name}: an array is expected"))
+    })
 }
 
 fn ordinality(args: &Arguments) -> Result<ArrayRef> {
@@ -147,10 +174,18 @@ fn element_at(args: &Arguments) -> Result<ArrayRef> {
 fn cardinality(args: &Arguments) -> Result<ArrayRef> {
     let column = args.any(0)?;
     let counts: Vec<Option<i64>> = match (column.as_list_opt::<i32>(), column.as_map_opt()) {
-        (Some(lists), _) => (0..args.rows).map(|row| (!lists.is_null(row)).then(|| i64::from(lists.value_length(row)))).collect(),
-        (None, Some(maps)) => (0..args.rows).map(|row| (!maps.is_null(row)).then(|| i64::from(maps.value_length(row)))).collect(),
+        (Some(lists), _) => {
+            (0..args.rows).map(|row| (!lists.is_null(row)).then(|| i64::from(lists.value_length(row)))).collect()
+        }
+        (None, Some(maps)) => {
+            (0..args.rows).map(|row| (!maps.is_null(row)).then(|| i64::from(maps.value_length(row)))).collect()
+        }
         (None, None) if column.data_type().is_null() => vec![None; args.rows],
-        (None, None) => return Err(DataFusionError::Plan("Unexpected parameters for function cardinality: an array or map is expected".to_owned())),
+        (None, None) => {
+            return Err(DataFusionError::Plan(
+                "Unexpected parameters for function cardinality: an array or map is expected".to_owned(),
+            ));
+        }
     };
     Ok(Arc::new(Int64Array::from(counts)))
 }
@@ -165,10 +200,13 @@ fn positions(args: &Arguments, column: &ArrayRef) -> Result<Vec<Option<i64>>> {
         (item, sought_type) if item.is_integer() && sought_type.is_integer() => {
             (arrow::compute::cast(column, &list_of(DataType::Int64))?, arrow::compute::cast(sought, &DataType::Int64)?)
         }
-        (item, sought_type) if item.is_numeric() && sought_type.is_numeric() => {
-            (arrow::compute::cast(column, &list_of(DataType::Float64))?, arrow::compute::cast(sought, &DataType::Float64)?)
+        (item, sought_type) if item.is_numeric() && sought_type.is_numeric() => (
+            arrow::compute::cast(column, &list_of(DataType::Float64))?,
+            arrow::compute::cast(sought, &DataType::Float64)?,
+        ),
+        (DataType::Utf8View | DataType::LargeUtf8, _) => {
+            (arrow::compute::cast(column, &list_of(DataType::Utf8))?, sought.clone())
         }
-        (DataType::Utf8View | DataType::LargeUtf8, _) => (arrow::compute::cast(column, &list_of(DataType::Utf8))?, sought.clone()),
         (item, _) => (column.clone(), arrow::compute::cast(sought, item)?),
     };
     let lists = list(&lists, "contains")?.clone();
@@ -245,7 +283,8 @@ fn step(args: &Arguments, row: usize) -> Result<Option<(i64, i64)>> {
     let column = args.any(2)?;
     Ok(match column.data_type() {
         DataType::Interval(_) => {
-            let spans = arrow::compute::cast(column, &DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano))?;
+            let spans =
+                arrow::compute::cast(column, &DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano))?;
             let span = spans.as_primitive::<arrow::datatypes::IntervalMonthDayNanoType>().value(row);
             Some((i64::from(span.months), i64::from(span.days) * DAY_MS + span.nanoseconds / 1_000_000))
         }
@@ -253,12 +292,17 @@ fn step(args: &Arguments, row: usize) -> Result<Option<(i64, i64)>> {
             let spans = arrow::compute::cast(column, &DataType::Duration(TimeUnit::Millisecond))?;
             Some((0, spans.as_primitive::<arrow::datatypes::DurationMillisecondType>().value(row)))
         }
-        _ => Some((0, arrow::compute::cast(column, &DataType::Int64)?.as_primitive::<arrow::datatypes::Int64Type>().value(row))),
+        _ => Some((
+            0,
+            arrow::compute::cast(column, &DataType::Int64)?.as_primitive::<arrow::datatypes::Int64Type>().value(row),
+        )),
     })
 }
 
 fn sequence(args: &Arguments) -> Result<ArrayRef> {
-    let DataType::List(item) = &args.returns else { return Err(DataFusionError::Internal("sequence gives an array".to_owned())) };
+    let DataType::List(item) = &args.returns else {
+        return Err(DataFusionError::Internal("sequence gives an array".to_owned()));
+    };
     let temporal = *item.data_type() != DataType::Int64;
     let numbers = |at: usize| -> Result<Int64Array> {
         let column = if temporal {
@@ -281,16 +325,21 @@ fn sequence(args: &Arguments) -> Result<ArrayRef> {
             let (months, by) = step(args, row)?.unwrap_or((0, if stop < start { -unit } else { unit }));
             let ascending = if months != 0 { months > 0 } else { by > 0 };
             if (months == 0 && by == 0) || (start != stop && ascending != (start < stop)) {
-                return Err(invalid("sequence stop value should be greater than or equal to start value if step is greater than zero otherwise stop should be less than or equal to start"));
+                return Err(invalid(
+                    "sequence stop value should be greater than or equal to start value if step is greater than zero otherwise stop should be less than or equal to start",
+                ));
             }
             let (mut next, mut count) = (start, 0_i64);
             while if ascending { next <= stop } else { next >= stop } {
                 values.push(next);
                 count += 1;
                 if count > SEQUENCE_LENGTH_MAX {
-                    return Err(invalid(format!("result of sequence function must not have more than {SEQUENCE_LENGTH_MAX} entries")));
+                    return Err(invalid(format!(
+                        "result of sequence function must not have more than {SEQUENCE_LENGTH_MAX} entries"
+                    )));
                 }
-                let moved = if months != 0 { super::dates::add_months(start, months * count) } else { next.checked_add(by) };
+                let moved =
+                    if months != 0 { super::dates::add_months(start, months * count) } else { next.checked_add(by) };
                 match moved {
                     Some(moved) => next = moved,
                     None => break,
@@ -306,12 +355,23 @@ fn sequence(args: &Arguments) -> Result<ArrayRef> {
     } else {
         values
     };
-    Ok(Arc::new(ListArray::try_new(item.clone(), OffsetBuffer::new(offsets.into()), values, Some(NullBuffer::from(valid)))?))
+    Ok(Arc::new(ListArray::try_new(
+        item.clone(),
+        OffsetBuffer::new(offsets.into()),
+        values,
+        Some(NullBuffer::from(valid)),
+    )?))
 }
 
 /// Lists made of picked items of others.
-fn rearranged(lists: &ListArray, rows: usize, order: impl Fn(usize, i64, i64) -> Result<Option<Vec<i64>>>) -> Result<ArrayRef> {
-    let DataType::List(item) = lists.data_type() else { return Err(DataFusionError::Internal("an array is expected".to_owned())) };
+fn rearranged(
+    lists: &ListArray,
+    rows: usize,
+    order: impl Fn(usize, i64, i64) -> Result<Option<Vec<i64>>>,
+) -> Result<ArrayRef> {
+    let DataType::List(item) = lists.data_type() else {
+        return Err(DataFusionError::Internal("an array is expected".to_owned()));
+    };
     let mut picked = Vec::new();
     let mut offsets = vec![0_i32];
     let mut valid = Vec::with_capacity(rows);
@@ -326,7 +386,12 @@ fn rearranged(lists: &ListArray, rows: usize, order: impl Fn(usize, i64, i64) ->
         offsets.push(i32::try_from(picked.len()).map_err(|_| invalid("the arrays of a batch are too large"))?);
     }
     let values = pick(lists.values(), picked)?;
-    Ok(Arc::new(ListArray::try_new(item.clone(), OffsetBuffer::new(offsets.into()), values, Some(NullBuffer::from(valid)))?))
+    Ok(Arc::new(ListArray::try_new(
+        item.clone(),
+        OffsetBuffer::new(offsets.into()),
+        values,
+        Some(NullBuffer::from(valid)),
+    )?))
 }
 
 fn slice(args: &Arguments) -> Result<ArrayRef> {

@@ -6,9 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, StringBuil
 use arrow::datatypes::{DataType, Date32Type, TimeUnit};
 use datafusion::error::Result;
 
-use super::scalar::{
-    Arguments, Kind, Scalar, to_date, to_double, to_int, to_text, to_timestamp, to_zoned,
-};
+use super::scalar::{Arguments, Kind, Scalar, to_date, to_double, to_int, to_text, to_timestamp, to_zoned};
 use super::{invalid, invalid_cast};
 use crate::sinks::text::{TextColumn, civil, date as date_text, timestamp as timestamp_text};
 use crate::tables::values::{days_of, parse_date, parse_timestamp};
@@ -18,9 +16,19 @@ const DAY_MS: i64 = 86_400_000;
 pub(super) fn all() -> Vec<Scalar> {
     use Kind::{Any, Double, Int, Temporal, Text, Timestamp};
     vec![
-        Scalar::new("date_add", &[Text, Int, Temporal], |types| Ok(types.get(2).cloned().unwrap_or(DataType::Date32)), date_add),
+        Scalar::new(
+            "date_add",
+            &[Text, Int, Temporal],
+            |types| Ok(types.get(2).cloned().unwrap_or(DataType::Date32)),
+            date_add,
+        ),
         Scalar::new("date_diff", &[Text, Temporal, Temporal], to_int, date_diff),
-        Scalar::new("date_trunc", &[Text, Temporal], |types| Ok(types.get(1).cloned().unwrap_or(DataType::Date32)), date_trunc),
+        Scalar::new(
+            "date_trunc",
+            &[Text, Temporal],
+            |types| Ok(types.get(1).cloned().unwrap_or(DataType::Date32)),
+            date_trunc,
+        ),
         Scalar::new("date_format", &[Timestamp, Text], to_text, |args| format_all(args, mysql_format)),
         Scalar::new("date_parse", &[Text, Text], to_timestamp, |args| parse_all(args, false, mysql_parse)),
         Scalar::new("try_date_parse", &[Text, Text], to_timestamp, |args| parse_all(args, true, mysql_parse)),
@@ -34,12 +42,15 @@ pub(super) fn all() -> Vec<Scalar> {
         Scalar::new("to_iso8601", &[Temporal], to_text, to_iso8601),
         Scalar::new("year", &[Temporal], to_int, |args| part(args, |days, _| civil(days).0)),
         Scalar::new("month", &[Temporal], to_int, |args| part(args, |days, _| i64::from(civil(days).1))),
-        Scalar::new("day", &[Temporal], to_int, |args| part(args, |days, _| i64::from(civil(days).2))).also(&["day_of_month"]),
+        Scalar::new("day", &[Temporal], to_int, |args| part(args, |days, _| i64::from(civil(days).2)))
+            .also(&["day_of_month"]),
         Scalar::new("hour", &[Temporal], to_int, |args| part(args, |_, ms| ms / 3_600_000)),
         Scalar::new("minute", &[Temporal], to_int, |args| part(args, |_, ms| ms / 60_000 % 60)),
         Scalar::new("second", &[Temporal], to_int, |args| part(args, |_, ms| ms / 1000 % 60)),
         Scalar::new("millisecond", &[Temporal], to_int, |args| part(args, |_, ms| ms % 1000)),
-        Scalar::new("quarter", &[Temporal], to_int, |args| part(args, |days, _| i64::from((civil(days).1 - 1) / 3 + 1))),
+        Scalar::new("quarter", &[Temporal], to_int, |args| {
+            part(args, |days, _| i64::from((civil(days).1 - 1) / 3 + 1))
+        }),
         Scalar::new("week", &[Temporal], to_int, |args| part(args, |days, _| iso_week(days).1)).also(&["week_of_year"]),
         Scalar::new("year_of_week", &[Temporal], to_int, |args| part(args, |days, _| iso_week(days).0)).also(&["yow"]),
         Scalar::new("day_of_week", &[Temporal], to_int, |args| part(args, |days, _| weekday(days))).also(&["dow"]),
@@ -56,14 +67,17 @@ pub(super) fn all() -> Vec<Scalar> {
         Scalar::new("try_text_to_time", &[Text], to_timestamp, |args| text_to_time(args, true)),
         Scalar::new("to_varchar", &[Any], to_text, to_varchar),
         Scalar::new("to_milliseconds", &[Any], to_int, |args| {
-            Ok(arrow::compute::cast(args.any(0)?, &DataType::Duration(TimeUnit::Millisecond)).and_then(|spans| arrow::compute::cast(&spans, &DataType::Int64))?)
+            Ok(arrow::compute::cast(args.any(0)?, &DataType::Duration(TimeUnit::Millisecond))
+                .and_then(|spans| arrow::compute::cast(&spans, &DataType::Int64))?)
         }),
     ]
 }
 
 fn part(args: &Arguments, of: fn(i64, i64) -> i64) -> Result<ArrayRef> {
     let values = args.milliseconds(0)?;
-    Ok(Arc::new(values.iter().map(|ms| ms.map(|ms| of(ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS)))).collect::<Int64Array>()))
+    Ok(Arc::new(
+        values.iter().map(|ms| ms.map(|ms| of(ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS)))).collect::<Int64Array>(),
+    ))
 }
 
 /// 1 is Monday.
@@ -135,7 +149,10 @@ fn add(unit: &str, count: i64, ms: i64) -> Result<i64> {
 fn as_temporal(values: Vec<Option<i64>>, returns: &DataType) -> Result<ArrayRef> {
     Ok(match returns {
         DataType::Date32 => Arc::new(
-            values.into_iter().map(|ms| ms.and_then(|ms| i32::try_from(ms.div_euclid(DAY_MS)).ok())).collect::<Date32Array>(),
+            values
+                .into_iter()
+                .map(|ms| ms.and_then(|ms| i32::try_from(ms.div_euclid(DAY_MS)).ok()))
+                .collect::<Date32Array>(),
         ),
         other => Arc::new(TimestampMillisecondArray::from(values).with_data_type(other.clone())),
     })
@@ -233,7 +250,9 @@ fn from_unixtime(args: &Arguments) -> Result<ArrayRef> {
 }
 
 fn to_unixtime(args: &Arguments) -> Result<ArrayRef> {
-    Ok(Arc::new(args.milliseconds(0)?.iter().map(|ms| ms.map(|ms| ms as f64 / 1000.0)).collect::<arrow::array::Float64Array>()))
+    Ok(Arc::new(
+        args.milliseconds(0)?.iter().map(|ms| ms.map(|ms| ms as f64 / 1000.0)).collect::<arrow::array::Float64Array>(),
+    ))
 }
 
 fn to_dates(args: &Arguments) -> Result<ArrayRef> {
@@ -243,7 +262,12 @@ fn to_dates(args: &Arguments) -> Result<ArrayRef> {
     }
 }
 
-fn read(args: &Arguments, trying: bool, read: impl Fn(&str) -> Option<i64>, fail: impl Fn(&str) -> datafusion::error::DataFusionError) -> Result<ArrayRef> {
+fn read(
+    args: &Arguments,
+    trying: bool,
+    read: impl Fn(&str) -> Option<i64>,
+    fail: impl Fn(&str) -> datafusion::error::DataFusionError,
+) -> Result<ArrayRef> {
     let mut out = Vec::with_capacity(args.rows);
     for text in args.text(0)?.iter() {
         out.push(match text {
@@ -267,7 +291,8 @@ fn iso_timestamps(args: &Arguments, trying: bool) -> Result<ArrayRef> {
 }
 
 fn iso_dates(args: &Arguments, trying: bool) -> Result<ArrayRef> {
-    let read_date = |text: &str| parse_date(text).map(|days| i64::from(days) * DAY_MS).or_else(|| parse_timestamp(text));
+    let read_date =
+        |text: &str| parse_date(text).map(|days| i64::from(days) * DAY_MS).or_else(|| parse_timestamp(text));
     read(args, trying, read_date, |text| invalid_cast(format!("Value cannot be cast to date: {text}")))
 }
 
@@ -300,7 +325,8 @@ fn to_iso8601(args: &Arguments) -> Result<ArrayRef> {
 fn to_varchar(args: &Arguments) -> Result<ArrayRef> {
     let column = args.any(0)?;
     let storable = crate::types::storable(column.data_type());
-    let column = if storable == *column.data_type() { column.clone() } else { arrow::compute::cast(column, &storable)? };
+    let column =
+        if storable == *column.data_type() { column.clone() } else { arrow::compute::cast(column, &storable)? };
     if let Some(dates) = column.as_primitive_opt::<Date32Type>() {
         let mut out = StringBuilder::new();
         for days in dates.iter() {
@@ -327,8 +353,20 @@ fn to_varchar(args: &Arguments) -> Result<ArrayRef> {
     Ok(Arc::new(out.finish()))
 }
 
-const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 fn month_name(month: u32) -> &'static str {
@@ -410,7 +448,9 @@ fn mysql_format(ms: i64, format: &str) -> Result<String> {
             'v' => format!("{:02}", iso_week(days).1),
             'x' => iso_week(days).0.to_string(),
             '%' => "%".to_owned(),
-            'D' | 'U' | 'u' | 'V' | 'w' | 'X' => return Err(invalid(format!("%{letter} not supported in date format string"))),
+            'D' | 'U' | 'u' | 'V' | 'w' | 'X' => {
+                return Err(invalid(format!("%{letter} not supported in date format string")));
+            }
             other => other.to_string(),
         });
     }
@@ -433,7 +473,18 @@ struct Parsed {
 
 impl Parsed {
     fn new() -> Self {
-        Self { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, milliseconds: 0, offset_minutes: 0, half: None, day_of_year: None }
+        Self {
+            year: 1970,
+            month: 1,
+            day: 1,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            milliseconds: 0,
+            offset_minutes: 0,
+            half: None,
+            day_of_year: None,
+        }
     }
 
     fn milliseconds(&self) -> Option<i64> {
@@ -471,7 +522,10 @@ fn take_number(text: &mut &str, most: usize) -> Option<i64> {
 fn take_month_name(text: &mut &str) -> Option<u32> {
     for (at, name) in MONTHS.iter().enumerate() {
         for length in [name.len(), 3] {
-            if text.get(..length).is_some_and(|start| start.eq_ignore_ascii_case(name.get(..length).unwrap_or_default())) {
+            if text
+                .get(..length)
+                .is_some_and(|start| start.eq_ignore_ascii_case(name.get(..length).unwrap_or_default()))
+            {
                 *text = text.get(length..)?;
                 return u32::try_from(at + 1).ok();
             }
@@ -483,7 +537,10 @@ fn take_month_name(text: &mut &str) -> Option<u32> {
 fn take_weekday_name(text: &mut &str) -> Option<()> {
     for name in WEEKDAYS {
         for length in [name.len(), 3] {
-            if text.get(..length).is_some_and(|start| start.eq_ignore_ascii_case(name.get(..length).unwrap_or_default())) {
+            if text
+                .get(..length)
+                .is_some_and(|start| start.eq_ignore_ascii_case(name.get(..length).unwrap_or_default()))
+            {
                 *text = text.get(length..)?;
                 return Some(());
             }

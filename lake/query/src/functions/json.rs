@@ -70,7 +70,12 @@ pub(super) fn all() -> Vec<Scalar> {
             let texts = args.text(0)?.iter();
             Ok(Arc::new(
                 texts
-                    .map(|text| text.map(|text| serde_json::from_str::<Value>(text).is_ok_and(|value| !value.is_array() && !value.is_object())))
+                    .map(|text| {
+                        text.map(|text| {
+                            serde_json::from_str::<Value>(text)
+                                .is_ok_and(|value| !value.is_array() && !value.is_object())
+                        })
+                    })
                     .collect::<BooleanArray>(),
             ))
         }),

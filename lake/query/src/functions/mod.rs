@@ -54,11 +54,14 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
 
 /// A call of a function of ours, by its own or Trino's name, or of the engine's `round`, `map_keys`, `map_values`.
 pub(crate) fn call_registered(name: &str, arguments: Vec<Expr>) -> Result<Expr> {
-    let own = SCALARS.iter().find(|function| function.name() == name || function.aliases().iter().any(|alias| alias == name));
+    let own =
+        SCALARS.iter().find(|function| function.name() == name || function.aliases().iter().any(|alias| alias == name));
     if let Some(function) = own {
         return Ok(function.call(arguments));
     }
-    let first = |mut arguments: Vec<Expr>| arguments.pop().ok_or_else(|| DataFusionError::Plan(format!("{name} needs an argument")));
+    let first = |mut arguments: Vec<Expr>| {
+        arguments.pop().ok_or_else(|| DataFusionError::Plan(format!("{name} needs an argument")))
+    };
     match name {
         "round" => Ok(datafusion::functions::math::round().call(arguments)),
         "map_keys" => Ok(datafusion::functions_nested::map_keys::map_keys(first(arguments)?)),
@@ -69,7 +72,8 @@ pub(crate) fn call_registered(name: &str, arguments: Vec<Expr>) -> Result<Expr> 
 
 /// The list 1, 2, ... as long as the longest of `lists`: what WITH ORDINALITY unnests.
 pub(crate) fn ordinality(lists: Vec<Expr>) -> Expr {
-    call_registered("trino.ordinality", lists).unwrap_or_else(|_| Expr::Literal(datafusion::common::ScalarValue::Null, None))
+    call_registered("trino.ordinality", lists)
+        .unwrap_or_else(|_| Expr::Literal(datafusion::common::ScalarValue::Null, None))
 }
 
 /// Whether `try_<name>` is there, which gives NULL where `name` fails.

@@ -7,7 +7,9 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArr
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 
 /// What an argument is made into before the function sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +53,16 @@ impl Scalar {
     /// `trino.<name>`, called by Trino's `name`.
     pub fn new(name: &str, kinds: &'static [Kind], returns: Returns, invoke: Invoke) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Self { name: format!("trino.{name}"), aliases: vec![name.to_owned()], signature, kinds, optional: 0, variadic: false, returns, invoke }
+        Self {
+            name: format!("trino.{name}"),
+            aliases: vec![name.to_owned()],
+            signature,
+            kinds,
+            optional: 0,
+            variadic: false,
+            returns,
+            invoke,
+        }
     }
 
     /// With further names.
@@ -92,17 +103,28 @@ impl Hash for Scalar {
 }
 
 fn coerced(kind: Kind, given: &DataType) -> Option<DataType> {
-    let number = given.is_integer() || given.is_floating() || matches!(given, DataType::Decimal128(..) | DataType::Decimal256(..));
+    let number = given.is_integer()
+        || given.is_floating()
+        || matches!(given, DataType::Decimal128(..) | DataType::Decimal256(..));
     Some(match (kind, given) {
         (Kind::Text, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 | DataType::Null) => DataType::Utf8,
         (Kind::Int, given) if given.is_integer() || *given == DataType::Null => DataType::Int64,
         (Kind::Double, given) if number || *given == DataType::Null => DataType::Float64,
-        (Kind::Binary, DataType::Binary | DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) | DataType::Null) => {
+        (
+            Kind::Binary,
             DataType::Binary
-        }
+            | DataType::BinaryView
+            | DataType::LargeBinary
+            | DataType::FixedSizeBinary(_)
+            | DataType::Null,
+        ) => DataType::Binary,
         (Kind::Temporal, DataType::Date32 | DataType::Date64) => DataType::Date32,
-        (Kind::Temporal | Kind::Timestamp, DataType::Timestamp(_, zone)) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
-        (Kind::Temporal | Kind::Timestamp, DataType::Null | DataType::Date32 | DataType::Date64) => DataType::Timestamp(TimeUnit::Millisecond, None),
+        (Kind::Temporal | Kind::Timestamp, DataType::Timestamp(_, zone)) => {
+            DataType::Timestamp(TimeUnit::Millisecond, zone.clone())
+        }
+        (Kind::Temporal | Kind::Timestamp, DataType::Null | DataType::Date32 | DataType::Date64) => {
+            DataType::Timestamp(TimeUnit::Millisecond, None)
+        }
         (Kind::Any, DataType::Utf8View | DataType::LargeUtf8) => DataType::Utf8,
         (Kind::Any, given) => given.clone(),
         _ => return None,
@@ -141,7 +163,11 @@ impl ScalarUDFImpl for Scalar {
         if arg_types.len() < least || (!self.variadic && arg_types.len() > self.kinds.len()) {
             return Err(shown());
         }
-        arg_types.iter().enumerate().map(|(at, given)| self.kind(at).and_then(|kind| coerced(kind, given)).ok_or_else(shown)).collect()
+        arg_types
+            .iter()
+            .enumerate()
+            .map(|(at, given)| self.kind(at).and_then(|kind| coerced(kind, given)).ok_or_else(shown))
+            .collect()
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -149,7 +175,11 @@ impl ScalarUDFImpl for Scalar {
         let rows = if all_scalar { 1 } else { args.number_rows };
         let columns = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
         let result = (self.invoke)(&Arguments { columns, rows, returns: args.return_field.data_type().clone() })?;
-        if all_scalar { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)) } else { Ok(ColumnarValue::Array(result)) }
+        if all_scalar {
+            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?))
+        } else {
+            Ok(ColumnarValue::Array(result))
+        }
     }
 }
 
@@ -167,11 +197,15 @@ impl Arguments {
     }
 
     pub fn int(&self, at: usize) -> Result<&Int64Array> {
-        self.column(at)?.as_primitive_opt().ok_or_else(|| DataFusionError::Internal(format!("argument {at} is no integer")))
+        self.column(at)?
+            .as_primitive_opt()
+            .ok_or_else(|| DataFusionError::Internal(format!("argument {at} is no integer")))
     }
 
     pub fn double(&self, at: usize) -> Result<&Float64Array> {
-        self.column(at)?.as_primitive_opt().ok_or_else(|| DataFusionError::Internal(format!("argument {at} is no double")))
+        self.column(at)?
+            .as_primitive_opt()
+            .ok_or_else(|| DataFusionError::Internal(format!("argument {at} is no double")))
     }
 
     /// The column as milliseconds since 1970, whether of dates or timestamps.
@@ -205,7 +239,10 @@ impl Arguments {
     }
 
     /// One integer per row from the texts of the row; a NULL among them gives NULL.
-    pub fn map_texts_to_int<const N: usize>(&self, apply: impl Fn([&str; N]) -> Result<Option<i64>>) -> Result<ArrayRef> {
+    pub fn map_texts_to_int<const N: usize>(
+        &self,
+        apply: impl Fn([&str; N]) -> Result<Option<i64>>,
+    ) -> Result<ArrayRef> {
         let mut columns = Vec::with_capacity(N);
         for at in 0..N {
             columns.push(self.text(at)?);

@@ -41,10 +41,16 @@ pub(super) fn all() -> Vec<Scalar> {
         Scalar::new("regexp_position", &[Text, Text], to_int, |args| {
             args.map_texts_to_int(|[text, pattern]| {
                 let found = regex(pattern)?.find(text);
-                Ok(Some(found.and_then(|found| text.get(..found.start())).map_or(-1, |before| before.chars().count() as i64 + 1)))
+                Ok(Some(
+                    found
+                        .and_then(|found| text.get(..found.start()))
+                        .map_or(-1, |before| before.chars().count() as i64 + 1),
+                ))
             })
         }),
-        Scalar::new("levenshtein_distance", &[Text, Text], to_int, |args| args.map_texts_to_int(|[a, b]| Ok(Some(levenshtein(a, b))))),
+        Scalar::new("levenshtein_distance", &[Text, Text], to_int, |args| {
+            args.map_texts_to_int(|[a, b]| Ok(Some(levenshtein(a, b))))
+        }),
         Scalar::new("hamming_distance", &[Text, Text], to_int, |args| {
             args.map_texts_to_int(|[a, b]| {
                 if a.chars().count() != b.chars().count() {
@@ -54,27 +60,47 @@ pub(super) fn all() -> Vec<Scalar> {
             })
         }),
         Scalar::new("to_utf8", &[Text], to_binary, |args| Ok(arrow::compute::cast(args.any(0)?, &DataType::Binary)?)),
-        Scalar::new("from_utf8", &[Binary], to_text, |args| from_bytes(args, |bytes| String::from_utf8_lossy(bytes).into_owned())),
+        Scalar::new("from_utf8", &[Binary], to_text, |args| {
+            from_bytes(args, |bytes| String::from_utf8_lossy(bytes).into_owned())
+        }),
         Scalar::new("to_hex", &[Binary], to_text, |args| from_bytes(args, |bytes| hex::encode_upper(bytes))),
         Scalar::new("from_hex", &[Text], to_binary, |args| to_bytes(args, false, |text| hex::decode(text).ok())),
         Scalar::new("try_from_hex", &[Text], to_binary, |args| to_bytes(args, true, |text| hex::decode(text).ok())),
         Scalar::new("to_base64", &[Binary], to_text, |args| from_bytes(args, |bytes| STANDARD.encode(bytes))),
         Scalar::new("to_base64url", &[Binary], to_text, |args| from_bytes(args, |bytes| URL_SAFE.encode(bytes))),
         Scalar::new("from_base64", &[Text], to_binary, |args| to_bytes(args, false, |text| STANDARD.decode(text).ok())),
-        Scalar::new("try_from_base64", &[Text], to_binary, |args| to_bytes(args, true, |text| STANDARD.decode(text).ok())),
-        Scalar::new("from_base64url", &[Text], to_binary, |args| to_bytes(args, false, |text| URL_SAFE.decode(text).ok())),
-        Scalar::new("url_extract_protocol", &[Text], to_text, |args| args.map_texts(|[url]| Ok(Url::read(url).map(|url| url.protocol.to_owned())))),
-        Scalar::new("url_extract_host", &[Text], to_text, |args| args.map_texts(|[url]| Ok(Url::read(url).map(|url| url.host.to_owned())))),
+        Scalar::new("try_from_base64", &[Text], to_binary, |args| {
+            to_bytes(args, true, |text| STANDARD.decode(text).ok())
+        }),
+        Scalar::new("from_base64url", &[Text], to_binary, |args| {
+            to_bytes(args, false, |text| URL_SAFE.decode(text).ok())
+        }),
+        Scalar::new("url_extract_protocol", &[Text], to_text, |args| {
+            args.map_texts(|[url]| Ok(Url::read(url).map(|url| url.protocol.to_owned())))
+        }),
+        Scalar::new("url_extract_host", &[Text], to_text, |args| {
+            args.map_texts(|[url]| Ok(Url::read(url).map(|url| url.host.to_owned())))
+        }),
         Scalar::new("url_extract_port", &[Text], to_int, |args| {
             args.map_texts_to_int(|[url]| Ok(Url::read(url).and_then(|url| url.port.parse().ok())))
         }),
-        Scalar::new("url_extract_path", &[Text], to_text, |args| args.map_texts(|[url]| Ok(Url::read(url).map(|url| url.path.to_owned())))),
-        Scalar::new("url_extract_query", &[Text], to_text, |args| args.map_texts(|[url]| Ok(Url::read(url).map(|url| url.query.to_owned())))),
-        Scalar::new("url_extract_fragment", &[Text], to_text, |args| args.map_texts(|[url]| Ok(Url::read(url).map(|url| url.fragment.to_owned())))),
+        Scalar::new("url_extract_path", &[Text], to_text, |args| {
+            args.map_texts(|[url]| Ok(Url::read(url).map(|url| url.path.to_owned())))
+        }),
+        Scalar::new("url_extract_query", &[Text], to_text, |args| {
+            args.map_texts(|[url]| Ok(Url::read(url).map(|url| url.query.to_owned())))
+        }),
+        Scalar::new("url_extract_fragment", &[Text], to_text, |args| {
+            args.map_texts(|[url]| Ok(Url::read(url).map(|url| url.fragment.to_owned())))
+        }),
         Scalar::new("url_extract_parameter", &[Text, Text], to_text, |args| {
             args.map_texts(|[url, name]| {
                 Ok(Url::read(url).and_then(|url| {
-                    url.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).find(|(key, _)| *key == name).map(|(_, value)| decode_url(value))
+                    url.query
+                        .split('&')
+                        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                        .find(|(key, _)| *key == name)
+                        .map(|(_, value)| decode_url(value))
                 }))
             })
         }),
@@ -87,11 +113,15 @@ pub(super) fn all() -> Vec<Scalar> {
         Scalar::new("bitwise_and", &[Int, Int], to_int, |args| ints(args, |a, b| a & b)),
         Scalar::new("bitwise_or", &[Int, Int], to_int, |args| ints(args, |a, b| a | b)),
         Scalar::new("bitwise_xor", &[Int, Int], to_int, |args| ints(args, |a, b| a ^ b)),
-        Scalar::new("bitwise_left_shift", &[Int, Int], to_int, |args| ints(args, |a, b| if (0..64).contains(&b) { a << b } else { 0 })),
+        Scalar::new("bitwise_left_shift", &[Int, Int], to_int, |args| {
+            ints(args, |a, b| if (0..64).contains(&b) { a << b } else { 0 })
+        }),
         Scalar::new("bitwise_right_shift", &[Int, Int], to_int, |args| {
             ints(args, |a, b| if (0..64).contains(&b) { ((a as u64) >> b) as i64 } else { 0 })
         }),
-        Scalar::new("bitwise_not", &[Int], to_int, |args| Ok(Arc::new(args.int(0)?.iter().map(|value| value.map(|value| !value)).collect::<Int64Array>()))),
+        Scalar::new("bitwise_not", &[Int], to_int, |args| {
+            Ok(Arc::new(args.int(0)?.iter().map(|value| value.map(|value| !value)).collect::<Int64Array>()))
+        }),
         Scalar::new("bit_count", &[Int, Int], to_int, |args| ints(args, |value, _| i64::from(value.count_ones()))),
         Scalar::new("is_nan", &[Kind::Double], to_boolean, |args| flags(args, f64::is_nan)),
         Scalar::new("is_finite", &[Kind::Double], to_boolean, |args| flags(args, f64::is_finite)),
@@ -148,7 +178,9 @@ fn split(args: &Arguments) -> Result<ArrayRef> {
         }
         match limits.map(|limits| limits.value(row)) {
             None => out.append_value(text.split(delimiter).map(Some)),
-            Some(limit) if limit > 0 => out.append_value(text.splitn(usize::try_from(limit).unwrap_or(usize::MAX), delimiter).map(Some)),
+            Some(limit) if limit > 0 => {
+                out.append_value(text.splitn(usize::try_from(limit).unwrap_or(usize::MAX), delimiter).map(Some))
+            }
             Some(_) => return Err(invalid("Limit must be positive")),
         }
     }
@@ -188,7 +220,8 @@ fn strpos(args: &Arguments) -> Result<ArrayRef> {
         let (text, sought) = (text.value(row), sought.value(row));
         let instance = instances.map_or(1, |instances| instances.value(row));
         let nth = usize::try_from(instance.unsigned_abs()).unwrap_or(usize::MAX).saturating_sub(1);
-        let found = if instance >= 0 { text.match_indices(sought).nth(nth) } else { text.rmatch_indices(sought).nth(nth) };
+        let found =
+            if instance >= 0 { text.match_indices(sought).nth(nth) } else { text.rmatch_indices(sought).nth(nth) };
         out.push(Some(found.and_then(|(at, _)| text.get(..at)).map_or(0, |before| before.chars().count() as i64 + 1)));
     }
     Ok(Arc::new(Int64Array::from(out)))
@@ -206,13 +239,21 @@ fn substr(args: &Arguments) -> Result<ArrayRef> {
         let (text, start) = (text.value(row), start.value(row));
         let count = text.chars().count() as i64;
         // from the end with a negative start; outside is empty
-        let skip = if start > 0 { start - 1 } else if start < 0 { count + start } else { count };
+        let skip = if start > 0 {
+            start - 1
+        } else if start < 0 {
+            count + start
+        } else {
+            count
+        };
         let length = lengths.map_or(i64::MAX, |lengths| lengths.value(row).max(0));
         if skip < 0 || skip >= count {
             out.append_value("");
         } else {
             let skip = usize::try_from(skip).unwrap_or(0);
-            out.append_value(text.chars().skip(skip).take(usize::try_from(length).unwrap_or(usize::MAX)).collect::<String>());
+            out.append_value(
+                text.chars().skip(skip).take(usize::try_from(length).unwrap_or(usize::MAX)).collect::<String>(),
+            );
         }
     }
     Ok(Arc::new(out.finish()))
@@ -221,10 +262,14 @@ fn substr(args: &Arguments) -> Result<ArrayRef> {
 fn length(args: &Arguments) -> Result<ArrayRef> {
     let column = args.any(0)?;
     if let Some(texts) = column.as_string_opt::<i32>() {
-        return Ok(Arc::new(texts.iter().map(|text| text.map(|text| text.chars().count() as i64)).collect::<Int64Array>()));
+        return Ok(Arc::new(
+            texts.iter().map(|text| text.map(|text| text.chars().count() as i64)).collect::<Int64Array>(),
+        ));
     }
     let bytes = arrow::compute::cast(column, &DataType::Binary)?;
-    Ok(Arc::new(bytes.as_binary::<i32>().iter().map(|bytes| bytes.map(|bytes| bytes.len() as i64)).collect::<Int64Array>()))
+    Ok(Arc::new(
+        bytes.as_binary::<i32>().iter().map(|bytes| bytes.map(|bytes| bytes.len() as i64)).collect::<Int64Array>(),
+    ))
 }
 
 fn concat_type(types: &[DataType]) -> Result<DataType> {
@@ -239,7 +284,11 @@ fn concat_type(types: &[DataType]) -> Result<DataType> {
 /// A NULL among the arguments gives NULL.
 fn concat(args: &Arguments) -> Result<ArrayRef> {
     if let DataType::List(item) = &args.returns {
-        let lists = args.columns.iter().map(|column| Ok(arrow::compute::cast(column, &args.returns)?)).collect::<Result<Vec<_>>>()?;
+        let lists = args
+            .columns
+            .iter()
+            .map(|column| Ok(arrow::compute::cast(column, &args.returns)?))
+            .collect::<Result<Vec<_>>>()?;
         let mut offsets = vec![0_i32];
         let mut pieces: Vec<ArrayRef> = Vec::new();
         let mut nulls = Vec::with_capacity(args.rows);
@@ -270,12 +319,21 @@ fn concat(args: &Arguments) -> Result<ArrayRef> {
             if args.columns.iter().any(|column| column.is_null(row)) {
                 out.append_null();
             } else {
-                out.append_value(args.columns.iter().flat_map(|column| column.as_binary::<i32>().value(row).to_vec()).collect::<Vec<u8>>());
+                out.append_value(
+                    args.columns
+                        .iter()
+                        .flat_map(|column| column.as_binary::<i32>().value(row).to_vec())
+                        .collect::<Vec<u8>>(),
+                );
             }
         }
         return Ok(Arc::new(out.finish()));
     }
-    let columns = args.columns.iter().map(|column| Ok(arrow::compute::cast(column, &DataType::Utf8)?)).collect::<Result<Vec<_>>>()?;
+    let columns = args
+        .columns
+        .iter()
+        .map(|column| Ok(arrow::compute::cast(column, &DataType::Utf8)?))
+        .collect::<Result<Vec<_>>>()?;
     let mut out = StringBuilder::new();
     let mut text = String::new();
     for row in 0..args.rows {
@@ -345,7 +403,12 @@ fn regexp_extract_all(args: &Arguments) -> Result<ArrayRef> {
         let (pattern, group) = (regex(patterns.value(row))?, group(args, row)?);
         check_group(&pattern, group)?;
         let text = texts.value(row);
-        out.append_value(pattern.captures_iter(text).map(|found| found.get(group).map(|found| found.as_str().to_owned())).collect::<Vec<_>>());
+        out.append_value(
+            pattern
+                .captures_iter(text)
+                .map(|found| found.get(group).map(|found| found.as_str().to_owned()))
+                .collect::<Vec<_>>(),
+        );
     }
     Ok(Arc::new(out.finish()))
 }
@@ -387,7 +450,9 @@ fn replacement(java: &str) -> String {
 
 fn regexp_replace(args: &Arguments) -> Result<ArrayRef> {
     if args.has(2) {
-        args.map_texts(|[text, pattern, with]| Ok(Some(regex(pattern)?.replace_all(text, replacement(with)).into_owned())))
+        args.map_texts(|[text, pattern, with]| {
+            Ok(Some(regex(pattern)?.replace_all(text, replacement(with)).into_owned()))
+        })
     } else {
         args.map_texts(|[text, pattern]| Ok(Some(regex(pattern)?.replace_all(text, "").into_owned())))
     }
@@ -482,7 +547,10 @@ fn decode_url(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let escaped = (*byte == b'%').then(|| text.get(at + 1..at + 3)).flatten().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let escaped = (*byte == b'%')
+            .then(|| text.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         match escaped {
             Some(value) => {
                 out.push(value);

@@ -2,7 +2,8 @@
 //! <https://docs.aws.amazon.com/athena/latest/ug/ddl-reference.html>
 
 use super::statements::{
-    ColumnDefinition, CreateTable, DescribeDepth, HiveStatement, PartitionCondition, PartitionSpec, RowFormat, StoredAs, TableName,
+    ColumnDefinition, CreateTable, DescribeDepth, HiveStatement, PartitionCondition, PartitionSpec, RowFormat,
+    StoredAs, TableName,
 };
 use crate::errors::SyntaxError;
 use crate::statement::token::{Cursor, TokenKind};
@@ -308,7 +309,9 @@ fn show(c: &mut Cursor<'_>) -> Parsed<HiveStatement> {
     if c.take(&["CREATE", "VIEW"]) {
         return Ok(HiveStatement::ShowCreateView { view: table_name(c)? });
     }
-    Err(c.expected("'COLUMNS', 'CREATE', 'DATABASES', 'FUNCTIONS', 'PARTITIONS', 'SCHEMAS', 'TABLES', 'TBLPROPERTIES', 'VIEWS'"))
+    Err(c.expected(
+        "'COLUMNS', 'CREATE', 'DATABASES', 'FUNCTIONS', 'PARTITIONS', 'SCHEMAS', 'TABLES', 'TBLPROPERTIES', 'VIEWS'",
+    ))
 }
 
 fn in_database(c: &mut Cursor<'_>) -> Parsed<Option<String>> {
@@ -422,7 +425,11 @@ fn data_type(c: &mut Cursor<'_>) -> Parsed<String> {
     }
     match tarn_catalog::HiveType::parse(&text) {
         Ok(parsed) => Ok(parsed.to_string()),
-        Err(error) => Err(SyntaxError::at(start.line, start.column, format!("mismatched input '{text}'. Expecting: <type> ({error})"))),
+        Err(error) => Err(SyntaxError::at(
+            start.line,
+            start.column,
+            format!("mismatched input '{text}'. Expecting: <type> ({error})"),
+        )),
     }
 }
 
@@ -477,7 +484,13 @@ fn partition_conditions(c: &mut Cursor<'_>) -> Parsed<Vec<PartitionCondition>> {
     loop {
         let column = lower(c.name()?);
         let operator = match c.peek().text.as_str() {
-            sign @ ("=" | "<" | ">" | "<=" | ">=" | "<>" | "!=") => if sign == "!=" { "<>".to_owned() } else { sign.to_owned() },
+            sign @ ("=" | "<" | ">" | "<=" | ">=" | "<>" | "!=") => {
+                if sign == "!=" {
+                    "<>".to_owned()
+                } else {
+                    sign.to_owned()
+                }
+            }
             _ => return Err(c.expected("'=', '<', '<=', '>', '>=', '<>'")),
         };
         c.next();

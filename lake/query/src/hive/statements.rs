@@ -76,30 +76,110 @@ pub(crate) enum DescribeDepth {
 /// A statement of the Hive grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HiveStatement {
-    CreateDatabase { name: String, if_not_exists: bool, comment: Option<String>, location: Option<String>, properties: Vec<(String, String)> },
-    DropDatabase { name: String, if_exists: bool, cascade: bool },
-    SetDatabaseProperties { name: String, properties: Vec<(String, String)> },
+    CreateDatabase {
+        name: String,
+        if_not_exists: bool,
+        comment: Option<String>,
+        location: Option<String>,
+        properties: Vec<(String, String)>,
+    },
+    DropDatabase {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    SetDatabaseProperties {
+        name: String,
+        properties: Vec<(String, String)>,
+    },
     CreateTable(Box<CreateTable>),
-    DropTable { name: TableName, if_exists: bool },
-    DropView { name: TableName, if_exists: bool },
-    AddPartitions { table: TableName, if_not_exists: bool, partitions: Vec<(PartitionSpec, Option<String>)> },
-    DropPartitions { table: TableName, if_exists: bool, partitions: Vec<Vec<PartitionCondition>> },
-    RenamePartition { table: TableName, from: PartitionSpec, to: PartitionSpec },
-    AddColumns { table: TableName, columns: Vec<ColumnDefinition> },
-    ReplaceColumns { table: TableName, columns: Vec<ColumnDefinition> },
-    ChangeColumn { table: TableName, column: String, to: ColumnDefinition },
-    SetTableProperties { table: TableName, properties: Vec<(String, String)> },
-    SetLocation { table: TableName, partition: Option<PartitionSpec>, location: String },
-    RenameTable { table: TableName, to: TableName },
-    Repair { table: TableName },
-    ShowDatabases { like: Option<String> },
-    ShowTables { database: Option<String>, like: Option<String> },
-    ShowViews { database: Option<String>, like: Option<String> },
-    ShowPartitions { table: TableName, partition: PartitionSpec },
-    ShowColumns { table: TableName },
-    ShowTableProperties { table: TableName, key: Option<String> },
-    ShowCreateTable { table: TableName },
-    ShowCreateView { view: TableName },
-    Describe { table: TableName, depth: DescribeDepth, partition: PartitionSpec, column: Option<String> },
-    DescribeDatabase { name: String },
+    DropTable {
+        name: TableName,
+        if_exists: bool,
+    },
+    DropView {
+        name: TableName,
+        if_exists: bool,
+    },
+    AddPartitions {
+        table: TableName,
+        if_not_exists: bool,
+        partitions: Vec<(PartitionSpec, Option<String>)>,
+    },
+    DropPartitions {
+        table: TableName,
+        if_exists: bool,
+        partitions: Vec<Vec<PartitionCondition>>,
+    },
+    RenamePartition {
+        table: TableName,
+        from: PartitionSpec,
+        to: PartitionSpec,
+    },
+    AddColumns {
+        table: TableName,
+        columns: Vec<ColumnDefinition>,
+    },
+    ReplaceColumns {
+        table: TableName,
+        columns: Vec<ColumnDefinition>,
+    },
+    ChangeColumn {
+        table: TableName,
+        column: String,
+        to: ColumnDefinition,
+    },
+    SetTableProperties {
+        table: TableName,
+        properties: Vec<(String, String)>,
+    },
+    SetLocation {
+        table: TableName,
+        partition: Option<PartitionSpec>,
+        location: String,
+    },
+    RenameTable {
+        table: TableName,
+        to: TableName,
+    },
+    Repair {
+        table: TableName,
+    },
+    ShowDatabases {
+        like: Option<String>,
+    },
+    ShowTables {
+        database: Option<String>,
+        like: Option<String>,
+    },
+    ShowViews {
+        database: Option<String>,
+        like: Option<String>,
+    },
+    ShowPartitions {
+        table: TableName,
+        partition: PartitionSpec,
+    },
+    ShowColumns {
+        table: TableName,
+    },
+    ShowTableProperties {
+        table: TableName,
+        key: Option<String>,
+    },
+    ShowCreateTable {
+        table: TableName,
+    },
+    ShowCreateView {
+        view: TableName,
+    },
+    Describe {
+        table: TableName,
+        depth: DescribeDepth,
+        partition: PartitionSpec,
+        column: Option<String>,
+    },
+    DescribeDatabase {
+        name: String,
+    },
 }

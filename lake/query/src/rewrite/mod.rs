@@ -7,8 +7,9 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName,
-    ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint,
+    JoinOperator, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
+    TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
 /// Names that columns of the same name get behind the first, until the result is named.
@@ -84,7 +85,8 @@ pub(crate) fn relations(query: &Query) -> Vec<Vec<String>> {
             ControlFlow::Continue(())
         }
         fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-            let parts = relation.0.iter().filter_map(ObjectNamePart::as_ident).map(|part| part.value.to_lowercase()).collect();
+            let parts =
+                relation.0.iter().filter_map(ObjectNamePart::as_ident).map(|part| part.value.to_lowercase()).collect();
             self.found.push(parts);
             ControlFlow::Continue(())
         }
@@ -218,7 +220,9 @@ impl VisitorMut for Canonical {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
             Expr::Identifier(name) => match name.value.to_lowercase().as_str() {
-                "current_date" | "current_timestamp" | "current_time" | "localtimestamp" | "localtime" if name.quote_style.is_none() => {
+                "current_date" | "current_timestamp" | "current_time" | "localtimestamp" | "localtime"
+                    if name.quote_style.is_none() =>
+                {
                     *expr = call(&name.value.to_lowercase(), Vec::new());
                 }
                 "current_user" | "current_schema" | "current_catalog" if name.quote_style.is_none() => {
@@ -236,7 +240,9 @@ impl VisitorMut for Canonical {
             }
             Expr::Lambda(lambda) => match &mut lambda.params {
                 sqlparser::ast::OneOrManyWithParens::One(parameter) => fold(&mut parameter.name),
-                sqlparser::ast::OneOrManyWithParens::Many(parameters) => parameters.iter_mut().for_each(|parameter| fold(&mut parameter.name)),
+                sqlparser::ast::OneOrManyWithParens::Many(parameters) => {
+                    parameters.iter_mut().for_each(|parameter| fold(&mut parameter.name))
+                }
             },
             Expr::Function(function) => {
                 if let Some(replaced) = function_call(function) {
@@ -248,6 +254,16 @@ impl VisitorMut for Canonical {
                 let mut given = vec![text.as_ref().clone(), start];
                 given.extend(substring_for.as_deref().cloned());
                 *expr = call("substr", given);
+            }
+            // DECIMAL '12.50' is decimal(4,2): its digits say its type
+            Expr::TypedString(literal) if matches!(literal.data_type, DataType::Decimal(ExactNumberInfo::None)) => {
+                if let Value::SingleQuotedString(digits) = &literal.value.value {
+                    let scale = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+                    let count = digits.bytes().filter(u8::is_ascii_digit).count().max(1);
+                    if let (Ok(precision), Ok(scale)) = (u64::try_from(count), scale.try_into()) {
+                        literal.data_type = DataType::Decimal(ExactNumberInfo::PrecisionAndScale(precision, scale));
+                    }
+                }
             }
             Expr::Extract { field, expr: from, .. } => {
                 *expr = call(&field.to_string().to_lowercase(), vec![from.as_ref().clone()]);
@@ -307,7 +323,13 @@ fn as_integer(expr: &mut Expr) {
     };
     if is_integer {
         let inner = Box::new(expr.clone());
-        *expr = Expr::Cast { kind: CastKind::Cast, expr: inner, data_type: DataType::Integer(None), array: false, format: None };
+        *expr = Expr::Cast {
+            kind: CastKind::Cast,
+            expr: inner,
+            data_type: DataType::Integer(None),
+            array: false,
+            format: None,
+        };
     }
 }
 
@@ -322,7 +344,11 @@ pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
         name: ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('"', name))]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
-        args: FunctionArguments::List(sqlparser::ast::FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
+        args: FunctionArguments::List(sqlparser::ast::FunctionArgumentList {
+            duplicate_treatment: None,
+            args,
+            clauses: Vec::new(),
+        }),
         filter: None,
         null_treatment: None,
         over: None,
@@ -461,7 +487,11 @@ impl VisitorMut for Trying {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
             Expr::Cast { kind, .. } => *kind = CastKind::TryCast,
-            Expr::BinaryOp { op: sqlparser::ast::BinaryOperator::Divide | sqlparser::ast::BinaryOperator::Modulo, right, .. } => {
+            Expr::BinaryOp {
+                op: sqlparser::ast::BinaryOperator::Divide | sqlparser::ast::BinaryOperator::Modulo,
+                right,
+                ..
+            } => {
                 **right = call("nullif", vec![right.as_ref().clone(), number("0")]);
             }
             Expr::Function(function) => {
@@ -488,14 +518,21 @@ fn gather_unnests(from: &mut Vec<TableWithJoins>) {
         if is_unnest(&table.relation)
             && let Some(before) = gathered.last_mut()
         {
-            let relation = std::mem::replace(&mut table.relation, TableFactor::UNNEST {
-                alias: None,
-                array_exprs: Vec::new(),
-                with_offset: false,
-                with_offset_alias: None,
-                with_ordinality: false,
+            let relation = std::mem::replace(
+                &mut table.relation,
+                TableFactor::UNNEST {
+                    alias: None,
+                    array_exprs: Vec::new(),
+                    with_offset: false,
+                    with_offset_alias: None,
+                    with_ordinality: false,
+                },
+            );
+            before.joins.push(Join {
+                relation,
+                global: false,
+                join_operator: JoinOperator::CrossJoin(JoinConstraint::None),
             });
-            before.joins.push(Join { relation, global: false, join_operator: JoinOperator::CrossJoin(JoinConstraint::None) });
             before.joins.append(&mut table.joins);
         } else {
             gathered.push(table);

@@ -20,11 +20,15 @@ pub(crate) struct TrinoTypes;
 fn arrow_type(sql_type: &SqlType) -> Option<DataType> {
     Some(match sql_type {
         SqlType::Timestamp(_, zone) => match zone {
-            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => {
+                DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
+            }
             TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => DataType::Timestamp(TimeUnit::Millisecond, None),
         },
         SqlType::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => DataType::Time32(TimeUnit::Millisecond),
-        SqlType::Varchar(_) | SqlType::CharVarying(_) | SqlType::Char(_) | SqlType::Character(_) | SqlType::JSON => DataType::Utf8View,
+        SqlType::Varchar(_) | SqlType::CharVarying(_) | SqlType::Char(_) | SqlType::Character(_) | SqlType::JSON => {
+            DataType::Utf8View
+        }
         SqlType::Varbinary(_) | SqlType::Binary(_) => DataType::Binary,
         SqlType::Real => DataType::Float32,
         SqlType::Date => DataType::Date32,

@@ -3,9 +3,9 @@
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, NullHandling, UnnestOptions};
 use datafusion::error::{DataFusionError, Result};
+use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::functions::core::expr_fn::get_field;
 use sqlparser::ast::{Join, JoinOperator, TableAlias, TableFactor, TableWithJoins};
 
 use crate::functions;
@@ -15,7 +15,11 @@ use crate::functions;
 pub(crate) struct UnnestPlanner;
 
 impl RelationPlanner for UnnestPlanner {
-    fn plan_relation(&self, relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
         match relation {
             TableFactor::UNNEST { array_exprs, alias, with_ordinality, with_offset: false, .. } => {
                 let nothing = LogicalPlanBuilder::empty(true).build()?;
@@ -29,7 +33,9 @@ impl RelationPlanner for UnnestPlanner {
                 let nulls = match join_operator {
                     JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => NullHandling::PreserveAndExpandEmpty,
                     JoinOperator::CrossJoin(_) | JoinOperator::Inner(_) | JoinOperator::Join(_) => NullHandling::Drop,
-                    other => return Err(DataFusionError::NotImplemented(format!("UNNEST on the right side of {other:?}"))),
+                    other => {
+                        return Err(DataFusionError::NotImplemented(format!("UNNEST on the right side of {other:?}")));
+                    }
                 };
                 let left = if table_with_joins.joins.is_empty() {
                     context.plan(table_with_joins.relation)?
@@ -69,8 +75,12 @@ fn unnest(
                 lists.push(functions::call_registered("map_keys", vec![expr.clone()])?);
                 lists.push(functions::call_registered("map_values", vec![expr])?);
             }
-            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::ListView(_) => lists.push(expr),
-            other => return Err(DataFusionError::Plan(format!("Cannot unnest type: {}", crate::types::trino_name(&other)))),
+            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::ListView(_) => {
+                lists.push(expr)
+            }
+            other => {
+                return Err(DataFusionError::Plan(format!("Cannot unnest type: {}", crate::types::trino_name(&other))));
+            }
         }
     }
     if with_ordinality {

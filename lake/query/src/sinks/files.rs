@@ -62,7 +62,12 @@ impl Codec {
 pub(crate) enum Layout {
     Parquet(Codec),
     /// Delimited: the delimiter, the NULL text, whether values are quoted as OpenCSV reads them.
-    Delimited { delimiter: char, null: String, quoted: bool, codec: Codec },
+    Delimited {
+        delimiter: char,
+        null: String,
+        quoted: bool,
+        codec: Codec,
+    },
     Json(Codec),
 }
 
@@ -105,10 +110,14 @@ impl Upload {
                 Some(Piece::Bytes(bytes)) => Some((Ok(bytes), Some(received))),
                 Some(Piece::End) => None,
                 // dropped before its end: nothing may become visible
-                None => Some((Err(BodyError { kind: BodyErrorKind::Incomplete, reason: "the query failed".to_owned() }), None)),
+                None => Some((
+                    Err(BodyError { kind: BodyErrorKind::Incomplete, reason: "the query failed".to_owned() }),
+                    None,
+                )),
             }
         });
-        let put = tokio::spawn(async move { access.put(&bucket, &key, "application/octet-stream", body.boxed()).await });
+        let put =
+            tokio::spawn(async move { access.put(&bucket, &key, "application/octet-stream", body.boxed()).await });
         Self { pieces, put, sent_bytes: 0 }
     }
 
@@ -155,8 +164,17 @@ impl AsyncFileWriter for ParquetTarget {
 }
 
 enum Encoder {
-    Parquet { writer: Box<AsyncArrowWriter<ParquetTarget>>, upload: Arc<tokio::sync::Mutex<Option<Upload>>>, sent: Arc<std::sync::atomic::AtomicU64> },
-    Text { upload: Upload, compressor: Compressor, layout: Layout, names: Vec<String> },
+    Parquet {
+        writer: Box<AsyncArrowWriter<ParquetTarget>>,
+        upload: Arc<tokio::sync::Mutex<Option<Upload>>>,
+        sent: Arc<std::sync::atomic::AtomicU64>,
+    },
+    Text {
+        upload: Upload,
+        compressor: Compressor,
+        layout: Layout,
+        names: Vec<String>,
+    },
 }
 
 enum Compressor {
@@ -227,7 +245,13 @@ fn io_failure(error: &std::io::Error) -> QueryError {
 
 impl FileWriter {
     /// Begins a file. `schema` has no partition columns; its types are storable.
-    pub fn begin(access: Arc<Access>, bucket: &str, key: &str, schema: &SchemaRef, layout: &Layout) -> Result<Self, QueryError> {
+    pub fn begin(
+        access: Arc<Access>,
+        bucket: &str,
+        key: &str,
+        schema: &SchemaRef,
+        layout: &Layout,
+    ) -> Result<Self, QueryError> {
         let upload = Upload::begin(access, bucket.to_owned(), key.to_owned());
         let encoder = match layout {
             Layout::Parquet(codec) => {
@@ -245,7 +269,8 @@ impl FileWriter {
                 let upload = Arc::new(tokio::sync::Mutex::new(Some(upload)));
                 let sent = Arc::new(std::sync::atomic::AtomicU64::new(0));
                 let target = ParquetTarget(upload.clone(), sent.clone());
-                let writer = AsyncArrowWriter::try_new(target, schema.clone(), Some(properties)).map_err(parquet_failure)?;
+                let writer =
+                    AsyncArrowWriter::try_new(target, schema.clone(), Some(properties)).map_err(parquet_failure)?;
                 Encoder::Parquet { writer: Box::new(writer), upload, sent }
             }
             Layout::Delimited { codec, .. } | Layout::Json(codec) => Encoder::Text {
@@ -357,7 +382,9 @@ pub(crate) fn json_value(column: &TextColumn<'_>, row: usize) -> serde_json::Val
         TextColumn::Int16(array) => array.value(row).into(),
         TextColumn::Int32(array) => array.value(row).into(),
         TextColumn::Int64(array) => array.value(row).into(),
-        TextColumn::Float32(array) => serde_json::Number::from_f64(f64::from(array.value(row))).map_or(Value::Null, Value::Number),
+        TextColumn::Float32(array) => {
+            serde_json::Number::from_f64(f64::from(array.value(row))).map_or(Value::Null, Value::Number)
+        }
         TextColumn::Float64(array) => serde_json::Number::from_f64(array.value(row)).map_or(Value::Null, Value::Number),
         TextColumn::List(array, values) => {
             let offsets = array.value_offsets();
@@ -374,7 +401,9 @@ pub(crate) fn json_value(column: &TextColumn<'_>, row: usize) -> serde_json::Val
             });
             Value::Object(entries.collect())
         }
-        TextColumn::Row(_, columns) => Value::Object(columns.iter().map(|(name, column)| ((*name).to_owned(), json_value(column, row))).collect()),
+        TextColumn::Row(_, columns) => {
+            Value::Object(columns.iter().map(|(name, column)| ((*name).to_owned(), json_value(column, row))).collect())
+        }
         other => {
             let mut text = String::new();
             other.write(row, &mut text);

@@ -27,7 +27,12 @@ fn bytes(field: u64, value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The object's bytes.
-pub(crate) fn encode(query_id: &str, update_type: Option<&str>, update_count: Option<u64>, columns: &[ColumnInfo]) -> Vec<u8> {
+pub(crate) fn encode(
+    query_id: &str,
+    update_type: Option<&str>,
+    update_count: Option<u64>,
+    columns: &[ColumnInfo],
+) -> Vec<u8> {
     let mut out = Vec::new();
     bytes(1, query_id.as_bytes(), &mut out);
     if let Some(update_type) = update_type {
@@ -71,7 +76,12 @@ mod tests {
 
     #[test]
     fn bytes_are_as_drivers_read_them() {
-        let found = encode("q", Some("INSERT"), Some(300), &[ColumnInfo::of("a", &DataType::Int32), ColumnInfo::hive_string("b")]);
+        let found = encode(
+            "q",
+            Some("INSERT"),
+            Some(300),
+            &[ColumnInfo::of("a", &DataType::Int32), ColumnInfo::hive_string("b")],
+        );
         let expected = [
             b"\x0a\x01q\x12\x06INSERT\x18\xac\x02".as_slice(),
             b"\x22\x1d\x0a\x04hive\x22\x01a\x2a\x01a\x32\x07integer\x38\x0a\x40\x00\x48\x03\x50\x00",

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use arrow::array::{
-    Array, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DurationMillisecondArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
-    Int64Array, IntervalDayTimeArray, IntervalMonthDayNanoArray, IntervalYearMonthArray, ListArray, MapArray, StringArray, StringViewArray,
-    StructArray, Time32MillisecondArray, TimestampMillisecondArray,
+    Array, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DurationMillisecondArray, Float32Array,
+    Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, IntervalDayTimeArray, IntervalMonthDayNanoArray,
+    IntervalYearMonthArray, ListArray, MapArray, StringArray, StringViewArray, StructArray, Time32MillisecondArray,
+    TimestampMillisecondArray,
 };
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 
@@ -67,7 +68,11 @@ impl<'a> TextColumn<'a> {
             }
             DataType::Struct(fields) => {
                 let row = array.as_struct();
-                let columns = fields.iter().zip(row.columns()).map(|(field, column)| (field.name().as_str(), Self::new(column))).collect();
+                let columns = fields
+                    .iter()
+                    .zip(row.columns())
+                    .map(|(field, column)| (field.name().as_str(), Self::new(column)))
+                    .collect();
                 Self::Row(row, columns)
             }
             _ => Self::Unknown(array),
@@ -246,7 +251,11 @@ pub(crate) fn civil(days: i64) -> (i64, u32, u32) {
 /// `2020-01-31`
 pub(crate) fn date(days: i64, out: &mut String) {
     let (year, month, day) = civil(days);
-    let _ = if year < 0 { write!(out, "-{:04}-{month:02}-{day:02}", -year) } else { write!(out, "{year:04}-{month:02}-{day:02}") };
+    let _ = if year < 0 {
+        write!(out, "-{:04}-{month:02}-{day:02}", -year)
+    } else {
+        write!(out, "{year:04}-{month:02}-{day:02}")
+    };
 }
 
 /// `12:34:56.789`

@@ -96,9 +96,9 @@ pub(crate) fn parse_expression(text: &str) -> Result<sqlparser::ast::Expr, Synta
 
 fn parse_with<T>(text: &str, read: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>) -> Result<T, SyntaxError> {
     let dialect = TrinoDialect;
-    let tokens = Tokenizer::new(&dialect, text)
-        .tokenize_with_location()
-        .map_err(|error| SyntaxError::at(error.location.line, error.location.column, unreadable(text, error.location, &error.message)))?;
+    let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|error| {
+        SyntaxError::at(error.location.line, error.location.column, unreadable(text, error.location, &error.message))
+    })?;
     let tokens = wrap_bare_rows(tokens);
     let mut parser = Parser::new(&dialect).with_recursion_limit(NESTING_DEPTH_MAX).with_tokens_with_locations(tokens);
     let read = read(&mut parser).map_err(|error| syntax_error(text, error))?;
@@ -108,7 +108,11 @@ fn parse_with<T>(text: &str, read: impl FnOnce(&mut Parser<'_>) -> Result<T, Par
         return Ok(read);
     }
     let start = rest.span.start;
-    Err(SyntaxError::at(start.line, start.column, format!("mismatched input '{}'. Expecting: <EOF>", shown(&rest.token.to_string()))))
+    Err(SyntaxError::at(
+        start.line,
+        start.column,
+        format!("mismatched input '{}'. Expecting: <EOF>", shown(&rest.token.to_string())),
+    ))
 }
 
 /// `VALUES 1, 2` is `VALUES (1), (2)`: Trino takes rows of one column without parentheses.
@@ -125,13 +129,28 @@ fn wrap_bare_rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             continue;
         }
         let sign = |sign: SqlToken| TokenWithSpan::new(sign, token.span);
-        if std::mem::take(&mut after_values) && token.token != SqlToken::LParen && bare.is_none() && !is_word(&token.token, &[Keyword::ROW]) {
+        if std::mem::take(&mut after_values)
+            && token.token != SqlToken::LParen
+            && bare.is_none()
+            && !is_word(&token.token, &[Keyword::ROW])
+        {
             bare = Some(depth);
             out.push(sign(SqlToken::LParen));
         }
         if bare == Some(depth) {
             let ends = matches!(token.token, SqlToken::RParen | SqlToken::SemiColon | SqlToken::EOF)
-                || is_word(&token.token, &[Keyword::ORDER, Keyword::LIMIT, Keyword::OFFSET, Keyword::UNION, Keyword::EXCEPT, Keyword::INTERSECT, Keyword::FETCH]);
+                || is_word(
+                    &token.token,
+                    &[
+                        Keyword::ORDER,
+                        Keyword::LIMIT,
+                        Keyword::OFFSET,
+                        Keyword::UNION,
+                        Keyword::EXCEPT,
+                        Keyword::INTERSECT,
+                        Keyword::FETCH,
+                    ],
+                );
             if ends {
                 out.push(sign(SqlToken::RParen));
                 bare = None;
@@ -174,16 +193,31 @@ fn syntax_error(text: &str, error: ParserError) -> SyntaxError {
     let message = match error {
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
         ParserError::RecursionLimitExceeded => {
-            return SyntaxError::at(1, 1, format!("statement is too large (it nests deeper than {NESTING_DEPTH_MAX} levels)"));
+            return SyntaxError::at(
+                1,
+                1,
+                format!("statement is too large (it nests deeper than {NESTING_DEPTH_MAX} levels)"),
+            );
         }
     };
     let (message, line, column) = split_place(&message).unwrap_or((message.as_str(), end_of(text).0, end_of(text).1));
-    let said = message.strip_prefix("Expected: ").or_else(|| message.strip_prefix("Expected ")).and_then(|rest| rest.rsplit_once(", found: "));
+    let said = message
+        .strip_prefix("Expected: ")
+        .or_else(|| message.strip_prefix("Expected "))
+        .and_then(|rest| rest.rsplit_once(", found: "));
     match said {
-        Some((_, "`")) => SyntaxError::at(line, column, "backquoted identifiers are not supported; use double quotes to quote identifiers"),
+        Some((_, "`")) => SyntaxError::at(
+            line,
+            column,
+            "backquoted identifiers are not supported; use double quotes to quote identifiers",
+        ),
         Some((expected, found)) => {
             let (line, column) = if found == "EOF" { end_of(text) } else { (line, column) };
-            SyntaxError::at(line, column, format!("mismatched input '{}'. Expecting: {}", shown(found), expecting(expected)))
+            SyntaxError::at(
+                line,
+                column,
+                format!("mismatched input '{}'. Expecting: {}", shown(found), expecting(expected)),
+            )
         }
         None => SyntaxError::at(line, column, message.to_owned()),
     }

@@ -107,7 +107,11 @@ impl Statement {
     /// expression, anything else is a string; more parameters than `?` are let pass.
     pub fn parse(text: &str, parameters: &[String]) -> Result<Self, SyntaxError> {
         if text.len() > STATEMENT_SIZE_BYTES_MAX {
-            return Err(SyntaxError::at(1, 1, format!("the statement has {} bytes, more than {STATEMENT_SIZE_BYTES_MAX}", text.len())));
+            return Err(SyntaxError::at(
+                1,
+                1,
+                format!("the statement has {} bytes, more than {STATEMENT_SIZE_BYTES_MAX}", text.len()),
+            ));
         }
         let mut kind = sql::parse(text)?;
         if let StatementKind::Sql(statement) = &mut kind {
@@ -129,9 +133,10 @@ impl Statement {
     pub fn statement_type(&self) -> StatementType {
         match &self.kind {
             StatementKind::Sql(statement) => match statement {
-                SqlStatement::Query(_) | SqlStatement::Insert { .. } | SqlStatement::Unload { .. } | SqlStatement::Refused { .. } => {
-                    StatementType::Dml
-                }
+                SqlStatement::Query(_)
+                | SqlStatement::Insert { .. }
+                | SqlStatement::Unload { .. }
+                | SqlStatement::Refused { .. } => StatementType::Dml,
                 SqlStatement::CreateTableAs(_) | SqlStatement::CreateView { .. } => StatementType::Ddl,
                 SqlStatement::Explain { .. } | SqlStatement::ShowFunctions { .. } => StatementType::Utility,
             },
@@ -204,7 +209,9 @@ impl Statement {
     pub fn result_file(&self) -> ResultFile {
         match &self.kind {
             StatementKind::Sql(statement) => match statement {
-                SqlStatement::Query(_) | SqlStatement::ShowFunctions { .. } | SqlStatement::Refused { .. } => ResultFile::Csv,
+                SqlStatement::Query(_) | SqlStatement::ShowFunctions { .. } | SqlStatement::Refused { .. } => {
+                    ResultFile::Csv
+                }
                 SqlStatement::Insert { .. } | SqlStatement::Unload { .. } => ResultFile::Bare,
                 SqlStatement::CreateTableAs(_) => ResultFile::Tables,
                 SqlStatement::CreateView { .. } | SqlStatement::Explain { .. } => ResultFile::Txt,

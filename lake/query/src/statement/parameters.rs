@@ -12,14 +12,17 @@ use crate::errors::SyntaxError;
 pub(super) fn bind(statement: &mut SqlStatement, parameters: &[String]) -> Result<(), SyntaxError> {
     let mut binder = Binder { parameters, next: 0 };
     match statement {
-        SqlStatement::Query(query) | SqlStatement::Insert { query, .. } | SqlStatement::Unload { query, .. } => binder.query(query),
+        SqlStatement::Query(query) | SqlStatement::Insert { query, .. } | SqlStatement::Unload { query, .. } => {
+            binder.query(query)
+        }
         SqlStatement::CreateTableAs(create) => binder.query(&mut create.query),
         SqlStatement::CreateView { query, .. } => binder.query(query),
         SqlStatement::Explain { statement, .. } => return bind(statement, parameters),
         SqlStatement::ShowFunctions { .. } | SqlStatement::Refused { .. } => return Ok(()),
     }
     if binder.next > parameters.len() {
-        let message = format!("Incorrect number of parameters: expected {} but found {}", binder.next, parameters.len());
+        let message =
+            format!("Incorrect number of parameters: expected {} but found {}", binder.next, parameters.len());
         return Err(SyntaxError::at(1, 1, message));
     }
     Ok(())
@@ -41,7 +44,8 @@ impl VisitorMut for Binder<'_> {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let is_placeholder = matches!(expr, Expr::Value(value) if matches!(&value.value, Value::Placeholder(sign) if sign == "?"));
+        let is_placeholder =
+            matches!(expr, Expr::Value(value) if matches!(&value.value, Value::Placeholder(sign) if sign == "?"));
         if is_placeholder {
             if let Some(parameter) = self.parameters.get(self.next) {
                 *expr = expression(parameter);

@@ -42,14 +42,36 @@ pub(crate) struct CreateTableAs {
 #[derive(Debug, Clone)]
 pub(crate) enum SqlStatement {
     Query(Box<Query>),
-    Insert { table: SqlName, columns: Vec<String>, query: Box<Query> },
+    Insert {
+        table: SqlName,
+        columns: Vec<String>,
+        query: Box<Query>,
+    },
     CreateTableAs(Box<CreateTableAs>),
-    Unload { query: Box<Query>, location: String, properties: Vec<(String, Property)> },
-    CreateView { name: SqlName, or_replace: bool, comment: Option<String>, text: String, query: Box<Query> },
-    Explain { analyze: bool, json: bool, statement: Box<SqlStatement> },
-    ShowFunctions { like: Option<String> },
+    Unload {
+        query: Box<Query>,
+        location: String,
+        properties: Vec<(String, Property)>,
+    },
+    CreateView {
+        name: SqlName,
+        or_replace: bool,
+        comment: Option<String>,
+        text: String,
+        query: Box<Query>,
+    },
+    Explain {
+        analyze: bool,
+        json: bool,
+        statement: Box<SqlStatement>,
+    },
+    ShowFunctions {
+        like: Option<String>,
+    },
     /// Right by its grammar, and no table here takes it.
-    Refused { what: &'static str },
+    Refused {
+        what: &'static str,
+    },
 }
 
 /// What may begin a statement.
@@ -67,7 +89,11 @@ pub(super) fn parse(text: &str) -> Parsed<StatementKind> {
     }
     let all = match (tokens(text, false), &hive_tokens) {
         (Ok(all), _) => all,
-        (Err(_), Ok(all)) if ["ALTER", "SHOW", "DESCRIBE", "DESC", "MSCK"].iter().any(|word| all.first().is_some_and(|token| token.is(word))) => {
+        (Err(_), Ok(all))
+            if ["ALTER", "SHOW", "DESCRIBE", "DESC", "MSCK"]
+                .iter()
+                .any(|word| all.first().is_some_and(|token| token.is(word))) =>
+        {
             return hive_statement(text);
         }
         (Err(error), _) => return Err(error),
@@ -112,7 +138,9 @@ fn is_hive_create(all: &[Token]) -> bool {
             ")" if token.kind == TokenKind::Sign => depth -= 1,
             _ if depth == 0 && token.is("AS") => {
                 let after = all.get(position + 1);
-                return !after.is_some_and(|next| next.is("SELECT") || next.is("WITH") || next.is("VALUES") || next.is("TABLE") || next.is_sign("("));
+                return !after.is_some_and(|next| {
+                    next.is("SELECT") || next.is("WITH") || next.is("VALUES") || next.is("TABLE") || next.is_sign("(")
+                });
             }
             _ => {}
         }
@@ -122,7 +150,8 @@ fn is_hive_create(all: &[Token]) -> bool {
 
 /// `text` from byte `start` to `end` as a query; what is before becomes spaces, so that places in errors hold.
 fn query_between(text: &str, start: usize, end: usize) -> Parsed<Box<Query>> {
-    let mut shifted: String = text.get(..start).unwrap_or_default().chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+    let mut shifted: String =
+        text.get(..start).unwrap_or_default().chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
     shifted.push_str(text.get(start..end).unwrap_or_default());
     parse_query(&shifted)
 }
@@ -212,7 +241,11 @@ fn create(text: &str, all: &[Token], c: &mut Cursor<'_>) -> Parsed<SqlStatement>
         return Ok(SqlStatement::CreateView { name, or_replace, comment, text: view_text, query });
     }
     if or_replace || !c.take(&["TABLE"]) {
-        return Err(c.expected(if or_replace { "'VIEW'" } else { "'DATABASE', 'EXTERNAL', 'OR', 'SCHEMA', 'TABLE', 'VIEW'" }));
+        return Err(c.expected(if or_replace {
+            "'VIEW'"
+        } else {
+            "'DATABASE', 'EXTERNAL', 'OR', 'SCHEMA', 'TABLE', 'VIEW'"
+        }));
     }
     let if_not_exists = c.take(&["IF", "NOT", "EXISTS"]);
     let name = sql_name(c)?;
@@ -238,7 +271,14 @@ fn create(text: &str, all: &[Token], c: &mut Cursor<'_>) -> Parsed<SqlStatement>
         with_data = false;
     }
     let query = query_between(text, start, end)?;
-    Ok(SqlStatement::CreateTableAs(Box::new(CreateTableAs { name, if_not_exists, comment, properties, query, with_data })))
+    Ok(SqlStatement::CreateTableAs(Box::new(CreateTableAs {
+        name,
+        if_not_exists,
+        comment,
+        properties,
+        query,
+        with_data,
+    })))
 }
 
 fn unload(text: &str, c: &mut Cursor<'_>) -> Parsed<SqlStatement> {
@@ -248,7 +288,9 @@ fn unload(text: &str, c: &mut Cursor<'_>) -> Parsed<SqlStatement> {
     let close = loop {
         let token = c.next();
         match (token.kind, token.text.as_str()) {
-            (TokenKind::End, _) => return Err(SyntaxError::at(token.line, token.column, "mismatched input '<EOF>'. Expecting: ')'")),
+            (TokenKind::End, _) => {
+                return Err(SyntaxError::at(token.line, token.column, "mismatched input '<EOF>'. Expecting: ')'"));
+            }
             (TokenKind::Sign, "(") => depth += 1,
             (TokenKind::Sign, ")") => depth -= 1,
             _ => {}
@@ -271,7 +313,8 @@ fn prepared(text: &str, c: &mut Cursor<'_>) -> Parsed<PreparedOperation> {
         c.require("FROM")?;
         let start = c.peek().start;
         let statement = text.get(start..).unwrap_or_default().trim().trim_end_matches(';').trim_end().to_owned();
-        let mut shifted: String = text.get(..start).unwrap_or_default().chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+        let mut shifted: String =
+            text.get(..start).unwrap_or_default().chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
         shifted.push_str(&statement);
         if let StatementKind::Prepared(_) = parse(&shifted)? {
             return Err(c.expected("<query>"));
@@ -296,7 +339,11 @@ fn prepared(text: &str, c: &mut Cursor<'_>) -> Parsed<PreparedOperation> {
                 let parameter = text.get(start..token.start).unwrap_or_default().trim();
                 if parameter.is_empty() {
                     let shown = token.shown();
-                    return Err(SyntaxError::at(token.line, token.column, format!("mismatched input '{shown}'. Expecting: <expression>")));
+                    return Err(SyntaxError::at(
+                        token.line,
+                        token.column,
+                        format!("mismatched input '{shown}'. Expecting: <expression>"),
+                    ));
                 }
                 parameters.push(parameter.to_owned());
                 start = token.end;
@@ -327,7 +374,11 @@ fn sql_name(c: &mut Cursor<'_>) -> Parsed<SqlName> {
     let name = parts.pop().unwrap_or_default();
     let database = parts.pop();
     let catalog = parts.pop();
-    if parts.is_empty() { Ok(SqlName { catalog, database, name }) } else { Err(c.expected("<catalog>.<database>.<table>")) }
+    if parts.is_empty() {
+        Ok(SqlName { catalog, database, name })
+    } else {
+        Err(c.expected("<catalog>.<database>.<table>"))
+    }
 }
 
 fn name_list(c: &mut Cursor<'_>) -> Parsed<Vec<String>> {

@@ -25,9 +25,24 @@ fn statements_are_told_apart() {
     check("insert into t (a, b) select 1, 2", Dml, "INSERT", Bare);
     check("insert into \"db\".\"t\" values (1, 2)", Dml, "INSERT", Bare);
     check("insert into t (select 1)", Dml, "INSERT", Bare);
-    check("UNLOAD (SELECT (1) FROM t) TO 's3://b/p/' WITH (format='PARQUET', partitioned_by=ARRAY['a'])", Dml, "UNLOAD", Bare);
-    check("CREATE TABLE db.t WITH (format = 'PARQUET', external_location='s3://b/t/', bucket_count=4) AS SELECT 1 AS x", Ddl, "CREATE_TABLE_AS_SELECT", Tables);
-    check("CREATE TABLE \"db\".\"t\" WITH( external_location='s3://b/t', write_compression='SNAPPY', format='PARQUET' ) AS WITH a AS (SELECT 1 x) SELECT * FROM a WITH NO DATA", Ddl, "CREATE_TABLE_AS_SELECT", Tables);
+    check(
+        "UNLOAD (SELECT (1) FROM t) TO 's3://b/p/' WITH (format='PARQUET', partitioned_by=ARRAY['a'])",
+        Dml,
+        "UNLOAD",
+        Bare,
+    );
+    check(
+        "CREATE TABLE db.t WITH (format = 'PARQUET', external_location='s3://b/t/', bucket_count=4) AS SELECT 1 AS x",
+        Ddl,
+        "CREATE_TABLE_AS_SELECT",
+        Tables,
+    );
+    check(
+        "CREATE TABLE \"db\".\"t\" WITH( external_location='s3://b/t', write_compression='SNAPPY', format='PARQUET' ) AS WITH a AS (SELECT 1 x) SELECT * FROM a WITH NO DATA",
+        Ddl,
+        "CREATE_TABLE_AS_SELECT",
+        Tables,
+    );
     check("create or replace view v as select * from t", Ddl, "CREATE_VIEW", Txt);
     check("DROP VIEW IF EXISTS \"db\".\"v\"", Ddl, "DROP_VIEW", Txt);
     check("EXPLAIN SELECT 1", Utility, "EXPLAIN", Txt);
@@ -38,11 +53,26 @@ fn statements_are_told_apart() {
     check("CREATE DATABASE IF NOT EXISTS `my-db` COMMENT 'x' LOCATION 's3://b/'", Ddl, "CREATE_DATABASE", Txt);
     check("create schema if not exists db", Ddl, "CREATE_DATABASE", Txt);
     check("DROP SCHEMA IF EXISTS db CASCADE", Ddl, "DROP_DATABASE", Txt);
-    check("CREATE EXTERNAL TABLE t (a int COMMENT 'as select', b struct<x:int,y:array<map<string,decimal(10,2)>>>) PARTITIONED BY (d string) ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' STORED AS TEXTFILE LOCATION 's3://b/t/' TBLPROPERTIES ('skip.header.line.count'='1')", Ddl, "CREATE_TABLE", Txt);
-    check("CREATE EXTERNAL TABLE `db`.`t` (`a` string) ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' WITH SERDEPROPERTIES (\"ignore.malformed.json\" = 'true') LOCATION 's3://b/t/'", Ddl, "CREATE_TABLE", Txt);
+    check(
+        "CREATE EXTERNAL TABLE t (a int COMMENT 'as select', b struct<x:int,y:array<map<string,decimal(10,2)>>>) PARTITIONED BY (d string) ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' STORED AS TEXTFILE LOCATION 's3://b/t/' TBLPROPERTIES ('skip.header.line.count'='1')",
+        Ddl,
+        "CREATE_TABLE",
+        Txt,
+    );
+    check(
+        "CREATE EXTERNAL TABLE `db`.`t` (`a` string) ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' WITH SERDEPROPERTIES (\"ignore.malformed.json\" = 'true') LOCATION 's3://b/t/'",
+        Ddl,
+        "CREATE_TABLE",
+        Txt,
+    );
     check("CREATE TABLE t (a int) STORED AS PARQUET LOCATION 's3://b/t/'", Ddl, "CREATE_TABLE", Txt);
     check("DROP TABLE IF EXISTS `db.t` PURGE", Ddl, "DROP_TABLE", Txt);
-    check("ALTER TABLE t ADD IF NOT EXISTS PARTITION (d='1', e=2) LOCATION 's3://b/x/' PARTITION (d='3', e=-4)", Ddl, "ALTER_TABLE_ADD_PARTITION", Txt);
+    check(
+        "ALTER TABLE t ADD IF NOT EXISTS PARTITION (d='1', e=2) LOCATION 's3://b/x/' PARTITION (d='3', e=-4)",
+        Ddl,
+        "ALTER_TABLE_ADD_PARTITION",
+        Txt,
+    );
     check("ALTER TABLE t DROP PARTITION (d < '2020'), PARTITION (d = '2021')", Ddl, "ALTER_TABLE_DROP_PARTITION", Txt);
     check("ALTER TABLE t ADD COLUMNS (x bigint, y timestamp)", Ddl, "ALTER_TABLE_ADD_COLUMNS", Txt);
     check("ALTER TABLE t SET TBLPROPERTIES ('a'='b')", Ddl, "ALTER_TABLE_SET_TBLPROPERTIES", Txt);
@@ -83,7 +113,9 @@ fn parameters_are_bound() {
     let check = |parameters: &[&str], expected: &str| {
         let parameters: Vec<String> = parameters.iter().map(|text| (*text).to_owned()).collect();
         let statement = Statement::parse("SELECT ?, ?", &parameters);
-        let super::StatementKind::Sql(super::SqlStatement::Query(query)) = statement.as_ref().map(Statement::kind).expect("reads") else {
+        let super::StatementKind::Sql(super::SqlStatement::Query(query)) =
+            statement.as_ref().map(Statement::kind).expect("reads")
+        else {
             panic!("a query")
         };
         assert_eq!(query.to_string(), expected);
@@ -96,6 +128,7 @@ fn parameters_are_bound() {
 #[test]
 fn execute_keeps_its_arguments() {
     let statement = Statement::parse("EXECUTE p USING 1, 'a,b', f(1, 2);", &[]).expect("reads");
-    let expected = PreparedOperation::Execute { name: "p".into(), parameters: vec!["1".into(), "'a,b'".into(), "f(1, 2)".into()] };
+    let expected =
+        PreparedOperation::Execute { name: "p".into(), parameters: vec!["1".into(), "'a,b'".into(), "f(1, 2)".into()] };
     assert_eq!(statement.prepared(), Some(&expected));
 }

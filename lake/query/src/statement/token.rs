@@ -100,7 +100,9 @@ impl Scanner<'_> {
                                 break;
                             }
                             Some(_) => {}
-                            None => return Err(SyntaxError::at(line, column, "mismatched input '/*'. Expecting: '*/'")),
+                            None => {
+                                return Err(SyntaxError::at(line, column, "mismatched input '/*'. Expecting: '*/'"));
+                            }
                         }
                     }
                 }
@@ -117,7 +119,11 @@ impl Scanner<'_> {
         loop {
             match self.next() {
                 None => {
-                    return Err(SyntaxError::at(line, column, format!("a text that begins with {} does not end", quote.unwrap_or('"'))));
+                    return Err(SyntaxError::at(
+                        line,
+                        column,
+                        format!("a text that begins with {} does not end", quote.unwrap_or('"')),
+                    ));
                 }
                 c if c == quote => {
                     if self.peek() != quote {
@@ -183,7 +189,8 @@ pub(crate) fn tokens(text: &str, hive: bool) -> Result<Vec<Token>, SyntaxError> 
                 }
                 let content = text.get(start..scanner.at).unwrap_or_default().to_owned();
                 // Hive and Trino names may begin with a digit: 2024_sales
-                let is_name = content.contains(|c: char| c.is_ascii_alphabetic() || c == '_') && content.parse::<f64>().is_err();
+                let is_name =
+                    content.contains(|c: char| c.is_ascii_alphabetic() || c == '_') && content.parse::<f64>().is_err();
                 (if is_name { TokenKind::Word } else { TokenKind::Number }, content)
             }
             c if c.is_alphanumeric() || c == '_' || c == '$' || c == '@' => {
@@ -194,7 +201,10 @@ pub(crate) fn tokens(text: &str, hive: bool) -> Result<Vec<Token>, SyntaxError> 
             }
             _ => {
                 scanner.next();
-                let pair = matches!((c, scanner.peek()), ('<' | '>' | '!', Some('=')) | ('<', Some('>')) | ('|', Some('|')) | ('-' | '=', Some('>')));
+                let pair = matches!(
+                    (c, scanner.peek()),
+                    ('<' | '>' | '!', Some('=')) | ('<', Some('>')) | ('|', Some('|')) | ('-' | '=', Some('>'))
+                );
                 // `>>` of nested types stays two signs
                 if pair {
                     scanner.next();
@@ -215,7 +225,14 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn new(tokens: &'a [Token]) -> Self {
-        let end = tokens.last().cloned().unwrap_or(Token { kind: TokenKind::End, text: String::new(), start: 0, end: 0, line: 1, column: 1 });
+        let end = tokens.last().cloned().unwrap_or(Token {
+            kind: TokenKind::End,
+            text: String::new(),
+            start: 0,
+            end: 0,
+            line: 1,
+            column: 1,
+        });
         Self { tokens, at: 0, end: Token { kind: TokenKind::End, text: String::new(), start: end.end, ..end } }
     }
 
@@ -254,7 +271,11 @@ impl<'a> Cursor<'a> {
     /// The error that something else has to stand here.
     pub fn expected(&self, expected: &str) -> SyntaxError {
         let token = self.peek();
-        SyntaxError::at(token.line, token.column, format!("mismatched input '{}'. Expecting: {expected}", token.shown()))
+        SyntaxError::at(
+            token.line,
+            token.column,
+            format!("mismatched input '{}'. Expecting: {expected}", token.shown()),
+        )
     }
 
     pub fn require(&mut self, keyword: &str) -> Result<(), SyntaxError> {
@@ -288,6 +309,10 @@ impl<'a> Cursor<'a> {
             return Ok(());
         }
         let token = self.peek();
-        Err(SyntaxError::at(token.line, token.column, format!("extraneous input '{}'. Expecting: <EOF>", token.shown())))
+        Err(SyntaxError::at(
+            token.line,
+            token.column,
+            format!("extraneous input '{}'. Expecting: <EOF>", token.shown()),
+        ))
     }
 }

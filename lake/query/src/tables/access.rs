@@ -11,7 +11,10 @@ use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use tarn_audit::Caller;
 use tarn_catalog::{Catalog, S3Location};
-use tarn_objects::{Body, BucketName, DeleteObject, ListObjects, ObjectKey, ObjectMetadata, ObjectVersion, Objects, ObjectsError, PutObject};
+use tarn_objects::{
+    Body, BucketName, DeleteObject, ListObjects, ObjectKey, ObjectMetadata, ObjectVersion, Objects, ObjectsError,
+    PutObject,
+};
 use tarn_policy::{Authorized, Denied, Requirement};
 use tarn_runtime::{EntropyExt, Runtime};
 use tarn_types::Arn;
@@ -107,7 +110,13 @@ pub(crate) fn store_error(place: &str, error: &ObjectsError) -> QueryError {
 }
 
 impl Access {
-    pub fn new(caller: Caller, objects: Arc<Objects>, catalog: Arc<Catalog>, runtime: Runtime, scanned_bytes: Arc<AtomicU64>) -> Self {
+    pub fn new(
+        caller: Caller,
+        objects: Arc<Objects>,
+        catalog: Arc<Catalog>,
+        runtime: Runtime,
+        scanned_bytes: Arc<AtomicU64>,
+    ) -> Self {
         Self { caller, objects, catalog, runtime, scanned_bytes, listable: Mutex::default() }
     }
 
@@ -133,7 +142,12 @@ impl Access {
     }
 
     /// The proof to read of the catalog: `glue:GetTable` on catalog, database and table.
-    pub fn may_read_catalog(&self, action: &'static str, database: Option<&str>, table: Option<&str>) -> Result<Authorized, QueryError> {
+    pub fn may_read_catalog(
+        &self,
+        action: &'static str,
+        database: Option<&str>,
+        table: Option<&str>,
+    ) -> Result<Authorized, QueryError> {
         self.authorize(self.glue_requirements(action, database, table))
     }
 
@@ -149,8 +163,17 @@ impl Access {
         self.caller_for("glue.amazonaws.com", event_name, true, requirements)
     }
 
-    fn caller_for(&self, source: &str, name: &str, management: bool, requirements: Vec<Requirement>) -> Result<Caller, QueryError> {
-        let resources = requirements.iter().filter_map(|requirement| requirement.resource.as_ref().map(ToString::to_string)).collect();
+    fn caller_for(
+        &self,
+        source: &str,
+        name: &str,
+        management: bool,
+        requirements: Vec<Requirement>,
+    ) -> Result<Caller, QueryError> {
+        let resources = requirements
+            .iter()
+            .filter_map(|requirement| requirement.resource.as_ref().map(ToString::to_string))
+            .collect();
         let proof = self.authorize(requirements)?;
         let mut event = self.caller.event().clone();
         event.id = self.runtime.entropy.bytes();
@@ -168,7 +191,8 @@ impl Access {
         if let Some(proof) = self.listable.lock().get(&place) {
             return Ok(proof.clone());
         }
-        let proof = self.authorize(vec![Requirement::new("s3:ListBucket", Arn::s3_bucket(bucket)).with("s3:prefix", prefix)])?;
+        let proof =
+            self.authorize(vec![Requirement::new("s3:ListBucket", Arn::s3_bucket(bucket)).with("s3:prefix", prefix)])?;
         self.listable.lock().insert(place, proof.clone());
         Ok(proof)
     }
@@ -203,7 +227,10 @@ impl Access {
         let mut request = ListObjects::new(Self::bucket(&location.bucket)?, location.prefix.clone());
         let mut files = Vec::new();
         loop {
-            let page = self.objects.list_objects(&proof, &request).map_err(|error| store_error(&location.to_string(), &error))?;
+            let page = self
+                .objects
+                .list_objects(&proof, &request)
+                .map_err(|error| store_error(&location.to_string(), &error))?;
             files.extend(page.objects.into_iter().map(|object| LakeFile {
                 bucket: location.bucket.clone(),
                 size_bytes: object.version.size_bytes,
@@ -211,7 +238,9 @@ impl Access {
                 key: object.key,
             }));
             if files.len() > FILES_PER_SCAN_MAX {
-                let message = format!("{location} holds more than {FILES_PER_SCAN_MAX} files: join small files, or read fewer partitions");
+                let message = format!(
+                    "{location} holds more than {FILES_PER_SCAN_MAX} files: join small files, or read fewer partitions"
+                );
                 return Err(QueryError::new(ErrorName::ExhaustedResources, message));
             }
             match page.next {
@@ -227,7 +256,8 @@ impl Access {
         let proof = self.may_list(&folder.bucket, &folder.prefix)?;
         let mut request = ListObjects::new(Self::bucket(&folder.bucket)?, folder.prefix.clone());
         request.max_keys = 2;
-        let page = self.objects.list_objects(&proof, &request).map_err(|error| store_error(&location.to_string(), &error))?;
+        let page =
+            self.objects.list_objects(&proof, &request).map_err(|error| store_error(&location.to_string(), &error))?;
         // the folder's own marker object does not count
         Ok(page.objects.iter().all(|object| object.key == folder.prefix))
     }
@@ -235,10 +265,9 @@ impl Access {
     /// Opens a file: asks for `s3:GetObject` on it.
     pub fn open(self: &Arc<Self>, bucket: &str, key: &str) -> Result<OpenFile, QueryError> {
         let proof = self.authorize(vec![Requirement::new("s3:GetObject", Arn::s3_object(bucket, key))])?;
-        let version = self
-            .objects
-            .head_object(&proof, &Self::bucket(bucket)?, &Self::key(key)?)
-            .map_err(|error| QueryError::new(ErrorName::HiveCannotOpenSplit, format!("Error opening s3://{bucket}/{key}: {error}")))?;
+        let version = self.objects.head_object(&proof, &Self::bucket(bucket)?, &Self::key(key)?).map_err(|error| {
+            QueryError::new(ErrorName::HiveCannotOpenSplit, format!("Error opening s3://{bucket}/{key}: {error}"))
+        })?;
         Ok(OpenFile { proof, version, access: self.clone() })
     }
 
@@ -255,7 +284,10 @@ impl Access {
     /// Deletes objects that this query has written, because it failed. What it may write it may take back.
     pub async fn take_back(&self, written: &[(String, String)]) {
         for batch in written.chunks(DELETE_BATCH) {
-            let requirements = batch.iter().map(|(bucket, key)| Requirement::new("s3:PutObject", Arn::s3_object(bucket, key))).collect();
+            let requirements = batch
+                .iter()
+                .map(|(bucket, key)| Requirement::new("s3:PutObject", Arn::s3_object(bucket, key)))
+                .collect();
             let caller = match self.caller_for("s3.amazonaws.com", "DeleteObjects", false, requirements) {
                 Ok(caller) => caller,
                 Err(error) => return tracing::warn!(%error, "a failed query's files could not be deleted"),

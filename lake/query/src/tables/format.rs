@@ -42,7 +42,11 @@ pub(crate) const PARQUET_INPUT: &str = "org.apache.hadoop.hive.ql.io.parquet.Map
 pub(crate) const PARQUET_OUTPUT: &str = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat";
 
 /// Reads the descriptor of `table` (for messages); `parameters` are the table's own, which Hive also looks in.
-pub(crate) fn file_format(table: &str, storage: &StorageDescriptor, parameters: &Parameters) -> Result<FileFormat, QueryError> {
+pub(crate) fn file_format(
+    table: &str,
+    storage: &StorageDescriptor,
+    parameters: &Parameters,
+) -> Result<FileFormat, QueryError> {
     let serde = storage.serde_info.as_ref();
     let class = serde.and_then(|serde| serde.serialization_library.as_deref()).unwrap_or_default();
     let empty = Parameters::new();
@@ -51,14 +55,19 @@ pub(crate) fn file_format(table: &str, storage: &StorageDescriptor, parameters: 
     let header_lines = match property("skip.header.line.count") {
         None => 0,
         Some(text) => text.trim().parse().map_err(|_| {
-            QueryError::new(ErrorName::HiveInvalidMetadata, format!("skip.header.line.count of table {table} is not a number: `{text}`"))
+            QueryError::new(
+                ErrorName::HiveInvalidMetadata,
+                format!("skip.header.line.count of table {table} is not a number: `{text}`"),
+            )
         })?,
     };
     let text = |rows| Ok(FileFormat::Text(TextFormat { rows, header_lines }));
     let is_on = |name: &str| property(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     match class {
         PARQUET | "parquet.hive.serde.ParquetHiveSerDe" => Ok(FileFormat::Parquet),
-        "" if storage.input_format.as_deref().is_some_and(|format| format.contains("Parquet")) => Ok(FileFormat::Parquet),
+        "" if storage.input_format.as_deref().is_some_and(|format| format.contains("Parquet")) => {
+            Ok(FileFormat::Parquet)
+        }
         LAZY_SIMPLE | "" => text(RowFormat::LazySimple {
             delimiter: byte(table, property("field.delim").or_else(|| property("serialization.format")), 1)?,
             escape: match property("escape.delim") {
@@ -77,11 +86,14 @@ pub(crate) fn file_format(table: &str, storage: &StorageDescriptor, parameters: 
         OPENX_JSON | HCATALOG_JSON | HIVE_JSON => {
             let mappings = properties
                 .iter()
-                .filter_map(|(key, value)| key.strip_prefix("mapping.").map(|column| (column.to_lowercase(), value.clone())))
+                .filter_map(|(key, value)| {
+                    key.strip_prefix("mapping.").map(|column| (column.to_lowercase(), value.clone()))
+                })
                 .collect();
             text(RowFormat::Json {
                 ignore_malformed: is_on("ignore.malformed.json"),
-                case_insensitive: !property("case.insensitive").is_some_and(|value| value.eq_ignore_ascii_case("false")),
+                case_insensitive: !property("case.insensitive")
+                    .is_some_and(|value| value.eq_ignore_ascii_case("false")),
                 mappings,
                 dots_in_keys: is_on("dots.in.keys"),
             })
@@ -100,7 +112,10 @@ fn byte(table: &str, text: Option<&str>, default: u8) -> Result<u8, QueryError> 
         [] => Ok(0),
         b"\\t" => Ok(b'\t'),
         _ => text.parse().map_err(|_| {
-            QueryError::new(ErrorName::HiveInvalidMetadata, format!("a delimiter of table {table} is not one ASCII character: `{text}`"))
+            QueryError::new(
+                ErrorName::HiveInvalidMetadata,
+                format!("a delimiter of table {table} is not one ASCII character: `{text}`"),
+            )
         }),
     }
 }

@@ -71,13 +71,20 @@ impl HiveTable {
         let format = file_format(&name, storage, &table.definition.parameters)?;
         let field = |column: &tarn_catalog::Column| {
             let hive = column.hive_type().map_err(|error| {
-                QueryError::new(ErrorName::HiveInvalidMetadata, format!("column {} of table {name}: {error}", column.name))
+                QueryError::new(
+                    ErrorName::HiveInvalidMetadata,
+                    format!("column {} of table {name}: {error}", column.name),
+                )
             })?;
             Ok(Field::new(column.name.to_lowercase(), arrow_of(&hive), true))
         };
         let file_fields = table.columns().iter().map(field).collect::<Result<Vec<_>, QueryError>>()?;
-        let partition_fields: Vec<FieldRef> =
-            table.partition_keys().iter().map(field).map(|field| field.map(Arc::new)).collect::<Result<_, QueryError>>()?;
+        let partition_fields: Vec<FieldRef> = table
+            .partition_keys()
+            .iter()
+            .map(field)
+            .map(|field| field.map(Arc::new))
+            .collect::<Result<_, QueryError>>()?;
         let mut names = HashSet::new();
         for field in file_fields.iter().chain(partition_fields.iter().map(AsRef::as_ref)) {
             if !names.insert(field.name().clone()) {
@@ -104,13 +111,21 @@ impl HiveTable {
 
     fn location(&self, text: Option<&str>) -> Result<S3Location, QueryError> {
         let Some(text) = text else {
-            return Err(QueryError::new(ErrorName::HiveInvalidMetadata, format!("table {} has no location", self.name())));
+            return Err(QueryError::new(
+                ErrorName::HiveInvalidMetadata,
+                format!("table {} has no location", self.name()),
+            ));
         };
-        S3Location::parse(text).map_err(|error| QueryError::new(ErrorName::HiveInvalidMetadata, format!("table {}: {error}", self.name())))
+        S3Location::parse(text)
+            .map_err(|error| QueryError::new(ErrorName::HiveInvalidMetadata, format!("table {}: {error}", self.name())))
     }
 
     fn partition_values(&self, values: &[String]) -> Result<Vec<ScalarValue>, QueryError> {
-        self.partition_fields.iter().zip(values).map(|(field, text)| partition_value(field, text, &self.name())).collect()
+        self.partition_fields
+            .iter()
+            .zip(values)
+            .map(|(field, text)| partition_value(field, text, &self.name()))
+            .collect()
     }
 
     /// The partitions that may hold rows for `filters`.
@@ -125,7 +140,9 @@ impl HiveTable {
             .iter()
             .filter(|filter| {
                 let columns = filter.column_refs();
-                !columns.is_empty() && columns.iter().all(|column| names.contains(column.name.as_str())) && !filter.is_volatile()
+                !columns.is_empty()
+                    && columns.iter().all(|column| names.contains(column.name.as_str()))
+                    && !filter.is_volatile()
             })
             .cloned()
             .collect();
@@ -181,7 +198,12 @@ impl HiveTable {
     }
 
     /// Evaluates the filters over the partitions' values.
-    fn matching(&self, state: &dyn Session, filters: &[Expr], values: &[Vec<ScalarValue>]) -> DataFusionResult<Vec<bool>> {
+    fn matching(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+        values: &[Vec<ScalarValue>],
+    ) -> DataFusionResult<Vec<bool>> {
         let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(vec![true; values.len()]) };
         if values.is_empty() {
             return Ok(Vec::new());
@@ -205,7 +227,11 @@ impl HiveTable {
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let readers = Arc::new(LakeReaders { access: self.access.clone(), footers: self.footers.clone(), schema: self.file_schema.clone() });
+        let readers = Arc::new(LakeReaders {
+            access: self.access.clone(),
+            footers: self.footers.clone(),
+            schema: self.file_schema.clone(),
+        });
         let count: usize = parts.iter().map(|(_, files)| files.len()).sum();
         let mut files = Vec::with_capacity(count);
         let mut total = (count <= STATISTICS_FILES_MAX).then_some((0_usize, 0_usize));
@@ -215,11 +241,21 @@ impl HiveTable {
                     .with_partition_values(values.as_ref().clone())
                     .with_extension(file.clone());
                 if let Some((rows, bytes)) = &mut total {
-                    let footer = readers.reader(file.clone()).footer(PageIndexPolicy::Skip).await.map_err(DataFusionError::from)?;
-                    let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(&footer, &self.file_schema)?;
+                    let footer = readers
+                        .reader(file.clone())
+                        .footer(PageIndexPolicy::Skip)
+                        .await
+                        .map_err(DataFusionError::from)?;
+                    let mut statistics =
+                        DFParquetMetadata::statistics_from_parquet_metadata(&footer, &self.file_schema)?;
                     // Columns spelt otherwise would be told as all NULL.
                     let descriptor = footer.file_metadata().schema_descr();
-                    if descriptor.root_schema().get_fields().iter().any(|field| field.name().to_lowercase() != field.name()) {
+                    if descriptor
+                        .root_schema()
+                        .get_fields()
+                        .iter()
+                        .any(|field| field.name().to_lowercase() != field.name())
+                    {
                         let rows = statistics.num_rows;
                         statistics = Statistics::new_unknown(&self.file_schema);
                         statistics.num_rows = rows;
@@ -234,13 +270,19 @@ impl HiveTable {
         let partitions = state.config().target_partitions();
         let mut options = state.config_options().execution.parquet.clone();
         options.pushdown_filters = false;
-        let table_schema = TableSchema::builder(self.file_schema.clone()).with_table_partition_cols(self.partition_fields.clone()).build();
+        let table_schema = TableSchema::builder(self.file_schema.clone())
+            .with_table_partition_cols(self.partition_fields.clone())
+            .build();
         let source = ParquetSource::new(table_schema)
-            .with_table_parquet_options(datafusion::config::TableParquetOptions { global: options, ..Default::default() })
+            .with_table_parquet_options(datafusion::config::TableParquetOptions {
+                global: options,
+                ..Default::default()
+            })
             .with_parquet_file_reader_factory(readers);
         let mut statistics = Statistics::new_unknown(&self.schema);
         if let Some((rows, bytes)) = total {
-            statistics = Statistics::try_merge_iter(files.iter().filter_map(|file| file.statistics.as_deref()), &self.schema)?;
+            statistics =
+                Statistics::try_merge_iter(files.iter().filter_map(|file| file.statistics.as_deref()), &self.schema)?;
             statistics.num_rows = Precision::Exact(rows);
             statistics.total_byte_size = Precision::Inexact(bytes);
         }
@@ -268,9 +310,11 @@ impl HiveTable {
         let mut columns = Vec::with_capacity(wanted.len());
         for index in wanted {
             columns.push(match self.schema.fields().get(*index) {
-                Some(field) if *index < in_files => {
-                    TextColumn::Field { index: *index, name: field.name().clone(), data_type: field.data_type().clone() }
-                }
+                Some(field) if *index < in_files => TextColumn::Field {
+                    index: *index,
+                    name: field.name().clone(),
+                    data_type: field.data_type().clone(),
+                },
                 _ => TextColumn::Partition { index: index - in_files },
             });
         }
@@ -292,8 +336,12 @@ impl HiveTable {
         let streams: Vec<Arc<dyn PartitionStream>> = groups
             .into_iter()
             .map(|(_, files)| {
-                Arc::new(TextPartition { access: self.access.clone(), schema: schema.clone(), columns: columns.clone(), files })
-                    as Arc<dyn PartitionStream>
+                Arc::new(TextPartition {
+                    access: self.access.clone(),
+                    schema: schema.clone(),
+                    columns: columns.clone(),
+                    files,
+                }) as Arc<dyn PartitionStream>
             })
             .collect();
         Ok(Arc::new(StreamingTableExec::try_new(schema, streams, None, [], false, limit)?))
@@ -322,7 +370,11 @@ fn strip_qualifiers(filter: Expr) -> DataFusionResult<Expr> {
 /// A partition's value as its column's type.
 fn partition_value(field: &Field, text: &str, table: &str) -> Result<ScalarValue, QueryError> {
     let bad = || {
-        let message = format!("Invalid partition value '{text}' for {} partition key: {} of table {table}", crate::types::trino_name(field.data_type()), field.name());
+        let message = format!(
+            "Invalid partition value '{text}' for {} partition key: {} of table {table}",
+            crate::types::trino_name(field.data_type()),
+            field.name()
+        );
         QueryError::new(ErrorName::HiveInvalidPartitionValue, message)
     };
     if text == HIVE_DEFAULT_PARTITION {

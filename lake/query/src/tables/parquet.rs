@@ -86,7 +86,13 @@ pub(crate) struct LakeReaders {
 impl LakeReaders {
     /// A reader of `file`; opened at the first byte.
     pub fn reader(&self, file: LakeFile) -> LakeReader {
-        LakeReader { access: self.access.clone(), footers: self.footers.clone(), schema: self.schema.clone(), file, open: None }
+        LakeReader {
+            access: self.access.clone(),
+            footers: self.footers.clone(),
+            schema: self.schema.clone(),
+            file,
+            open: None,
+        }
     }
 }
 
@@ -100,7 +106,10 @@ impl ParquetFileReaderFactory for LakeReaders {
     ) -> DataFusionResult<Box<dyn AsyncFileReader + Send>> {
         match file.extension::<LakeFile>() {
             Some(file) => Ok(Box::new(self.reader(file.clone()))),
-            None => Err(datafusion::error::DataFusionError::Internal(format!("{} is no file of the lake", file.object_meta.location))),
+            None => Err(datafusion::error::DataFusionError::Internal(format!(
+                "{} is no file of the lake",
+                file.object_meta.location
+            ))),
         }
     }
 }
@@ -131,7 +140,9 @@ impl LakeReader {
     async fn range(&mut self, range: Range<u64>) -> Result<Bytes, ParquetError> {
         let open = self.opened()?;
         let uri = self.file.uri();
-        open.read(range).await.map_err(|error| outside(QueryError::new(ErrorName::HiveCursorError, format!("Failed to read {uri}: {error}"))))
+        open.read(range).await.map_err(|error| {
+            outside(QueryError::new(ErrorName::HiveCursorError, format!("Failed to read {uri}: {error}")))
+        })
     }
 
     /// The footer, from the cache or the file's end.
@@ -143,8 +154,9 @@ impl LakeReader {
             return Ok(kept);
         }
         let (size, uri) = (open.size_bytes(), self.file.uri());
-        let reader =
-            ParquetMetaDataReader::new().with_page_index_policy(page_index).with_prefetch_hint(Some(FOOTER_PREFETCH_SIZE_BYTES));
+        let reader = ParquetMetaDataReader::new()
+            .with_page_index_policy(page_index)
+            .with_prefetch_hint(Some(FOOTER_PREFETCH_SIZE_BYTES));
         let footer = reader.load_and_finish(&mut *self, size).await.map_err(|error| match error {
             ParquetError::External(error) => ParquetError::External(error),
             error => outside(QueryError::new(
@@ -163,7 +175,10 @@ impl LakeReader {
         let file = footer.file_metadata();
         let stored = parquet_to_arrow_schema(file.schema_descr(), None)?;
         for field in self.schema.fields() {
-            let Some(found) = stored.fields().iter().find(|found| found.name().eq_ignore_ascii_case(field.name())) else { continue };
+            let Some(found) = stored.fields().iter().find(|found| found.name().eq_ignore_ascii_case(field.name()))
+            else {
+                continue;
+            };
             if !reads_as(found.data_type(), field.data_type()) {
                 let message = format!(
                     "Field {}'s type {} in parquet file {} is incompatible with type {} defined in table schema",
@@ -182,11 +197,14 @@ impl LakeReader {
 /// Whether stored values of a type can stand in a column of another: numbers widen, texts are texts.
 fn reads_as(stored: &DataType, wanted: &DataType) -> bool {
     use DataType::{
-        Binary, BinaryView, Boolean, Date32, Decimal128, FixedSizeBinary, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8,
-        List, Map, Struct, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
+        Binary, BinaryView, Boolean, Date32, Decimal128, FixedSizeBinary, Float32, Float64, Int8, Int16, Int32, Int64,
+        LargeBinary, LargeUtf8, List, Map, Struct, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
     };
     match (stored, wanted) {
-        (Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64, Int8 | Int16 | Int32 | Int64 | Float64 | Decimal128(..))
+        (
+            Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64,
+            Int8 | Int16 | Int32 | Int64 | Float64 | Decimal128(..),
+        )
         | (Int32, Date32)
         | (Float32, Float32 | Float64)
         | (Float64, Float64 | Float32)
@@ -220,7 +238,10 @@ impl AsyncFileReader for LakeReader {
         .boxed()
     }
 
-    fn get_metadata<'a>(&'a mut self, options: Option<&'a ArrowReaderOptions>) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
         let policy = options.map_or(PageIndexPolicy::Optional, ArrowReaderOptions::column_index_policy);
         self.footer(policy).boxed()
     }
@@ -232,11 +253,18 @@ pub(crate) struct AnyCaseColumns;
 
 impl PhysicalExprAdapterFactory for AnyCaseColumns {
     fn create(&self, logical: SchemaRef, physical: SchemaRef) -> DataFusionResult<Arc<dyn PhysicalExprAdapter>> {
-        let same = physical.fields().iter().all(|field| logical.index_of(field.name()).is_ok() || field.name().to_lowercase() == *field.name());
+        let same = physical
+            .fields()
+            .iter()
+            .all(|field| logical.index_of(field.name()).is_ok() || field.name().to_lowercase() == *field.name());
         if same {
             return DefaultPhysicalExprAdapterFactory.create(logical, physical);
         }
-        let folded: Vec<Field> = physical.fields().iter().map(|field| field.as_ref().clone().with_name(field.name().to_lowercase())).collect();
+        let folded: Vec<Field> = physical
+            .fields()
+            .iter()
+            .map(|field| field.as_ref().clone().with_name(field.name().to_lowercase()))
+            .collect();
         let folded = Arc::new(Schema::new_with_metadata(folded, physical.metadata().clone()));
         let inner = DefaultPhysicalExprAdapterFactory.create(logical, folded)?;
         Ok(Arc::new(FoldedAdapter { inner, physical }))

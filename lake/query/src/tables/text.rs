@@ -85,7 +85,13 @@ fn compression(key: &str) -> FileCompressionType {
     }
 }
 
-fn read(access: &Arc<Access>, file: TextFile, schema: SchemaRef, columns: Arc<Vec<TextColumn>>, batch_rows: usize) -> Result<Batches, DataFusionError> {
+fn read(
+    access: &Arc<Access>,
+    file: TextFile,
+    schema: SchemaRef,
+    columns: Arc<Vec<TextColumn>>,
+    batch_rows: usize,
+) -> Result<Batches, DataFusionError> {
     let open = access.open(&file.file.bucket, &file.file.key).map_err(external)?;
     let uri = file.file.uri();
     let raw = open.stream(0..open.size_bytes()).map_err(|error| DataFusionError::External(Box::new(error))).boxed();
@@ -103,7 +109,11 @@ fn read(access: &Arc<Access>, file: TextFile, schema: SchemaRef, columns: Arc<Ve
         partition_values: file.partition_values.clone(),
         batch_rows: batch_rows.max(1),
     };
-    Ok(futures::stream::try_unfold(state, |mut state| async move { Ok(state.next().await?.map(|batch| (batch, state))) }).boxed())
+    Ok(futures::stream::try_unfold(
+        state,
+        |mut state| async move { Ok(state.next().await?.map(|batch| (batch, state))) },
+    )
+    .boxed())
 }
 
 struct Reading {
@@ -185,9 +195,10 @@ impl Reading {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for column in self.columns.iter() {
             arrays.push(match column {
-                TextColumn::Field { .. } => {
-                    built.next().flatten().ok_or_else(|| DataFusionError::Internal("a text column did not build".to_owned()))?
-                }
+                TextColumn::Field { .. } => built
+                    .next()
+                    .flatten()
+                    .ok_or_else(|| DataFusionError::Internal("a text column did not build".to_owned()))?,
                 TextColumn::Partition { index } => match self.partition_values.get(*index) {
                     Some(value) => value.to_array_of_size(rows)?,
                     None => return Err(DataFusionError::Internal("a partition has too few values".to_owned())),
@@ -229,8 +240,9 @@ impl Decoder {
         for column in columns {
             if let TextColumn::Field { index, name, data_type } = column {
                 let type_name = crate::types::trino_name(data_type);
-                let builder = ValueBuilder::new(data_type)
-                    .ok_or_else(|| QueryError::not_supported(format!("column {name} of {uri}: text files hold no {type_name}")))?;
+                let builder = ValueBuilder::new(data_type).ok_or_else(|| {
+                    QueryError::not_supported(format!("column {name} of {uri}: text files hold no {type_name}"))
+                })?;
                 builders.push(Field { index: *index, name: name.clone(), type_name, builder });
             }
         }
@@ -251,7 +263,9 @@ impl Decoder {
         let format = self.format.clone();
         match &format.rows {
             RowFormat::LazySimple { delimiter, escape, null, .. } => self.lazy_simple(line, *delimiter, *escape, null),
-            RowFormat::OpenCsv { delimiter, quote, escape } => self.open_csv(line, [*delimiter, *quote, *escape], number, uri)?,
+            RowFormat::OpenCsv { delimiter, quote, escape } => {
+                self.open_csv(line, [*delimiter, *quote, *escape], number, uri)?
+            }
             RowFormat::Json { ignore_malformed, case_insensitive, mappings, dots_in_keys } => {
                 if line.trim().is_empty() {
                     return Ok(());
@@ -315,7 +329,13 @@ impl Decoder {
         }
     }
 
-    fn open_csv(&mut self, line: &str, [delimiter, quote, escape]: [u8; 3], number: u64, uri: &str) -> Result<(), QueryError> {
+    fn open_csv(
+        &mut self,
+        line: &str,
+        [delimiter, quote, escape]: [u8; 3],
+        number: u64,
+        uri: &str,
+    ) -> Result<(), QueryError> {
         let fields = csv_fields(line, delimiter, quote, escape);
         for field in &mut self.builders {
             match fields.get(field.index) {
@@ -355,18 +375,24 @@ impl Decoder {
             }
             Err(error) => {
                 let column = error.column();
-                let message = format!("Row is not a valid JSON Object: line {number}, character {column} of {uri}: {error}");
+                let message =
+                    format!("Row is not a valid JSON Object: line {number}, character {column} of {uri}: {error}");
                 return Err(QueryError::new(ErrorName::HiveCursorError, message));
             }
         };
         for field in &mut self.builders {
-            let key = mappings.iter().find(|(column, _)| *column == field.name).map_or(field.name.as_str(), |(_, key)| key);
+            let key =
+                mappings.iter().find(|(column, _)| *column == field.name).map_or(field.name.as_str(), |(_, key)| key);
             let found = object.get(key).or_else(|| {
                 let same = |name: &str| {
                     let folded = if case_insensitive { name.to_lowercase() } else { name.to_owned() };
                     folded == key.to_lowercase() || (dots_in_keys && folded.replace('.', "_") == key)
                 };
-                if case_insensitive || dots_in_keys { object.iter().find(|(name, _)| same(name)).map(|(_, value)| value) } else { None }
+                if case_insensitive || dots_in_keys {
+                    object.iter().find(|(name, _)| same(name)).map(|(_, value)| value)
+                } else {
+                    None
+                }
             });
             let value = found.unwrap_or(&Value::Null);
             if field.builder.append_json(value).is_err() {
@@ -415,7 +441,12 @@ fn csv_fields(line: &str, delimiter: u8, quote: u8, escape: u8) -> Vec<String> {
     let mut quoted = false;
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {
-        if c == escape && escape != quote && escape != '\0' && quoted && chars.peek().is_some_and(|next| *next == quote || *next == escape) {
+        if c == escape
+            && escape != quote
+            && escape != '\0'
+            && quoted
+            && chars.peek().is_some_and(|next| *next == quote || *next == escape)
+        {
             field.extend(chars.next());
         } else if c == quote {
             if quoted && chars.peek() == Some(&quote) {
@@ -442,20 +473,33 @@ mod tests {
         let format = Arc::new(TextFormat { rows, header_lines: 0 });
         let columns: Vec<TextColumn> = types
             .iter()
-            .map(|(index, data_type)| TextColumn::Field { index: *index, name: format!("c{index}"), data_type: data_type.clone() })
+            .map(|(index, data_type)| TextColumn::Field {
+                index: *index,
+                name: format!("c{index}"),
+                data_type: data_type.clone(),
+            })
             .collect();
         let mut decoder = Decoder::new(&format, &columns, "s3://b/k").expect("columns");
         let failed = lines.iter().zip(1..).find_map(|(line, number)| decoder.row(line, number, "s3://b/k").err());
         let found: Vec<String> = match failed {
             Some(error) => vec![error.to_string()],
             None => {
-                let arrays: Vec<ArrayRef> = decoder.builders.iter_mut().filter_map(|field| field.builder.finish()).collect();
+                let arrays: Vec<ArrayRef> =
+                    decoder.builders.iter_mut().filter_map(|field| field.builder.finish()).collect();
                 let names: Vec<String> = types.iter().map(|(index, _)| index.to_string()).collect();
                 let columns: Vec<String> = arrays
                     .iter()
                     .zip(names)
                     .map(|(array, name)| pretty_format_columns(&name, &[array.clone()]).expect("prints").to_string())
-                    .map(|table| table.lines().skip(3).filter(|line| !line.starts_with('+')).map(|line| line.trim_matches(['|', ' ']).to_owned()).collect::<Vec<_>>().join(","))
+                    .map(|table| {
+                        table
+                            .lines()
+                            .skip(3)
+                            .filter(|line| !line.starts_with('+'))
+                            .map(|line| line.trim_matches(['|', ' ']).to_owned())
+                            .collect::<Vec<_>>()
+                            .join(",")
+                    })
                     .collect();
                 columns
             }
@@ -464,18 +508,58 @@ mod tests {
     }
 
     fn lazy() -> RowFormat {
-        RowFormat::LazySimple { delimiter: b',', escape: Some(b'\\'), null: "\\N".into(), item_delimiter: '|', key_delimiter: ':' }
+        RowFormat::LazySimple {
+            delimiter: b',',
+            escape: Some(b'\\'),
+            null: "\\N".into(),
+            item_delimiter: '|',
+            key_delimiter: ':',
+        }
     }
 
     #[test]
     fn lines_become_rows() {
         let lines = ["1,a,2.5", "x,b", "3,\\N,4,5", "", "4,c\\,d,1"];
-        check(lazy(), &[(0, DataType::Int32), (2, DataType::Float64), (1, DataType::Utf8View)], &lines, &["1,,3,,4", "2.5,,4.0,,1.0", "a,b,,,c,d"]);
+        check(
+            lazy(),
+            &[(0, DataType::Int32), (2, DataType::Float64), (1, DataType::Utf8View)],
+            &lines,
+            &["1,,3,,4", "2.5,,4.0,,1.0", "a,b,,,c,d"],
+        );
         let open = RowFormat::OpenCsv { delimiter: b',', quote: b'"', escape: b'\\' };
-        check(open.clone(), &[(0, DataType::Utf8View), (1, DataType::Int32)], &["\"a,\"\"b\"\"\",1", "c,2"], &["a,\"b\",c", "1,2"]);
-        check(open, &[(1, DataType::Int32)], &["a,1", "b,"], &["HIVE_BAD_DATA: Error parsing field value '' for field 1 (c1 integer) in line 2 of s3://b/k: For input string: \"\""]);
-        let json = RowFormat::Json { ignore_malformed: false, case_insensitive: true, mappings: Vec::new(), dots_in_keys: false };
-        check(json.clone(), &[(0, DataType::Int64), (1, DataType::Utf8View)], &["{\"C0\":1,\"c1\":{\"a\":[1]}}", "{\"c0\":\"2\"}"], &["1,2", "{\"a\":[1]},"]);
-        check(json, &[(0, DataType::Int64)], &["{\"c0\":1", ], &["HIVE_CURSOR_ERROR: Row is not a valid JSON Object: line 1, character 7 of s3://b/k: EOF while parsing an object at line 1 column 7"]);
+        check(
+            open.clone(),
+            &[(0, DataType::Utf8View), (1, DataType::Int32)],
+            &["\"a,\"\"b\"\"\",1", "c,2"],
+            &["a,\"b\",c", "1,2"],
+        );
+        check(
+            open,
+            &[(1, DataType::Int32)],
+            &["a,1", "b,"],
+            &[
+                "HIVE_BAD_DATA: Error parsing field value '' for field 1 (c1 integer) in line 2 of s3://b/k: For input string: \"\"",
+            ],
+        );
+        let json = RowFormat::Json {
+            ignore_malformed: false,
+            case_insensitive: true,
+            mappings: Vec::new(),
+            dots_in_keys: false,
+        };
+        check(
+            json.clone(),
+            &[(0, DataType::Int64), (1, DataType::Utf8View)],
+            &["{\"C0\":1,\"c1\":{\"a\":[1]}}", "{\"c0\":\"2\"}"],
+            &["1,2", "{\"a\":[1]},"],
+        );
+        check(
+            json,
+            &[(0, DataType::Int64)],
+            &["{\"c0\":1"],
+            &[
+                "HIVE_CURSOR_ERROR: Row is not a valid JSON Object: line 1, character 7 of s3://b/k: EOF while parsing an object at line 1 column 7",
+            ],
+        );
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int8Builder, Int16Builder,
-    Int32Builder, Int64Builder, ListArray, MapArray, NullBufferBuilder, StringBuilder, StringViewBuilder, StructArray,
-    TimestampMillisecondBuilder,
+    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
+    Int8Builder, Int16Builder, Int32Builder, Int64Builder, ListArray, MapArray, NullBufferBuilder, StringBuilder,
+    StringViewBuilder, StructArray, TimestampMillisecondBuilder,
 };
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, FieldRef, Fields, TimeUnit};
@@ -40,7 +40,9 @@ pub(crate) fn parse_date(text: &str) -> Option<i32> {
     let mut parts = rest.splitn(3, '-');
     let mut part = |digits_max: usize| {
         let part = parts.next()?;
-        (!part.is_empty() && part.len() <= digits_max && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse::<i64>().ok()).flatten()
+        (!part.is_empty() && part.len() <= digits_max && part.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| part.parse::<i64>().ok())
+            .flatten()
     };
     let (year, month, day) = (part(6)?, part(2)?, part(2)?);
     let days = days_of(if negative { -year } else { year }, u32::try_from(month).ok()?, u32::try_from(day).ok()?)?;
@@ -80,7 +82,9 @@ pub(crate) fn parse_time(text: &str) -> Option<i64> {
 }
 
 fn digits(text: &str) -> Option<i64> {
-    (!text.is_empty() && text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+    (!text.is_empty() && text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 fn split_zone(time: &str) -> Option<(&str, i64)> {
@@ -115,7 +119,9 @@ pub(crate) fn parse_decimal(text: &str, precision: u8, scale: i8) -> Option<i128
         None => (text, 0),
     };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if (whole.is_empty() && fraction.is_empty()) || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+    if (whole.is_empty() && fraction.is_empty())
+        || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit())
+    {
         return None;
     }
     let all: String = format!("{whole}{fraction}");
@@ -150,9 +156,25 @@ pub(crate) enum ValueBuilder {
     Binary(BinaryBuilder),
     Date(Date32Builder),
     Timestamp(TimestampMillisecondBuilder, DataType),
-    List { item: FieldRef, offsets: Vec<i32>, validity: NullBufferBuilder, values: Box<ValueBuilder> },
-    Map { entries: FieldRef, offsets: Vec<i32>, validity: NullBufferBuilder, keys: Box<ValueBuilder>, values: Box<ValueBuilder> },
-    Struct { fields: Fields, validity: NullBufferBuilder, values: Vec<ValueBuilder>, rows: usize },
+    List {
+        item: FieldRef,
+        offsets: Vec<i32>,
+        validity: NullBufferBuilder,
+        values: Box<ValueBuilder>,
+    },
+    Map {
+        entries: FieldRef,
+        offsets: Vec<i32>,
+        validity: NullBufferBuilder,
+        keys: Box<ValueBuilder>,
+        values: Box<ValueBuilder>,
+    },
+    Struct {
+        fields: Fields,
+        validity: NullBufferBuilder,
+        values: Vec<ValueBuilder>,
+        rows: usize,
+    },
 }
 
 /// How texts become values.
@@ -183,9 +205,11 @@ impl ValueBuilder {
             DataType::Int64 => Self::Int64(Int64Builder::new()),
             DataType::Float32 => Self::Float32(Float32Builder::new()),
             DataType::Float64 => Self::Float64(Float64Builder::new()),
-            DataType::Decimal128(precision, scale) => {
-                Self::Decimal(Decimal128Builder::new().with_precision_and_scale(*precision, *scale).ok()?, *precision, *scale)
-            }
+            DataType::Decimal128(precision, scale) => Self::Decimal(
+                Decimal128Builder::new().with_precision_and_scale(*precision, *scale).ok()?,
+                *precision,
+                *scale,
+            ),
             DataType::Utf8 => Self::Text(StringBuilder::new()),
             DataType::Utf8View => Self::TextView(StringViewBuilder::new()),
             DataType::Binary => Self::Binary(BinaryBuilder::new()),
@@ -247,7 +271,13 @@ impl ValueBuilder {
     }
 
     /// Appends what `text` reads as. On `Err` nothing was appended. `delimiters`: of items, of keys, then of each deeper level.
-    pub fn append_text(&mut self, text: &str, rules: TextRules, null: &str, delimiters: &[char]) -> Result<(), BadValue> {
+    pub fn append_text(
+        &mut self,
+        text: &str,
+        rules: TextRules,
+        null: &str,
+        delimiters: &[char],
+    ) -> Result<(), BadValue> {
         fn number<T: std::str::FromStr>(text: &str) -> Result<T, BadValue> {
             text.trim().parse().map_err(|_| BadValue)
         }
@@ -263,7 +293,9 @@ impl ValueBuilder {
             Self::Int64(builder) => builder.append_value(number(text)?),
             Self::Float32(builder) => builder.append_value(number(text)?),
             Self::Float64(builder) => builder.append_value(number(text)?),
-            Self::Decimal(builder, precision, scale) => builder.append_value(parse_decimal(text, *precision, *scale).ok_or(BadValue)?),
+            Self::Decimal(builder, precision, scale) => {
+                builder.append_value(parse_decimal(text, *precision, *scale).ok_or(BadValue)?)
+            }
             Self::Text(builder) => builder.append_value(text),
             Self::TextView(builder) => builder.append_value(text),
             Self::Binary(builder) => {
@@ -342,10 +374,16 @@ impl ValueBuilder {
             (Self::Text(builder), value) => builder.append_value(json_text(value).as_ref()),
             (Self::TextView(builder), value) => builder.append_value(json_text(value).as_ref()),
             (Self::Boolean(builder), Value::Bool(value)) => builder.append_value(*value),
-            (Self::Int64(builder), Value::Number(number)) if number.is_i64() => builder.append_value(number.as_i64().ok_or(BadValue)?),
+            (Self::Int64(builder), Value::Number(number)) if number.is_i64() => {
+                builder.append_value(number.as_i64().ok_or(BadValue)?)
+            }
             (Self::Float64(builder), Value::Number(number)) => builder.append_value(number.as_f64().ok_or(BadValue)?),
-            (Self::Float32(builder), Value::Number(number)) => builder.append_value(number.as_f64().ok_or(BadValue)? as f32),
-            (Self::Timestamp(builder, _), Value::Number(number)) => builder.append_value(number.as_i64().ok_or(BadValue)?),
+            (Self::Float32(builder), Value::Number(number)) => {
+                builder.append_value(number.as_f64().ok_or(BadValue)? as f32)
+            }
+            (Self::Timestamp(builder, _), Value::Number(number)) => {
+                builder.append_value(number.as_i64().ok_or(BadValue)?)
+            }
             (Self::List { offsets, validity, values, .. }, Value::Array(items)) => {
                 let mut count = len(offsets);
                 for item in items {

@@ -31,7 +31,10 @@ async fn with_csv(lake: &Lake) {
 async fn text_becomes_partitioned_parquet() {
     let lake = Lake::new().await;
     with_csv(&lake).await;
-    assert_eq!(lake.answer("SELECT * FROM t ORDER BY id").await, ["1|a|2.5|1", "2|b|NULL|1", "3|c|NULL|2", "4|d|1.0|2"]);
+    assert_eq!(
+        lake.answer("SELECT * FROM t ORDER BY id").await,
+        ["1|a|2.5|1", "2|b|NULL|1", "3|c|NULL|2", "4|d|1.0|2"]
+    );
     assert_eq!(lake.answer("SHOW PARTITIONS t").await, ["d=1", "d=2"]);
     let outcome = lake
         .run("CREATE TABLE p WITH (format='PARQUET', external_location='s3://lake/out/p', partitioned_by=ARRAY['d'], write_compression='ZSTD') AS SELECT id, upper(name) AS name, delay, d FROM t")
@@ -42,7 +45,10 @@ async fn text_becomes_partitioned_parquet() {
     let listed = String::from_utf8(lake.get(&manifest.prefix).await.to_vec()).unwrap();
     assert_eq!(listed.lines().count(), 2, "{listed}");
     assert!(lake.keys("out/p/").iter().all(|key| key.starts_with("out/p/d=")));
-    assert_eq!(lake.answer("SELECT d, count(*), sum(delay), max(name) FROM p WHERE d = 2 GROUP BY d").await, ["2|2|1.0|D"]);
+    assert_eq!(
+        lake.answer("SELECT d, count(*), sum(delay), max(name) FROM p WHERE d = 2 GROUP BY d").await,
+        ["2|2|1.0|D"]
+    );
     assert_eq!(lake.run("INSERT INTO p VALUES (5, 'e', 1.5, 3)").await.unwrap().update_count, Some(1));
     assert_eq!(lake.answer("SHOW PARTITIONS p").await, ["d=1", "d=2", "d=3"]);
     assert_eq!(lake.answer("SELECT count(*), min(id), max(id) FROM p").await, ["5|1|5"]);
@@ -50,7 +56,10 @@ async fn text_becomes_partitioned_parquet() {
     let one = lake.run("SELECT name FROM p WHERE d = 3").await.unwrap();
     let all = lake.run("SELECT name FROM p").await.unwrap();
     assert!(one.scanned_bytes < all.scanned_bytes, "{} {}", one.scanned_bytes, all.scanned_bytes);
-    assert!(lake.answer("CREATE TABLE q WITH (external_location='s3://lake/out/p') AS SELECT 1 AS x").await[0].starts_with("HIVE_PATH_ALREADY_EXISTS"));
+    assert!(
+        lake.answer("CREATE TABLE q WITH (external_location='s3://lake/out/p') AS SELECT 1 AS x").await[0]
+            .starts_with("HIVE_PATH_ALREADY_EXISTS")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,7 +95,12 @@ async fn broken_files_are_named() {
     check("SELECT * FROM pq", "HIVE_CANNOT_OPEN_SPLIT: ", "s3://lake/bad/pq/a.parquet").await;
     check("SELECT * FROM js", "HIVE_CURSOR_ERROR: ", "line 2, ").await;
     // a failed write leaves nothing
-    check("CREATE TABLE n WITH (external_location='s3://lake/out/n/') AS SELECT * FROM gz", "HIVE_CURSOR_ERROR: ", "a.csv.gz").await;
+    check(
+        "CREATE TABLE n WITH (external_location='s3://lake/out/n/') AS SELECT * FROM gz",
+        "HIVE_CURSOR_ERROR: ",
+        "a.csv.gz",
+    )
+    .await;
     assert_eq!(lake.keys("out/n/"), Vec::<String>::new());
     check("SELECT * FROM n", "TABLE_NOT_FOUND: ", "awsdatacatalog.db.n").await;
 }

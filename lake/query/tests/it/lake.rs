@@ -8,9 +8,14 @@ use tarn_blobs::MemoryBlobs;
 use tarn_catalog::{Catalog, DatabaseInput, S3Location};
 use tarn_keys::Keys;
 use tarn_metadata::{MemoryStore, Store};
-use tarn_objects::{BucketName, CreateBucket, ListObjects, ObjectKey, Objects, ObjectsOptions, PutObject, Tags, body_of};
+use tarn_objects::{
+    BucketName, CreateBucket, ListObjects, ObjectKey, Objects, ObjectsOptions, PutObject, Tags, body_of,
+};
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Principal, Requirement};
-use tarn_query::{Engine, EngineOptions, Outcome, Progress, QueryError, ResultFile, ResultKind, ResultReader, SessionContext, Statement};
+use tarn_query::{
+    Engine, EngineOptions, Outcome, Progress, QueryError, ResultFile, ResultKind, ResultReader, SessionContext,
+    Statement,
+};
 use tarn_runtime::{EntropyExt, Runtime, Timestamp};
 use tarn_types::{AccountId, Region, Scope};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +25,12 @@ type Refuses = Arc<dyn Fn(&Requirement) -> bool + Send + Sync>;
 struct Rules(Refuses);
 
 impl Authorizer for Rules {
-    fn authorize(&self, principal: &Principal, requirements: Vec<Requirement>, _: &Context) -> Result<Authorized, Denied> {
+    fn authorize(
+        &self,
+        principal: &Principal,
+        requirements: Vec<Requirement>,
+        _: &Context,
+    ) -> Result<Authorized, Denied> {
         match requirements.into_iter().find(|requirement| (self.0)(requirement)) {
             Some(Requirement { action, resource, .. }) => {
                 Err(Denied { principal: principal.clone(), action, resource, because: DeniedBecause::NothingAllows })
@@ -50,14 +60,20 @@ impl Lake {
         let (runtime, _) = Runtime::fixed(Timestamp::from_millisecond(1_700_000_000_000).unwrap(), 7);
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let keys = Arc::new(Keys::ephemeral(&runtime).unwrap());
-        let objects =
-            Arc::new(Objects::new(store.clone(), Arc::new(MemoryBlobs::new()), keys, runtime.clone(), ObjectsOptions::default()));
+        let objects = Arc::new(Objects::new(
+            store.clone(),
+            Arc::new(MemoryBlobs::new()),
+            keys,
+            runtime.clone(),
+            ObjectsOptions::default(),
+        ));
         let catalog = Arc::new(Catalog::new(store, runtime.clone()));
         let spill = tempfile::tempdir().unwrap();
         let options = EngineOptions { partitions: 2, ..EngineOptions::new(spill.path().to_owned(), 2, 256 << 20) };
         let engine = Engine::new(objects.clone(), catalog.clone(), runtime.clone(), &options).unwrap();
         let lake = Self { objects, catalog, engine, runtime, next: 1.into(), _spill: spill };
-        let request = CreateBucket { name: BucketName::new("lake").unwrap(), region: Region::us_east_1(), tags: Tags::default() };
+        let request =
+            CreateBucket { name: BucketName::new("lake").unwrap(), region: Region::us_east_1(), tags: Tags::default() };
         lake.objects.create_bucket(&lake.caller(), request).await.unwrap();
         let database = DatabaseInput { name: "db".into(), ..DatabaseInput::default() };
         lake.catalog.create_database(&lake.caller(), database, BTreeMap::new()).await.unwrap();
@@ -100,7 +116,8 @@ impl Lake {
     }
 
     pub fn keys(&self, prefix: &str) -> Vec<String> {
-        let listing = self.objects.list_objects(&proof(), &ListObjects::new(BucketName::new("lake").unwrap(), prefix)).unwrap();
+        let listing =
+            self.objects.list_objects(&proof(), &ListObjects::new(BucketName::new("lake").unwrap(), prefix)).unwrap();
         listing.objects.into_iter().map(|object| object.key).collect()
     }
 
@@ -134,7 +151,8 @@ impl Lake {
         let reader = ResultReader::new(self.objects.clone());
         let (mut start, mut rows) = (0, Vec::new());
         loop {
-            let page = reader.page(&proof(), &outcome.output.bucket, &outcome.output.prefix, kind, start, 2).await.unwrap();
+            let page =
+                reader.page(&proof(), &outcome.output.bucket, &outcome.output.prefix, kind, start, 2).await.unwrap();
             rows.extend(page.rows);
             match page.next {
                 Some(next) => start = next,
@@ -145,12 +163,15 @@ impl Lake {
 
     /// As lines of `a|b`, NULL as `NULL`, without the header of a CSV; or the failure.
     pub async fn answer(&self, text: &str) -> Vec<String> {
-        let skip = usize::from(Statement::parse(text, &[]).is_ok_and(|statement| statement.result_file() == ResultFile::Csv));
+        let skip =
+            usize::from(Statement::parse(text, &[]).is_ok_and(|statement| statement.result_file() == ResultFile::Csv));
         match self.rows(text).await {
             Ok(rows) => rows
                 .into_iter()
                 .skip(skip)
-                .map(|row| row.into_iter().map(|value| value.unwrap_or_else(|| "NULL".into())).collect::<Vec<_>>().join("|"))
+                .map(|row| {
+                    row.into_iter().map(|value| value.unwrap_or_else(|| "NULL".into())).collect::<Vec<_>>().join("|")
+                })
                 .collect(),
             Err(error) => vec![error.to_string()],
         }

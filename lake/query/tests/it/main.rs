@@ -1,7 +1,7 @@
 //! The engine over a lake in memory: statements and their answers, what is refused, what is left in the store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod lake;
 mod files;
-mod statements;
+mod lake;
 mod sql;
+mod statements;

@@ -59,7 +59,10 @@ async fn files_hold() {
                     expected.sort();
                     found == expected
                 }
-                "error" => found.len() == 1 && record.expected.first().is_some_and(|start| found[0].starts_with(start.as_str())),
+                "error" => {
+                    found.len() == 1
+                        && record.expected.first().is_some_and(|start| found[0].starts_with(start.as_str()))
+                }
                 other => panic!("{place}: no such record: {other}"),
             };
             if !holds {
