@@ -1,5 +1,7 @@
 //! `tarn serve`: opens the lake, answers requests, and stops when asked to.
 
+use std::time::Duration;
+
 use tarn_gateway::Limits;
 use tarn_runtime::{Runtime, Shutdown};
 use tokio::net::TcpListener;
@@ -10,6 +12,9 @@ use crate::config::{Config, Environment};
 use crate::lake::{Lake, LakeOptions};
 use crate::root_credentials::RootCredentials;
 use crate::{banner, log};
+
+/// How long threads that still compute are waited for after the lake is closed.
+const LEFT_THREADS_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) fn run(config: &Config, environment: &Environment) -> Ended {
@@ -22,7 +27,10 @@ pub(crate) fn run(config: &Config, environment: &Environment) -> Ended {
         Ok(runtime) => runtime,
         Err(error) => return Ended::Failed(format!("the threads cannot be started: {error}")),
     };
-    match runtime.block_on(serve(config, root)) {
+    let ended = runtime.block_on(serve(config, root));
+    // The lake is closed and on the disk. A cancelled query that is deep in a computation would keep its thread, and the process.
+    runtime.shutdown_timeout(LEFT_THREADS_TIME_MAX);
+    match ended {
         Ok(()) => Ended::Done,
         Err(message) => Ended::Failed(message),
     }
