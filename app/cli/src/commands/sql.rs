@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
@@ -206,8 +207,16 @@ impl Shell<'_> {
         }
         waiting.set_message("Ctrl-C stops the query");
         waiting.enable_steady_tick(Duration::from_millis(200));
-        let id = interruptible(self.client.start_query(&self.session, statement)).await?;
-        let ended = interruptible(self.client.await_query(&id)).await;
+        // Whoever stops a query while it is being started wants it stopped all the same: its id is waited for.
+        let mut start = pin!(self.client.start_query(&self.session, statement));
+        let (id, is_interrupted) = tokio::select! {
+            started = &mut start => (started?, false),
+            _ = tokio::signal::ctrl_c() => (start.await?, true),
+        };
+        let ended = match is_interrupted {
+            true => Err(CliError::Interrupted),
+            false => interruptible(self.client.await_query(&id)).await,
+        };
         waiting.finish_and_clear();
         if matches!(ended, Err(CliError::Interrupted)) {
             self.client.stop_query(&id).await?;
