@@ -293,13 +293,14 @@ class Demo:
             self.say(f"   {error.response['Error']['Code']}: {error.response['Error']['Message']}")
         self.done("refused by the same policies in SQL and in S3")
 
-        self.step("The record of that refusal", "tarn audit search --user guest --outcome failure")
+        self.step("The record of those refusals", "tarn audit search --user guest --outcome failure")
         found = subprocess.run(
             [os.environ["TARN_BINARY"], "audit", "search", "--user", "guest", "--outcome", "failure", "--output", "json"],
             env=self.environment(), capture_output=True, text=True, timeout=60, check=True,
         ).stdout
         events = [json.loads(line) for line in found.splitlines() if line.strip()]
-        assert any(event["eventName"] == "GetObject" and event["errorCode"] == "AccessDenied" for event in events), found
+        for name in ("StartQueryExecution", "GetObject"):
+            assert any(event["eventName"] == name and event["errorCode"] == "AccessDenied" for event in events), found
         for event in events[:3]:
             self.say("   " + json.dumps({name: event.get(name) for name in (
                 "eventTime", "eventSource", "eventName", "errorCode", "sourceIPAddress", "requestID"

@@ -39,7 +39,8 @@ impl LocalDisk {
     /// Keeps every other process from this disk until what is returned is dropped, or this process ends, however it does.
     /// `ErrorKind::ResourceBusy` if another has it. Whoever opens a store on this disk holds it.
     pub fn lock(&self) -> io::Result<DiskLock> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.root.join(LOCK_NAME))?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.root.join(LOCK_NAME))?;
         match file.try_lock() {
             Ok(()) => Ok(DiskLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(io::Error::new(

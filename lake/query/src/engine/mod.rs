@@ -63,7 +63,13 @@ pub struct EngineOptions {
 impl EngineOptions {
     /// A good part of a machine with so many cores, spilling under `spill_directory`.
     pub fn new(spill_directory: PathBuf, cores: usize, memory_size_bytes: usize) -> Self {
-        Self { memory_size_bytes, spill_directory, spill_size_bytes_max: 100 << 30, partitions: (cores * 4).clamp(4, 64), batch_rows: 16_384 }
+        Self {
+            memory_size_bytes,
+            spill_directory,
+            spill_size_bytes_max: 100 << 30,
+            partitions: (cores * 4).clamp(4, 64),
+            batch_rows: 16_384,
+        }
     }
 }
 
@@ -181,8 +187,14 @@ fn elapsed_ms(since: Instant) -> u64 {
 
 impl Engine {
     /// Over the lake's objects and catalog.
-    pub fn new(objects: Arc<Objects>, catalog: Arc<Catalog>, runtime: Runtime, options: &EngineOptions) -> Result<Self, QueryError> {
-        let internal = |error: &datafusion::error::DataFusionError| QueryError::new(ErrorName::Internal, error.to_string());
+    pub fn new(
+        objects: Arc<Objects>,
+        catalog: Arc<Catalog>,
+        runtime: Runtime,
+        options: &EngineOptions,
+    ) -> Result<Self, QueryError> {
+        let internal =
+            |error: &datafusion::error::DataFusionError| QueryError::new(ErrorName::Internal, error.to_string());
         if let Err(error) = std::fs::create_dir_all(&options.spill_directory) {
             let message = format!("{} cannot be made for spilling: {error}", options.spill_directory.display());
             return Err(QueryError::new(ErrorName::Internal, message));
@@ -239,7 +251,11 @@ impl Engine {
             self.runtime.clone(),
             progress.scanned_bytes.clone(),
         ));
-        if let Some(catalog) = session.catalog.as_deref().filter(|catalog| !catalog.is_empty() && !catalog.eq_ignore_ascii_case(plan::CATALOG)) {
+        if let Some(catalog) = session
+            .catalog
+            .as_deref()
+            .filter(|catalog| !catalog.is_empty() && !catalog.eq_ignore_ascii_case(plan::CATALOG))
+        {
             return Err(QueryError::new(ErrorName::CatalogNotFound, format!("Catalog '{catalog}' does not exist")));
         }
         let database = if session.database.is_empty() { "default".to_owned() } else { session.database.to_lowercase() };
@@ -297,7 +313,8 @@ impl Engine {
         }?;
         let mut output_bytes = done.output_bytes;
         if let Some(text) = &done.text {
-            output_bytes = results::put_bytes(context, &key, "application/octet-stream", text.clone().into_bytes()).await?;
+            output_bytes =
+                results::put_bytes(context, &key, "application/octet-stream", text.clone().into_bytes()).await?;
         }
         if done.metadata {
             let bytes = metadata::encode(&context.query_id, done.update_type, done.update_count, &done.columns);
@@ -351,11 +368,22 @@ async fn run_sql(context: &QueryContext, statement: &SqlStatement, key: &str) ->
             let stream = start(context, planned).await?;
             note_planning();
             let (rows, output_bytes) = results::write_csv(context, key, &columns, stream).await?;
-            Ok(Done { columns, update_type: None, update_count: None, rows, output_bytes, manifest: None, text: None, metadata: true })
+            Ok(Done {
+                columns,
+                update_type: None,
+                update_count: None,
+                rows,
+                output_bytes,
+                manifest: None,
+                text: None,
+                metadata: true,
+            })
         }
         SqlStatement::Insert { table, columns, query } => writes::insert(context, table, columns, query, key).await,
         SqlStatement::CreateTableAs(create) => writes::create_table_as(context, create, key).await,
-        SqlStatement::Unload { query, location, properties } => writes::unload(context, query, location, properties, key).await,
+        SqlStatement::Unload { query, location, properties } => {
+            writes::unload(context, query, location, properties, key).await
+        }
         SqlStatement::CreateView { name, or_replace, comment, text, query } => {
             ddl::create_view(context, name, *or_replace, comment.clone(), text, query).await
         }
@@ -374,15 +402,29 @@ async fn run_sql(context: &QueryContext, statement: &SqlStatement, key: &str) ->
             }
             let rows = u64::try_from(names.len()).unwrap_or(0);
             let columns = vec![ColumnInfo::of("Function", &arrow::datatypes::DataType::Utf8)];
-            Ok(Done { columns, update_type: None, update_count: None, rows, output_bytes: 0, manifest: None, text: Some(text), metadata: true })
+            Ok(Done {
+                columns,
+                update_type: None,
+                update_count: None,
+                rows,
+                output_bytes: 0,
+                manifest: None,
+                text: Some(text),
+                metadata: true,
+            })
         }
-        SqlStatement::Refused { what } => {
-            Err(QueryError::not_supported(format!("Modifying Hive table rows is only supported for transactional tables ({what})")))
-        }
+        SqlStatement::Refused { what } => Err(QueryError::not_supported(format!(
+            "Modifying Hive table rows is only supported for transactional tables ({what})"
+        ))),
     }
 }
 
-async fn explain(context: &QueryContext, analyze: bool, json: bool, statement: &SqlStatement) -> Result<Done, QueryError> {
+async fn explain(
+    context: &QueryContext,
+    analyze: bool,
+    json: bool,
+    statement: &SqlStatement,
+) -> Result<Done, QueryError> {
     let query = match statement {
         SqlStatement::Query(query) | SqlStatement::Insert { query, .. } | SqlStatement::Unload { query, .. } => query,
         SqlStatement::CreateTableAs(create) => &create.query,
@@ -401,7 +443,9 @@ async fn explain(context: &QueryContext, analyze: bool, json: bool, statement: &
         while let Some(batch) = futures::StreamExt::next(&mut stream).await {
             batch.map_err(failed)?;
         }
-        datafusion::physical_plan::display::DisplayableExecutionPlan::with_metrics(plan.as_ref()).indent(true).to_string()
+        datafusion::physical_plan::display::DisplayableExecutionPlan::with_metrics(plan.as_ref())
+            .indent(true)
+            .to_string()
     } else {
         displayable(plan.as_ref()).indent(false).to_string()
     };

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tarn_audit::Caller;
+use tarn_audit::{Caller, EVENTS, Event, EventDraft, Outcome};
 use tarn_catalog::S3Location;
 use tarn_metadata::{Key, Read, StoreExt};
 use tarn_objects::{BucketName, ObjectKey, PutObject, body_of};
 use tarn_policy::Requirement;
-use tarn_runtime::{Worker, WorkerOutcome};
+use tarn_runtime::{EntropyExt, Worker, WorkerOutcome};
 use tarn_types::{AccountId, Arn};
 use tokio_util::sync::CancellationToken;
 
@@ -122,6 +122,7 @@ impl Queries {
             slot = self.slots.clone().acquire_owned() => slot.ok(),
         };
         let (account, id, submitted_ms) = (task.account.clone(), task.id.clone(), task.submitted_ms);
+        let call = task.caller.event().clone();
         let ended = match slot {
             None => Ended::Failed(QueryError::Cancelled),
             Some(_slot) => {
@@ -139,6 +140,7 @@ impl Queries {
         };
         let mut statistics = live.statistics(submitted_ms, self.now_ms());
         let mut columns = None;
+        let mut refusal = None;
         let mut status = ExecutionStatus { completed_ms: Some(self.now_ms()), ..ExecutionStatus::queued() };
         match ended {
             Ended::Ran(ran) => {
@@ -157,6 +159,9 @@ impl Queries {
             Ended::Failed(error) => {
                 status.state = ExecutionState::Failed;
                 let reason = cut(&error.to_string());
+                if error.name() == Some(ErrorName::PermissionDenied) {
+                    refusal = Some(self.refusal(&call, &id, reason.clone()));
+                }
                 status.error = error.name().map(|name| ExecutionError {
                     category: name.category().number(),
                     error_type: name.error_type(),
@@ -171,7 +176,7 @@ impl Queries {
             }
         }
         status.statistics = statistics;
-        if let Err(error) = self.end(&account, &id, status, columns).await {
+        if let Err(error) = self.end(&account, &id, status, columns, refusal).await {
             tracing::error!(%id, %error, "the end of a query could not be kept; it is said to have failed at the next start");
         }
         self.live.lock().remove(&(account, id));
@@ -256,6 +261,17 @@ impl Queries {
         Ok(())
     }
 
+    /// That a query was refused something is on record like any refusal; its start is a record of its own.
+    fn refusal(&self, call: &EventDraft, id: &str, message: String) -> Event {
+        let draft = EventDraft {
+            id: self.runtime.entropy.bytes(),
+            time_ms: self.now_ms(),
+            request_parameters: serde_json::json!({ "queryExecutionId": id }).to_string(),
+            ..call.clone()
+        };
+        draft.into_event(Outcome::Failure { code: "AccessDenied".to_owned(), message })
+    }
+
     /// Keeps an execution's end.
     async fn end(
         &self,
@@ -263,10 +279,14 @@ impl Queries {
         id: &str,
         status: ExecutionStatus,
         columns: Option<ResultColumns>,
+        refusal: Option<Event>,
     ) -> Result<(), QueriesError> {
         let key = name_key(account, id);
         let end = move |tx: &mut tarn_metadata::Tx<'_>| {
             tx.put(STATUSES, &key, &status)?;
+            if let Some(refusal) = &refusal {
+                tx.put(EVENTS, &refusal.key(), refusal)?;
+            }
             if let Some(columns) = &columns {
                 tx.put(COLUMNS, &key, columns)?;
             }
@@ -311,7 +331,7 @@ impl Queries {
                 },
                 ..execution.status
             };
-            self.end(&account, &id, status, None).await?;
+            self.end(&account, &id, status, None, None).await?;
         }
         Ok(())
     }
