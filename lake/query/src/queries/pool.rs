@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tarn_audit::{Caller, EVENTS, Event, EventDraft, Outcome};
 use tarn_catalog::S3Location;
-use tarn_metadata::{Key, Read, StoreExt};
+use tarn_metadata::{Key, Read, StoreError, StoreExt};
 use tarn_objects::{BucketName, ObjectKey, PutObject, body_of};
 use tarn_policy::Requirement;
 use tarn_runtime::{EntropyExt, Worker, WorkerOutcome};
@@ -176,8 +176,15 @@ impl Queries {
             }
         }
         status.statistics = statistics;
-        if let Err(error) = self.end(&account, &id, status, columns, refusal).await {
-            tracing::error!(%id, %error, "the end of a query could not be kept; it is said to have failed at the next start");
+        match self.end(&account, &id, status, columns, refusal).await {
+            Ok(()) => {}
+            // The next start ends it, as that of any query that a stopped server leaves.
+            Err(QueriesError::Store { source: StoreError::Closed }) => {
+                tracing::info!(%id, "a query was still running when the server stopped");
+            }
+            Err(error) => {
+                tracing::error!(%id, %error, "the end of a query could not be kept; the next start says that it failed");
+            }
         }
         self.live.lock().remove(&(account, id));
     }
