@@ -215,7 +215,7 @@ impl Inner {
     /// One request to a service of the table kind: reads its body within limits, then runs the rest as a task of its own, so that
     /// a call once begun also ends, with its record, when the caller has gone.
     async fn call_service(
-        self: &Self,
+        &self,
         service: Arc<dyn Service>,
         parts: Parts,
         body: Body,

@@ -342,6 +342,7 @@ macro_rules! set_checksum {
 pub(crate) use set_checksum;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
