@@ -2,12 +2,15 @@
 
 import gzip
 import io
+import json
 import time
 
 import pyarrow
 import pyarrow.parquet
 import pytest
 from botocore.exceptions import ClientError
+
+from ..conftest import allow
 
 FLIGHTS = "year,month,dep_time,carrier\n2013,1,517,UA\n2013,1,NA,AA\n"
 SECONDS_MAX = 60
@@ -135,8 +138,16 @@ def test_crawlers_live_and_end(account):
 
 
 def test_a_crawler_reads_only_its_own_accounts_buckets(account, server):
-    bucket, glue = account.bucket(), server.accounts[-1].client("glue")
+    other = server.accounts[-1]
+    bucket, glue = account.bucket(), other.client("glue")
     put(account, bucket, {"a.csv": FLIGHTS})
+    with pytest.raises(ClientError) as refused:
+        make(glue, f"spy-{bucket}", f"s3://{bucket}")
+    assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+    # Even where the bucket lets the other account in, its crawlers stay out.
+    everything = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    policy = allow("s3:*", everything, Principal={"AWS": f"arn:aws:iam::{other.id}:root"})
+    account.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
     make(glue, f"spy-{bucket}", f"s3://{bucket}")
     last = crawl(glue, f"spy-{bucket}")
     assert last["Status"] == "FAILED" and "not of the crawler's account" in last["ErrorMessage"]
