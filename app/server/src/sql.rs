@@ -19,7 +19,7 @@ const MEMORY_SIZE_BYTES_MIN: u64 = 256 << 20;
 /// What the machine has, as the system tells it.
 fn memory_size_bytes() -> u64 {
     let system = rustix::system::sysinfo();
-    let (total, unit) = (u64::from(system.totalram), u64::from(system.mem_unit));
+    let (total, unit) = (system.totalram, u64::from(system.mem_unit));
     total.saturating_mul(unit)
 }
 

@@ -227,7 +227,7 @@ pub(crate) fn runtime_statistics(execution: &QueryExecution) -> wire::QueryRunti
             service_processing_time_in_millis: Some(after_engine(statistics)),
             total_execution_time_in_millis: Some(statistics.total_ms),
         }),
-        rows: status.state.is_final().then(|| wire::QueryRuntimeStatisticsRows {
+        rows: status.state.is_final().then_some(wire::QueryRuntimeStatisticsRows {
             input_rows: None,
             input_bytes,
             output_bytes,

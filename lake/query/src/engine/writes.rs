@@ -89,8 +89,7 @@ fn options(properties: &[(String, Property)], unload: bool) -> Result<Options, Q
             other => return Err(invalid(format!("'{other}' does not exist"))),
         }
     }
-    let default = if unload { Codec::Gzip } else { Codec::Gzip };
-    let codec = codec.unwrap_or(default);
+    let codec = codec.unwrap_or(Codec::Gzip);
     let layout = match format.as_deref() {
         None if unload => return Err(invalid("UNLOAD needs a format: write WITH (format = 'PARQUET')")),
         None | Some("PARQUET") => Layout::Parquet(codec),
@@ -191,7 +190,7 @@ async fn write_stream(
         let stored = RecordBatch::try_new_with_options(target.schema.clone(), stored.to_vec(), &options)
             .map_err(|error| failure(&context.text, &error.into()))?;
         let ranges = if keys.is_empty() {
-            vec![0..batch.num_rows()]
+            std::iter::once(0..batch.num_rows()).collect()
         } else {
             partition(keys).map_err(|error| failure(&context.text, &error.into()))?.ranges()
         };

@@ -424,7 +424,7 @@ async fn named_queries_are_kept_found_and_removed() {
     lake.queries.update_named_query(&caller(), &id, "m".to_owned(), None, text.clone()).await.unwrap();
     let found = lake.queries.named_query(&proof(), &id).unwrap();
     assert_eq!((found.name.as_str(), found.query), ("m", text));
-    assert_eq!(lake.queries.named_queries(&proof(), PRIMARY, None, None).unwrap().items, [id.clone()]);
+    assert_eq!(lake.queries.named_queries(&proof(), PRIMARY, None, None).unwrap().items, std::slice::from_ref(&id));
     lake.queries.delete_named_query(&caller(), &id).await.unwrap();
     assert!(lake.queries.named_query(&proof(), &id).is_err());
     assert!(lake.queries.named_queries(&proof(), PRIMARY, None, None).unwrap().items.is_empty());

@@ -490,7 +490,9 @@ mod tests {
                 let columns: Vec<String> = arrays
                     .iter()
                     .zip(names)
-                    .map(|(array, name)| pretty_format_columns(&name, &[array.clone()]).expect("prints").to_string())
+                    .map(|(array, name)| {
+                        pretty_format_columns(&name, std::slice::from_ref(array)).expect("prints").to_string()
+                    })
                     .map(|table| {
                         table
                             .lines()
