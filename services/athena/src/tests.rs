@@ -27,7 +27,7 @@ struct TwoRows;
 
 impl Runner for TwoRows {
     fn run(&self, run: Run) -> BoxFuture<'_, Result<Ran, QueryError>> {
-        let answer = if run.statement.text().contains("wait") {
+        if run.statement.text().contains("wait") {
             async move {
                 run.cancel.cancelled().await;
                 Err(QueryError::Cancelled)
@@ -35,8 +35,7 @@ impl Runner for TwoRows {
             .boxed()
         } else {
             std::future::ready(Ok(Ran { update_count: Some(0), ..Ran::default() })).boxed()
-        };
-        answer
+        }
     }
 
     fn page<'a>(
