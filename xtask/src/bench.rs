@@ -1,11 +1,10 @@
 //! `cargo xtask bench`: builds the shipping binary and runs `bench/run.py` with it, which measures and writes bench/RESULTS.md.
 
-use crate::tools::{Result, cargo, command, python, root, run, tarn};
+use crate::tools::{Result, command, python, root, run, tarn};
 
 /// Runs all measurements, or those named.
 pub fn run_all(names: &[String]) -> Result {
     let binary = tarn("release")?;
-    run(&mut cargo(&["build", "--package", "tarn-bench", "--bin", "tarn-load", "--profile", "release"]))?;
     let python = python(".venv", "requirements.txt")?;
     run_bench(&python, &binary, names)
 }

@@ -52,13 +52,12 @@ fn rust() -> Result {
 
 /// Writes docs/coverage.md from the operation tables.
 pub fn write_coverage() -> Result {
-    run(cargo(&["test", "--quiet", "--package", "tarn-server", "--test", "it", "coverage"])
-        .env("TARN_WRITE_COVERAGE", "1"))
+    run(cargo(&["test", "--quiet", "--workspace", "--test", "it", "coverage"]).env("TARN_WRITE_COVERAGE", "1"))
 }
 
 fn clients() -> Result {
     let binary = tarn("dev")?;
-    run(&mut cargo(&["build", "--package", "tarn-aws-model", "--example", "conformance"]))?;
+    run(&mut cargo(&["build", "--workspace", "--example", "conformance"]))?;
     let conformance = target_dir()?.join("debug/examples/conformance");
     let workers = if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) { "2" } else { "1" };
     run(command(root().join(".venv/bin/python"))

@@ -70,9 +70,10 @@ pub fn target_dir() -> Result<PathBuf> {
     Ok(PathBuf::from(dir))
 }
 
-/// Builds the binary in `profile` (`dev` or `release`) and gives its path.
+/// Builds the binary in `profile` (`dev` or `release`) and gives its path. The whole workspace is named, as the tests name it: one
+/// package alone would resolve other features, and compile most dependencies a second time.
 pub fn tarn(profile: &str) -> Result<PathBuf> {
-    run(&mut cargo(&["build", "--package", "tarn-server", "--bin", "tarn", "--profile", profile]))?;
+    run(&mut cargo(&["build", "--workspace", "--bins", "--profile", profile]))?;
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(target_dir()?.join(folder).join("tarn"))
 }
