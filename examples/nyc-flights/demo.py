@@ -61,7 +61,6 @@ QUESTIONS = {
 # 'NA' in the raw text becomes NULL; everything gets the type it deserves.
 TYPED = {
     "flights": (
-        ["year", "month", "day"],
         {
             "dep_time": "integer", "sched_dep_time": "integer", "dep_delay": "double", "arr_time": "integer",
             "sched_arr_time": "integer", "arr_delay": "double", "carrier": "varchar", "flight": "integer",
@@ -71,17 +70,15 @@ TYPED = {
         "month",
     ),
     "planes": (
-        [],
         {
             "tailnum": "varchar", "year": "integer", "type": "varchar", "manufacturer": "varchar", "model": "varchar",
             "engines": "integer", "seats": "integer", "engine": "varchar",
         },
         None,
     ),
-    "airports": ([], {"faa": "varchar", "name": "varchar", "lat": "double", "lon": "double", "alt": "double"}, None),
-    "airlines": ([], {"carrier": "varchar", "name": "varchar"}, None),
+    "airports": ({"faa": "varchar", "name": "varchar", "lat": "double", "lon": "double", "alt": "double"}, None),
+    "airlines": ({"carrier": "varchar", "name": "varchar"}, None),
     "weather": (
-        [],
         {
             "origin": "varchar", "temp": "double", "humid": "double", "wind_dir": "double", "wind_speed": "double",
             "wind_gust": "double", "precip": "double", "visib": "double", "time_hour": "timestamp",
@@ -249,7 +246,7 @@ class Demo:
             "From raw text to typed, partitioned Parquet",
             'aws athena start-query-execution --query-string "CREATE TABLE processed.flights WITH (...) AS SELECT ..."',
         )
-        for name, (_, columns, partition) in TYPED.items():
+        for name, (columns, partition) in TYPED.items():
             casts = ", ".join(cast(column, kind) for column, kind in columns.items())
             properties = f"format = 'PARQUET', external_location = 's3://lake-processed/nyc/{name}/'"
             if partition:
