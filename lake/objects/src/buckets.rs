@@ -11,7 +11,7 @@ use crate::errors::ObjectsError;
 use crate::keyspaces::{BUCKETS, CURRENT, UPLOADS};
 use crate::names::BucketName;
 use crate::objects::{Objects, bucket_in};
-use crate::records::{Bucket, bucket_key};
+use crate::records::{Bucket, Versioning, bucket_key};
 use crate::tagging::Tags;
 
 /// The most buckets one page of a listing has.
@@ -62,6 +62,7 @@ impl Objects {
             created_ms: self.now_ms(),
             policy: None,
             tags: request.tags,
+            versioning: Versioning::default(),
         };
         let count_max = self.options.buckets_count_max;
         caller
@@ -148,6 +149,7 @@ impl Objects {
                 if object || upload {
                     return Err(ObjectsError::BucketNotEmpty { bucket: name.to_string() });
                 }
+                crate::configurations::forget(tx, &name)?;
                 Ok(tx.delete(BUCKETS, &at)?)
             })
             .await

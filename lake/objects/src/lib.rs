@@ -10,6 +10,7 @@
 mod buckets;
 mod checksums;
 mod conditions;
+mod configurations;
 mod copy;
 mod delete;
 mod errors;
@@ -24,6 +25,7 @@ mod pins;
 mod policy;
 mod put;
 mod records;
+mod records_v1;
 mod tagging;
 
 #[cfg(test)]
@@ -45,5 +47,7 @@ pub use multipart::{
 pub use names::{BucketName, KEY_SIZE_BYTES_MAX, ObjectKey};
 pub use objects::{Objects, ObjectsOptions};
 pub use put::{Body, PutObject, body_of};
-pub use records::{Bucket, CurrentVersion, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionUuid};
+pub use records::{
+    Bucket, CurrentVersion, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionName, VersionUuid, Versioning,
+};
 pub use tagging::{ObjectMetadata, Tags};

@@ -181,6 +181,7 @@ impl Objects {
             class,
             checksum,
             data_key,
+            owner: None,
         };
         caller
             .commit(&*self.store, move |tx| {
@@ -460,6 +461,7 @@ fn complete_in(
         data_key: upload.data_key,
         layout_tag: [0; 32],
         parts,
+        owner: upload.owner,
     };
     seal_layout(data_key, &mut record)?;
     install(tx, &record)?;

@@ -264,6 +264,7 @@ impl Objects {
             data_key: sealed_key,
             layout_tag: [0; 32],
             parts: Vec::new(),
+            owner: None,
         };
         let (objects, caller) = (self.clone(), caller.clone());
         // From here on the work goes to its end even if the caller goes away: a commit must not be separated from its blob.

@@ -1,18 +1,33 @@
 //! What the metadata store keeps of buckets, versions, uploads and parts. Plain data with a version; knows no calls.
+//! Forms of older servers are in `records_v1.rs`.
 
 use serde::{Deserialize, Serialize};
 use tarn_blobs::BlobRef;
 use tarn_keys::SealedDataKey;
-use tarn_metadata::{Key, Record};
+use tarn_metadata::{Key, Record, RecordError};
 use tarn_types::{AccountId, Region};
 
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag};
 use crate::names::{BucketName, ObjectKey};
+use crate::records_v1;
 use crate::tagging::{ObjectMetadata, Tags};
 
 /// Names an object version or an upload (which becomes the version): milliseconds since 1970 (48 bits), then randomness, so that
 /// records made together lie together. Never reused; bound into the encryption.
 pub type VersionUuid = [u8; 16];
+
+/// Whether a bucket keeps what is replaced or deleted.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Versioning {
+    /// Never asked for: every object is the null version.
+    #[default]
+    Unversioned,
+    /// Each write makes a version with a name of its own.
+    Enabled,
+    /// Writes replace the null version; versions with names stay.
+    Suspended,
+}
 
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,10 +44,16 @@ pub struct Bucket {
     pub policy: Option<String>,
     /// Its tags.
     pub tags: Tags,
+    /// Whether it keeps versions.
+    pub versioning: Versioning,
 }
 
 impl Record for Bucket {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        records_v1::migrate::<Self, records_v1::Bucket>(version, bytes)
+    }
 }
 
 /// Where an object's bytes are placed. Only STANDARD is served.
@@ -55,8 +76,10 @@ impl StorageClass {
 /// How S3 names a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum VersionName {
-    /// `null`: made while the bucket was not versioned.
+    /// `null`: made while the bucket was not versioned, or while its versioning was suspended.
     Null,
+    /// By its id: made while the bucket was versioned.
+    Id,
 }
 
 /// The compact record that listings read: what is at a key now.
@@ -76,10 +99,18 @@ pub struct CurrentVersion {
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
     /// How many tags it has: policies that ask for tags need not read the whole record for most objects.
     pub tag_count: u8,
+    /// How S3 names it.
+    pub name: VersionName,
+    /// Whose it is, where that is not the bucket's owner.
+    pub owner: Option<AccountId>,
 }
 
 impl Record for CurrentVersion {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        records_v1::migrate::<Self, records_v1::CurrentVersion>(version, bytes)
+    }
 }
 
 /// One part of a version: what is encrypted under a key of its own.
@@ -126,10 +157,16 @@ pub struct VersionRecord {
     pub layout_tag: [u8; 32],
     /// The parts in order; one if it was uploaded at once.
     pub parts: Vec<PartRecord>,
+    /// Whose it is, where that is not the bucket's owner.
+    pub owner: Option<AccountId>,
 }
 
 impl Record for VersionRecord {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        records_v1::migrate::<Self, records_v1::VersionRecord>(version, bytes)
+    }
 }
 
 impl VersionRecord {
@@ -142,6 +179,8 @@ impl VersionRecord {
             class: self.class,
             checksum: self.checksum.as_ref().map(|checksum| (checksum.algorithm, checksum.kind)),
             tag_count: u8::try_from(self.tags.len()).unwrap_or(u8::MAX),
+            name: self.name,
+            owner: self.owner.clone(),
         }
     }
 
@@ -173,10 +212,16 @@ pub struct UploadRecord {
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
     /// The data key, sealed by the lake's key.
     pub data_key: SealedDataKey,
+    /// Whose the object will be, where that is not the bucket's owner.
+    pub owner: Option<AccountId>,
 }
 
 impl Record for UploadRecord {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        records_v1::migrate::<Self, records_v1::UploadRecord>(version, bytes)
+    }
 }
 
 /// An uploaded part that is not yet an object's.

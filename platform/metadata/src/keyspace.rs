@@ -92,12 +92,15 @@ pub fn decode_record<R: Record>(bytes: &[u8]) -> Result<R, RecordError> {
         return Err(RecordError::Malformed { reason: "shorter than its version".to_owned() });
     };
     match u16::from_be_bytes(*version) {
-        version if version == R::VERSION => {
-            postcard::from_bytes(body).map_err(|error| RecordError::Malformed { reason: error.to_string() })
-        }
+        version if version == R::VERSION => decode_form(body),
         version if version < R::VERSION => R::migrate(version, body),
         version => Err(RecordError::Version { found: version, known: R::VERSION }),
     }
+}
+
+/// Reads the body of a stored form, without its version: for migrations.
+pub fn decode_form<T: DeserializeOwned>(body: &[u8]) -> Result<T, RecordError> {
+    postcard::from_bytes(body).map_err(|error| RecordError::Malformed { reason: error.to_string() })
 }
 
 /// An ordered key built of parts. Text parts sort by their bytes and end in a terminator that sorts below every byte,

@@ -27,7 +27,9 @@ mod store;
 
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use inspect::{KeyspaceInspection, SegmentInspection, StoreInspection};
-pub use keyspace::{Key, KeyReader, Keyspace, KeyspaceId, Record, RecordError, decode_record, encode_record};
+pub use keyspace::{
+    Key, KeyReader, Keyspace, KeyspaceId, Record, RecordError, decode_form, decode_record, encode_record,
+};
 pub use memory::MemoryStore;
 pub use outbox::{Outbox, OutboxEntry, OutboxId};
 pub use store::{

@@ -100,6 +100,18 @@ impl Lake {
             .unwrap();
     }
 
+    pub async fn begin_upload(&self, bucket: &BucketName, at: &str) -> UploadRecord {
+        let request = CreateMultipartUpload {
+            bucket: bucket.clone(),
+            key: key(at),
+            metadata: ObjectMetadata::default(),
+            tags: Tags::default(),
+            class: StorageClass::Standard,
+            checksum: None,
+        };
+        self.objects.create_multipart_upload(&self.caller(), request).await.unwrap()
+    }
+
     pub fn list(&self, bucket: &BucketName, prefix: &str, delimiter: Option<&str>) -> (Vec<String>, Vec<String>) {
         let request =
             ListObjects { delimiter: delimiter.map(str::to_owned), ..ListObjects::new(bucket.clone(), prefix) };

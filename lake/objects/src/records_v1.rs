@@ -1,0 +1,184 @@
+//! The first stored forms of buckets, versions and uploads, and what each becomes when it is read. Nothing writes them any more.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tarn_keys::SealedDataKey;
+use tarn_metadata::{Record, RecordError, decode_form};
+use tarn_types::{AccountId, Region};
+
+use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag};
+use crate::names::{BucketName, ObjectKey};
+use crate::records::{self, PartRecord, StorageClass, VersionName, VersionUuid, Versioning};
+use crate::tagging::{ObjectMetadata, Tags};
+
+/// Reads version 1 as `Old` and makes today's record of it.
+pub(crate) fn migrate<R: Record, Old: DeserializeOwned + Into<R>>(
+    version: u16,
+    bytes: &[u8],
+) -> Result<R, RecordError> {
+    if version != 1 {
+        return Err(RecordError::Version { found: version, known: R::VERSION });
+    }
+    decode_form::<Old>(bytes).map(Into::into)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Bucket {
+    name: BucketName,
+    owner: AccountId,
+    region: Region,
+    created_ms: i64,
+    policy: Option<String>,
+    tags: Tags,
+}
+
+impl From<Bucket> for records::Bucket {
+    fn from(old: Bucket) -> Self {
+        Self {
+            name: old.name,
+            owner: old.owner,
+            region: old.region,
+            created_ms: old.created_ms,
+            policy: old.policy,
+            tags: old.tags,
+            versioning: Versioning::Unversioned,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct CurrentVersion {
+    id: VersionUuid,
+    size_bytes: u64,
+    modified_ms: i64,
+    etag: Etag,
+    class: StorageClass,
+    checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    tag_count: u8,
+}
+
+impl From<CurrentVersion> for records::CurrentVersion {
+    fn from(old: CurrentVersion) -> Self {
+        Self {
+            id: old.id,
+            size_bytes: old.size_bytes,
+            modified_ms: old.modified_ms,
+            etag: old.etag,
+            class: old.class,
+            checksum: old.checksum,
+            tag_count: old.tag_count,
+            name: VersionName::Null,
+            owner: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct VersionRecord {
+    id: VersionUuid,
+    name: VersionName,
+    bucket: BucketName,
+    key: ObjectKey,
+    size_bytes: u64,
+    modified_ms: i64,
+    etag: Etag,
+    checksum: Option<Checksum>,
+    metadata: ObjectMetadata,
+    tags: Tags,
+    class: StorageClass,
+    data_key: SealedDataKey,
+    layout_tag: [u8; 32],
+    parts: Vec<PartRecord>,
+}
+
+impl From<VersionRecord> for records::VersionRecord {
+    fn from(old: VersionRecord) -> Self {
+        Self {
+            id: old.id,
+            name: old.name,
+            bucket: old.bucket,
+            key: old.key,
+            size_bytes: old.size_bytes,
+            modified_ms: old.modified_ms,
+            etag: old.etag,
+            checksum: old.checksum,
+            metadata: old.metadata,
+            tags: old.tags,
+            class: old.class,
+            data_key: old.data_key,
+            layout_tag: old.layout_tag,
+            parts: old.parts,
+            owner: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct UploadRecord {
+    id: VersionUuid,
+    bucket: BucketName,
+    key: ObjectKey,
+    initiated_ms: i64,
+    initiator: String,
+    metadata: ObjectMetadata,
+    tags: Tags,
+    class: StorageClass,
+    checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    data_key: SealedDataKey,
+}
+
+impl From<UploadRecord> for records::UploadRecord {
+    fn from(old: UploadRecord) -> Self {
+        Self {
+            id: old.id,
+            bucket: old.bucket,
+            key: old.key,
+            initiated_ms: old.initiated_ms,
+            initiator: old.initiator,
+            metadata: old.metadata,
+            tags: old.tags,
+            class: old.class,
+            checksum: old.checksum,
+            data_key: old.data_key,
+            owner: None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fmt::Debug;
+
+    use tarn_metadata::{decode_record, encode_record};
+
+    use super::*;
+    use crate::tests::{Lake, bucket, key};
+
+    /// A lake's records as today's server keeps them.
+    async fn records() -> (records::Bucket, records::CurrentVersion, records::VersionRecord, records::UploadRecord) {
+        let lake = Lake::new();
+        let name = lake.bucket("lake-raw").await;
+        lake.put(&name, "a/b", "bytes").await;
+        let upload = lake.begin_upload(&name, "a/c").await;
+        let snapshot = lake.objects.snapshot().unwrap();
+        let (current, version) = crate::objects::current_in(&snapshot, &name, &key("a/b")).unwrap();
+        (crate::objects::bucket_in(&snapshot, &bucket("lake-raw")).unwrap(), current, version, upload)
+    }
+
+    fn check<R: Record + PartialEq + Debug>(fixture: &str, today: &R) {
+        let stored = hex::decode(fixture.replace(char::is_whitespace, "")).unwrap();
+        assert_eq!(stored.get(..2), Some(&[0, 1][..]), "a fixture is of version 1");
+        assert_eq!(&decode_record::<R>(&stored).unwrap(), today);
+        assert_eq!(&decode_record::<R>(&encode_record(today).unwrap()).unwrap(), today);
+    }
+
+    #[tokio::test]
+    async fn records_of_version_1_are_read() {
+        let (bucket, current, version, upload) = records().await;
+        check(include_str!("../tests/fixtures/v1/bucket.hex"), &bucket);
+        check(include_str!("../tests/fixtures/v1/current-version.hex"), &current);
+        check(include_str!("../tests/fixtures/v1/version.hex"), &version);
+        check(include_str!("../tests/fixtures/v1/upload.hex"), &upload);
+    }
+}
