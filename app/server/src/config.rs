@@ -101,6 +101,8 @@ pub struct Config {
     pub zones: Setting<bool>,
     /// What is logged: `info`, `debug`, `tarn::access=debug`, ...
     pub log: Setting<String>,
+    /// For tests: how many seconds a day of lifecycle rules and restored copies lasts. Nobody sets it by accident: it stands in `[debug]`.
+    pub debug_day_seconds: Setting<Option<u32>>,
     /// More accounts.
     pub accounts: Vec<AccountSetting>,
 }
@@ -151,7 +153,7 @@ pub enum ConfigError {
     NoDataDir,
 }
 
-/// One setting's names: in the file, in the environment, as a flag.
+/// One setting's names: in the file (after its table and a dot, if it stands in one), in the environment, as a flag.
 struct Name {
     key: &'static str,
     variable: &'static str,
@@ -164,9 +166,13 @@ const ACCOUNT_ID: Name = Name { key: "account_id", variable: "TARN_ACCOUNT_ID", 
 const REGION: Name = Name { key: "region", variable: "TARN_REGION", flag: "--region" };
 const ZONES: Name = Name { key: "zones", variable: "TARN_ZONES", flag: "--no-zones" };
 const LOG: Name = Name { key: "log", variable: "TARN_LOG", flag: "--log" };
+/// Has no flag: it is not for every day.
+const DEBUG_DAY_SECONDS: Name = Name { key: "debug.day_seconds", variable: "TARN_DEBUG_DAY_SECONDS", flag: "" };
 
-const NAMES: [&Name; 6] = [&DATA_DIR, &LISTEN, &ACCOUNT_ID, &REGION, &ZONES, &LOG];
+const NAMES: [&Name; 7] = [&DATA_DIR, &LISTEN, &ACCOUNT_ID, &REGION, &ZONES, &LOG, &DEBUG_DAY_SECONDS];
 const ACCOUNTS: &str = "accounts";
+const DEBUG: &str = "debug";
+const DEBUG_KEYS: [&str; 1] = ["day_seconds"];
 const ACCOUNT_KEYS: [&str; 7] =
     ["id", "name", "email", "canonical_user_id", "root_access_key_id", "root_secret_access_key", "users"];
 const USER_KEYS: [&str; 3] = ["name", "access_key_id", "secret_access_key"];
@@ -220,8 +226,14 @@ fn read_file(path: &Path) -> Result<(Table, Vec<AccountSetting>), ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| ConfigError::Unreadable { path: shown.clone(), reason: error.to_string() })?;
     let mut table: Table = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-    let known: Vec<&str> = NAMES.iter().map(|name| name.key).chain([ACCOUNTS]).collect();
+    let plain = NAMES.iter().map(|name| name.key).filter(|key| !key.contains('.'));
+    let known: Vec<&str> = plain.chain([ACCOUNTS, DEBUG]).collect();
     check_keys(&table, &known, &shown)?;
+    match table.get(DEBUG) {
+        None => {}
+        Some(Value::Table(debug)) => check_keys(debug, &DEBUG_KEYS, &format!("{shown}, [debug]"))?,
+        Some(other) => return Err(malformed(format!("`debug` must be a table, not {}", other.type_str()))),
+    }
     let accounts = match table.remove(ACCOUNTS) {
         None => Vec::new(),
         Some(value) => {
@@ -264,7 +276,11 @@ impl Sources<'_> {
             return Ok(Some(Setting { value: value.to_owned(), origin }));
         }
         let Some((table, path)) = self.file else { return Ok(None) };
-        let value = match table.get(name.key) {
+        let found = match name.key.split_once('.') {
+            None => table.get(name.key),
+            Some((group, key)) => table.get(group).and_then(|group| group.get(key)),
+        };
+        let value = match found {
             None => return Ok(None),
             Some(Value::String(text)) => text.clone(),
             Some(Value::Boolean(value)) => value.to_string(),
@@ -305,6 +321,16 @@ fn parse_bool(text: &str) -> Result<bool, String> {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
         _ => Err("it must be true or false".to_owned()),
+    }
+}
+
+/// The longest day that `[debug]` can ask for is a day.
+const DAY_SECONDS: u32 = 24 * 60 * 60;
+
+fn parse_day_seconds(text: &str) -> Result<Option<u32>, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=DAY_SECONDS) => Ok(Some(seconds)),
+        _ => Err(format!("it must be a number of seconds from 1 to {DAY_SECONDS}")),
     }
 }
 
@@ -358,6 +384,7 @@ impl Config {
                 sources.parse(&LOG, flags.log.as_deref(), |text| crate::log::check(text).map(|()| text.to_owned()))?,
                 "info".to_owned(),
             ),
+            debug_day_seconds: or(sources.parse(&DEBUG_DAY_SECONDS, None, parse_day_seconds)?, None),
             accounts,
         })
     }
@@ -379,6 +406,9 @@ impl Config {
         line(&REGION, quoted(self.region.value.as_str()), &self.region.origin);
         line(&ZONES, self.zones.value.to_string(), &self.zones.origin);
         line(&LOG, quoted(&self.log.value), &self.log.origin);
+        if let Some(seconds) = self.debug_day_seconds.value {
+            line(&DEBUG_DAY_SECONDS, seconds.to_string(), &self.debug_day_seconds.origin);
+        }
         for account in &self.accounts {
             text.push_str(&format!("\n[[accounts]]\nid = {}\n", quoted(account.id.as_str())));
             for (key, value) in [("name", &account.name), ("email", &account.email)] {
@@ -449,6 +479,10 @@ mod tests {
         check("data_dir = '/d'", &[("TARN_LOG", "loud=very")], "log (environment TARN_LOG)");
         check("data_dir = '/d'\nzones = 'maybe'", &[], "true or false");
         check("data_dir = '/d'\nregion = 'Mars 1'", &[], "region");
+        check("data_dir = '/d'\n[debug]\nday_second = 2", &[], "did you mean `day_seconds`?");
+        check("data_dir = '/d'\ndebug = 2", &[], "must be a table");
+        check("data_dir = '/d'\n[debug]\nday_seconds = 0", &[], "from 1 to 86400");
+        check("data_dir = '/d'", &[("TARN_DEBUG_DAY_SECONDS", "a day")], "environment TARN_DEBUG_DAY_SECONDS");
     }
 
     #[test]
@@ -459,5 +493,21 @@ mod tests {
         assert!(!shown.contains("planted") && !format!("{config:?}").contains("planted"), "{shown}");
         assert!(shown.contains("listen = \"127.0.0.1:9000\"  # default"), "{shown}");
         load(&config.show(false), &[], Flags::default()).expect("what is shown is a configuration");
+        assert!(!shown.contains("debug"), "{shown}");
+    }
+
+    #[test]
+    fn a_short_day_is_shown_with_where_it_comes_from() {
+        let file = "data_dir = '/d'\n[debug]\nday_seconds = 20\n";
+        let check = |environment: &[(&str, &str)], seconds: u32, origin: &str| {
+            let config = load(file, environment, Flags::default()).expect("right");
+            assert_eq!(config.debug_day_seconds.value, Some(seconds));
+            let shown = config.show(true);
+            assert!(shown.contains(&format!("debug.day_seconds = {seconds}  # {origin}")), "{shown}");
+            let again = load(&config.show(false), &[], Flags::default()).expect("what is shown is a configuration");
+            assert_eq!(again.debug_day_seconds.value, Some(seconds));
+        };
+        check(&[], 20, "file ");
+        check(&[("TARN_DEBUG_DAY_SECONDS", "3")], 3, "environment TARN_DEBUG_DAY_SECONDS");
     }
 }

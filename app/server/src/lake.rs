@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tarn_audit::{AuditError, AuditLog, AuditWriter, Caller, EventDraft, Retention};
 use tarn_blobs::{BlobError, BlobStore, LocalBlobs, LocalOptions};
@@ -46,6 +47,8 @@ pub struct LakeOptions {
     pub root: Option<RootCredentials>,
     /// Whether a new lake gets its zones.
     pub zones: bool,
+    /// How long a day of lifecycle rules and restored copies lasts, where it is not a day.
+    pub day: Option<Duration>,
     /// The gateway's limits.
     pub limits: Limits,
     /// Time and randomness.
@@ -226,7 +229,7 @@ async fn open_blobs(disk: Arc<dyn Disk>, runtime: &Runtime) -> Result<LocalBlobs
 impl Lake {
     /// Opens the lake in `options.data_dir`, or makes it.
     pub async fn open(options: LakeOptions) -> Result<Self, LakeError> {
-        let LakeOptions { data_dir, account_id, region, accounts, root, zones, limits, runtime } = options;
+        let LakeOptions { data_dir, account_id, region, accounts, root, zones, day, limits, runtime } = options;
 
         // The directory, for this process alone.
         let path = data_dir.display().to_string();
@@ -254,8 +257,11 @@ impl Lake {
         // The domain.
         let identity = Arc::new(Identity::new(records.clone(), Keys::clone(&keys), runtime.clone()));
         let bytes: Arc<dyn BlobStore> = Arc::new(blobs.clone());
-        let objects =
-            Objects::new(records.clone(), bytes.clone(), keys.clone(), runtime.clone(), ObjectsOptions::default());
+        let mut objects_options = ObjectsOptions::default();
+        if let Some(day) = day {
+            objects_options.day_ms = i64::try_from(day.as_millis()).unwrap_or(objects_options.day_ms);
+        }
+        let objects = Objects::new(records.clone(), bytes.clone(), keys.clone(), runtime.clone(), objects_options);
         let catalog = Catalog::new(records.clone(), runtime.clone());
         let crawlers = Crawlers::new(records.clone(), catalog.clone(), objects.clone(), runtime.clone());
         let (folder_of_spills, records_of_queries) = (data_dir.clone(), records.clone());

@@ -51,6 +51,7 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
         accounts: config.accounts.clone(),
         root,
         zones: config.zones.value,
+        day: config.debug_day_seconds.value.map(|seconds| Duration::from_secs(seconds.into())),
         limits: Limits::default(),
         runtime: Runtime::system(),
     })
@@ -58,6 +59,10 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
     .map_err(|error| error.to_string())?;
     if let Some(first) = &lake.first_start {
         eprint!("{}", banner::text(first, address, &config.region.value, config.zones.value));
+    }
+    if let Some(seconds) = config.debug_day_seconds.value {
+        let origin = &config.debug_day_seconds.origin;
+        tracing::warn!(seconds, %origin, "debug.day_seconds is on: a day of lifecycle rules and restored copies lasts so many seconds");
     }
     tracing::info!(%address, data_dir = %config.data_dir.value.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     let served = tarn_gateway::serve(lake.gateway.clone(), listener, shutdown).await;

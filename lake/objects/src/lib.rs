@@ -45,7 +45,7 @@ pub use multipart::{
     parse_upload_id,
 };
 pub use names::{BucketName, KEY_SIZE_BYTES_MAX, ObjectKey};
-pub use objects::{Objects, ObjectsOptions};
+pub use objects::{DAY_MS, Objects, ObjectsOptions};
 pub use put::{Body, PutObject, body_of};
 pub use records::{
     Bucket, CurrentVersion, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionName, VersionUuid, Versioning,

@@ -25,11 +25,16 @@ pub struct ObjectsOptions {
     pub part_size_bytes_min: u64,
     /// The most bytes of one PUT or one part. AWS: 5 GiB.
     pub part_size_bytes_max: u64,
+    /// How long a day of lifecycle rules and restored copies lasts, milliseconds. Only tests have another than a day.
+    pub day_ms: i64,
 }
+
+/// A day, milliseconds.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl Default for ObjectsOptions {
     fn default() -> Self {
-        Self { buckets_count_max: 10_000, part_size_bytes_min: 5 << 20, part_size_bytes_max: 5 << 30 }
+        Self { buckets_count_max: 10_000, part_size_bytes_min: 5 << 20, part_size_bytes_max: 5 << 30, day_ms: DAY_MS }
     }
 }
 

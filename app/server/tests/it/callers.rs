@@ -41,6 +41,7 @@ pub fn options(folder: &std::path::Path) -> LakeOptions {
         accounts: vec![first],
         root: Some(RootCredentials { credentials, file: None }),
         zones: true,
+        day: None,
         limits: Limits::default(),
         runtime: Runtime::system(),
     }
