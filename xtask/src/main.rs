@@ -4,6 +4,7 @@ mod bench;
 mod codegen;
 mod demo;
 mod lint;
+mod s3_tests;
 mod test;
 mod tidy;
 mod tools;
@@ -18,6 +19,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   tidy                               layers, first lines, names, the code map
   codegen [--check] [--models DIR]   regenerate wire/aws-model from the pinned botocore, or check that it is current
   coverage                           write docs/coverage.md from the operation tables
+  s3-tests --suite DIR [-- ARGS]     the public S3 suite in DIR against the binary; all of it writes docs/conformance.md
   bench [NAME]                       measure the budgets beside real peers and write bench/RESULTS.md";
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(),
         Some("codegen") => codegen::run(rest),
         Some("coverage") => test::write_coverage(),
+        Some("s3-tests") => s3_tests::run_all(rest),
         Some("bench") => bench::run_all(rest),
         Some(other) => Err(format!("there is no command `{other}`\n{USAGE}").into()),
         None => Err(USAGE.into()),
