@@ -80,6 +80,8 @@ pub struct Gate {
 const GLOBAL_SIGNING_REGION: &str = "us-east-1";
 /// The global services, by their signing names. STS is global where clients use its legacy endpoint.
 const GLOBAL_SERVICES: [&str; 2] = ["iam", "sts"];
+/// What clients that were told the empty region sign for where a service has no region.
+const NO_REGION: &str = "";
 
 impl Gate {
     /// From its parts.
@@ -134,7 +136,7 @@ impl Gate {
         service: &str,
         body_sha256: [u8; 32],
     ) -> Result<(), GateError> {
-        let regions = [self.region().as_str(), GLOBAL_SIGNING_REGION];
+        let regions = [self.region().as_str(), GLOBAL_SIGNING_REGION, NO_REGION];
         let rules = Rules {
             now: self.runtime().now(),
             service,

@@ -276,6 +276,10 @@ async fn only_genuine_callers_with_permission_reach_a_handler() {
     check(elsewhere, 400, "expecting `eu-west-1`", "GetDatabase InvalidSignatureException").await;
     let global = signed_for("us-east-1", sts_request("Action=GetCallerIdentity&Version=2011-06-15"), "ada", "sts");
     check(global, 200, "<Account>", "GetCallerIdentity done").await;
+    let nowhere = signed_for("", sts_request("Action=GetCallerIdentity&Version=2011-06-15"), "ada", "sts");
+    check(nowhere, 200, "<Account>", "GetCallerIdentity done").await;
+    check(signed_for("", glue(), "ada", "glue"), 400, "expecting `eu-west-1`", "GetDatabase InvalidSignatureException")
+        .await;
     let mut basic = glue();
     basic.headers_mut().insert("authorization", "Basic YTpi".parse().expect("a value"));
     check(basic, 400, "IncompleteSignatureException", "GetDatabase IncompleteSignatureException").await;

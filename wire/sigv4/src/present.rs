@@ -278,7 +278,8 @@ fn parse_credential(text: &str) -> Result<(String, CredentialScope), SignatureEr
         )
     };
     let mut parts = text.rsplitn(5, '/');
-    let mut next = || parts.next().filter(|part| !part.is_empty()).ok_or_else(wrong);
+    let mut next = || parts.next().ok_or_else(wrong);
+    // The region may be empty: whether one is needed is for `Rules` to say.
     let (terminator, service, region, date, id) = (next()?, next()?, next()?, next()?, next()?);
     if terminator != "aws4_request" {
         return Err(SignatureError::Scope {
@@ -294,6 +295,8 @@ fn parse_credential(text: &str) -> Result<(String, CredentialScope), SignatureEr
         || !date.bytes().all(|b| b.is_ascii_digit())
         || !word(region)
         || !word(service)
+        || service.is_empty()
+        || id.is_empty()
         || id.len() > 128
         || !id.is_ascii()
     {

@@ -241,6 +241,11 @@ fn tampered_requests_are_refused() {
     check("a header less", &|parts| edit(parts, "content-type;host", "host"), &mismatch);
     check("unsorted headers", &|parts| edit(parts, "content-type;host", "host;content-type"), &malformed);
     check("a header twice", &|parts| edit(parts, "content-type;host", "content-type;host;host"), &malformed);
+    check("no region", &|parts| edit(parts, "us-east-1", ""), &|e| {
+        matches!(e, SignatureError::Scope { part: "region", .. })
+    });
+    check("no service", &|parts| edit(parts, "/glue/", "//"), &malformed);
+    check("no id", &|parts| edit(parts, ID, ""), &malformed);
     check("another region", &|parts| edit(parts, "us-east-1", "eu-west-1"), &|e| {
         matches!(e, SignatureError::Scope { part: "region", .. })
     });
