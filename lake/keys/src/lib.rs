@@ -1,9 +1,10 @@
-//! Keys of the lake: the sealed root key, data keys wrapped by it, and the cipher that stored bytes are written in.
+//! Keys of the lake: the sealed root key, data keys wrapped by it or by others, the cipher that stored bytes are written in, and KMS.
 //! Knows nothing of objects, buckets or HTTP.
 //!
 //! * `Keys` keeps the root key in a file beside the data (0600) and a check value of it in the store; it refuses to open with another.
 //! * `Keys::data_key` makes a fresh data key and its sealed form; `DataKey::part` derives a key for each part of an object's version.
 //! * `PartKey` seals chunks of 64 KiB, each bound to its place and to being the last, so that chunks cannot be swapped, cut or added.
+//! * `kms` has the keys of accounts: made, named, restricted by policies, and used without ever being shown.
 //!
 //! **Invariant:** no key and no secret is ever in the store, a log or a `Debug` output in the clear.
 
@@ -11,6 +12,7 @@ mod chunks;
 mod custody;
 mod derive;
 mod errors;
+pub mod kms;
 mod seal;
 
 #[cfg(test)]
@@ -22,4 +24,4 @@ pub use chunks::{
 };
 pub use custody::{Keys, ROOT_KEYS, RootKeyRecord};
 pub use errors::KeysError;
-pub use seal::{DataKey, KeyContext, RootKeyId, SealedDataKey, SealedSecret, Secret};
+pub use seal::{DataKey, KeyContext, RootKeyId, SealedDataKey, SealedSecret, Secret, WrappingKey};

@@ -224,6 +224,38 @@ impl RootKey {
     }
 }
 
+/// The id that stands where no root key sealed.
+const NO_ROOT_KEY: RootKeyId = [0; 8];
+
+/// A key from outside of the lake's own custody that seals a data key in the root key's place: a data key of KMS, or one that a customer
+/// keeps. Cheap to clone.
+#[derive(Clone)]
+pub struct WrappingKey(Arc<RootKey>);
+
+impl fmt::Debug for WrappingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WrappingKey(..)")
+    }
+}
+
+impl WrappingKey {
+    /// Of these bytes.
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self(Arc::new(RootKey { key: Zeroizing::new(*key), id: NO_ROOT_KEY }))
+    }
+
+    /// A fresh data key, and its form for the store, which opens only under this key and for `context`. Nothing in that form tells
+    /// whether two were sealed by one key.
+    pub fn data_key(&self, entropy: &dyn Entropy, context: &KeyContext) -> Result<(DataKey, SealedDataKey), KeysError> {
+        self.0.data_key(entropy, context)
+    }
+
+    /// Opens a data key that was made for `context`; `NotAuthentic` under another key.
+    pub fn open_data_key(&self, sealed: &SealedDataKey, context: &KeyContext) -> Result<DataKey, KeysError> {
+        self.0.open_data_key(sealed, context)
+    }
+}
+
 /// Every wrapping key seals once, so that the nonce need not differ.
 fn zero_nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; NONCE_LEN])

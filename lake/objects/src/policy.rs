@@ -78,7 +78,11 @@ impl Objects {
         let Ok(name) = BucketName::new(bucket) else { return Ok(ResourcePolicy::default()) };
         match self.snapshot()?.get(BUCKETS, &bucket_key(&name))? {
             None => Ok(ResourcePolicy::default()),
-            Some(bucket) => Ok(ResourcePolicy { policy: self.policies.compiled(&bucket)?, owner: Some(bucket.owner) }),
+            Some(bucket) => Ok(ResourcePolicy {
+                policy: self.policies.compiled(&bucket)?,
+                owner: Some(bucket.owner),
+                ..ResourcePolicy::default()
+            }),
         }
     }
 

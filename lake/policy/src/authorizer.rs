@@ -36,6 +36,8 @@ pub struct ResourcePolicy {
     pub owner: Option<AccountId>,
     /// Its policy, if it has one.
     pub policy: Option<Arc<Policy>>,
+    /// Whether its policy must speak, and identities' policies alone do not count: a KMS key's.
+    pub decides: bool,
 }
 
 /// Decides by the policies of the lake.
@@ -57,7 +59,7 @@ impl LakeAuthorizer {
             }
         }
         // Other services' ARNs say whose they are.
-        Ok(ResourcePolicy { owner: AccountId::new(resource.account.clone()).ok(), policy: None })
+        Ok(ResourcePolicy { owner: AccountId::new(resource.account.clone()).ok(), ..ResourcePolicy::default() })
     }
 
     fn refusal(
@@ -82,7 +84,12 @@ impl LakeAuthorizer {
             own: &requirement.context,
             request,
         };
-        decide(&question, &PolicySets { identity: policies, resource: of_resource.policy.as_deref() }).refused
+        let sets = PolicySets {
+            identity: policies,
+            resource: of_resource.policy.as_deref(),
+            resource_decides: of_resource.decides,
+        };
+        decide(&question, &sets).refused
     }
 }
 

@@ -13,6 +13,9 @@ pub const POLICY_SIZE_BYTES_MAX: usize = 131_072;
 /// The largest policy of a bucket: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html>
 pub const RESOURCE_POLICY_SIZE_BYTES_MAX: usize = 20_480;
 
+/// The largest policy of a KMS key: <https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html>
+pub const KEY_POLICY_SIZE_BYTES_MAX: usize = 32_768;
+
 /// What a policy is attached to; decides which elements it must and must not have, and the words of refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyKind {
@@ -20,6 +23,8 @@ pub enum PolicyKind {
     Identity,
     /// A bucket's: each statement names principals, and actions of S3.
     Resource,
+    /// A KMS key's: each statement names principals, and actions of KMS.
+    Key,
 }
 
 /// What a statement does.

@@ -51,6 +51,9 @@ pub struct PolicySets<'a> {
     pub identity: &'a [Arc<Policy>],
     /// Of the resource.
     pub resource: Option<&'a Policy>,
+    /// Whether the resource's policy must speak: an identity's counts only where it passes the right on to the account. So it is with
+    /// KMS keys: <https://docs.aws.amazon.com/kms/latest/developerguide/policy-evaluation.html>
+    pub resource_decides: bool,
 }
 
 /// A statement that decided.
@@ -158,6 +161,8 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
     }
     match of_resource {
         Verdict::Allow(by) if same_account => allowed(Some(by)),
+        Verdict::ImplicitDeny if sets.resource_decides => refused(DeniedBecause::NoResourcePolicyAllows, None),
+        Verdict::AllowAccount(by) if sets.resource_decides && identity_allows => allowed(by_identity.or(Some(by))),
         _ if same_account && identity_allows => allowed(by_identity),
         Verdict::Allow(by) | Verdict::AllowAccount(by) if identity_allows => allowed(by_identity.or(Some(by))),
         _ if !same_account && identity_allows => refused(DeniedBecause::NoResourcePolicyAllows, None),

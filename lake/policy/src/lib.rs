@@ -22,7 +22,9 @@ mod proof;
 mod tests;
 
 pub use authorizer::{IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies, ResourcePolicy};
-pub use document::{Effect, POLICY_SIZE_BYTES_MAX, Policy, PolicyKind, RESOURCE_POLICY_SIZE_BYTES_MAX};
+pub use document::{
+    Effect, KEY_POLICY_SIZE_BYTES_MAX, POLICY_SIZE_BYTES_MAX, Policy, PolicyKind, RESOURCE_POLICY_SIZE_BYTES_MAX,
+};
 pub use errors::{PolicyError, PolicyProblem};
 pub use evaluate::{Decision, PolicySet, PolicySets, Question, StatementRef, Verdict, decide};
 pub use principal::{Principal, PrincipalKind};

@@ -3,7 +3,8 @@
 
 use crate::condition::Condition;
 use crate::document::{
-    Effect, Matcher, POLICY_SIZE_BYTES_MAX, Policy, PolicyKind, RESOURCE_POLICY_SIZE_BYTES_MAX, Statement,
+    Effect, KEY_POLICY_SIZE_BYTES_MAX, Matcher, POLICY_SIZE_BYTES_MAX, Policy, PolicyKind,
+    RESOURCE_POLICY_SIZE_BYTES_MAX, Statement,
 };
 use crate::errors::{PolicyError, PolicyProblem};
 use crate::json::Json;
@@ -27,6 +28,7 @@ fn parse(text: &str, kind: PolicyKind) -> Parsed<Policy> {
     let size_bytes_max = match kind {
         PolicyKind::Identity => POLICY_SIZE_BYTES_MAX,
         PolicyKind::Resource => RESOURCE_POLICY_SIZE_BYTES_MAX,
+        PolicyKind::Key => KEY_POLICY_SIZE_BYTES_MAX,
     };
     if text.len() > size_bytes_max {
         return Err(PolicyProblem::TooLarge { size_bytes: text.len(), size_bytes_max });
@@ -108,8 +110,10 @@ impl Reader<'_> {
         let principals = match (self.kind, principals) {
             (PolicyKind::Identity, None) => Principals::Holder,
             (PolicyKind::Identity, Some(_)) => return Err(PolicyProblem::PrincipalNotAllowed),
-            (PolicyKind::Resource, Some(principals)) => principals,
-            (PolicyKind::Resource, None) => return Err(PolicyProblem::Missing { element: "Principal" }),
+            (PolicyKind::Resource | PolicyKind::Key, Some(principals)) => principals,
+            (PolicyKind::Resource | PolicyKind::Key, None) => {
+                return Err(PolicyProblem::Missing { element: "Principal" });
+            }
         };
         Ok(Statement {
             sid,
@@ -125,7 +129,7 @@ impl Reader<'_> {
         let Json::Text(sid) = json else {
             return Err(syntax(format!("Sid must be a string, not {}", json.noun())));
         };
-        let legal = self.kind == PolicyKind::Resource || sid.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let legal = self.kind != PolicyKind::Identity || sid.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if legal { Ok(sid.clone()) } else { Err(PolicyProblem::Sid { found: sid.clone() }) }
     }
 
@@ -164,7 +168,11 @@ impl Reader<'_> {
             let named = text.split_once(':').filter(|(vendor, name)| {
                 let plain =
                     !vendor.is_empty() && vendor.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-                let mine = self.kind == PolicyKind::Identity || vendor.eq_ignore_ascii_case("s3");
+                let mine = match self.kind {
+                    PolicyKind::Identity => true,
+                    PolicyKind::Resource => vendor.eq_ignore_ascii_case("s3"),
+                    PolicyKind::Key => vendor.eq_ignore_ascii_case("kms"),
+                };
                 let name_legal = !name.is_empty()
                     && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'*' || byte == b'?');
                 plain && mine && name_legal

@@ -68,8 +68,11 @@ impl Named {
             Self::Everyone => Mention::Direct,
             Self::Account(account) if !anonymous && *account == principal.account => match principal.kind {
                 PrincipalKind::Root => Mention::Direct,
-                PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } => Mention::Account,
-                PrincipalKind::Service { .. } | PrincipalKind::Anonymous => Mention::None,
+                // A service acts for the account by the account's own configuration.
+                PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } | PrincipalKind::Service { .. } => {
+                    Mention::Account
+                }
+                PrincipalKind::Anonymous => Mention::None,
             },
             Self::Account(_) => Mention::None,
             Self::Arn(arn) => {

@@ -174,7 +174,11 @@ fn variables_are_text_in_the_older_version() {
             own: &Context::new(),
             request: &Context::new(),
         };
-        decide(&question, &PolicySets { identity: std::slice::from_ref(policy), resource: None }).is_allowed()
+        decide(
+            &question,
+            &PolicySets { identity: std::slice::from_ref(policy), resource: None, ..PolicySets::default() },
+        )
+        .is_allowed()
     };
     for version in ["", r#""Version":"2008-10-17","#] {
         assert!(!allowed(&policy(version), "ada"));

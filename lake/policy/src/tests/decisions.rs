@@ -18,7 +18,7 @@ fn ask(principal: &Principal, action: &str, identities: &[String], resource_text
         own: &Context::new(),
         request: &Context::new(),
     };
-    decide(&question, &PolicySets { identity: &identities, resource: policy.as_ref() })
+    decide(&question, &PolicySets { identity: &identities, resource: policy.as_ref(), ..PolicySets::default() })
 }
 
 const ANYONE: &str = r#""Principal":"*","#;
@@ -131,7 +131,8 @@ fn actions_and_resources_match() {
             request: &Context::new(),
         };
         assert_eq!(
-            decide(&question, &PolicySets { identity: &[policy], resource: None }).is_allowed(),
+            decide(&question, &PolicySets { identity: &[policy], resource: None, ..PolicySets::default() })
+                .is_allowed(),
             expected,
             "{elements}: {action} {resource:?}"
         );
@@ -168,7 +169,11 @@ impl IdentityPolicies for Fixed {
 impl ResourcePolicies for Fixed {
     fn resource_policy(&self, resource: &Arn) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
         let mine = resource.service == "s3";
-        Ok(mine.then(|| ResourcePolicy { owner: Some(account(OWNER)), policy: self.of_bucket.clone() }))
+        Ok(mine.then(|| ResourcePolicy {
+            owner: Some(account(OWNER)),
+            policy: self.of_bucket.clone(),
+            ..ResourcePolicy::default()
+        }))
     }
 }
 
@@ -239,4 +244,39 @@ fn users_with_a_path_are_named_with_it() {
     };
     assert!(allowed("arn:aws:iam::111111111111:user/lab/ada"));
     assert!(!allowed("arn:aws:iam::111111111111:user/ada"));
+}
+
+/// <https://docs.aws.amazon.com/kms/latest/developerguide/policy-evaluation.html>
+#[test]
+fn a_keys_policy_must_speak() {
+    use DeniedBecause::*;
+    let check = |principal: &Principal, own: Option<&str>, of_key: Option<&str>, expected: Option<DeniedBecause>| {
+        let rule = |effect: &str, principal: &str| {
+            one(&format!(r#""Effect":"{effect}",{principal}"Action":"kms:Decrypt","Resource":"*""#))
+        };
+        let own: Vec<_> = own.into_iter().map(|effect| identity(&rule(effect, ""))).collect();
+        let of_key = of_key.map(|named| Policy::parse(&rule("Allow", named), PolicyKind::Key).expect("a policy"));
+        let question = Question {
+            principal,
+            action: "kms:Decrypt",
+            resource: Some(&Arn::new("kms", "us-east-1", OWNER, "key/k")),
+            resource_owner: Some(&account(OWNER)),
+            own: &Context::new(),
+            request: &Context::new(),
+        };
+        let sets = PolicySets { identity: &own, resource: of_key.as_ref(), resource_decides: true };
+        assert_eq!(decide(&question, &sets).refused, expected, "{principal:?} own {own:?} key {of_key:?}");
+    };
+    let (ada, eve, root) = (user(OWNER, "ada"), user(OTHER, "eve"), Principal::root(account(OWNER)));
+    check(&ada, Some("Allow"), None, Some(NoResourcePolicyAllows));
+    check(&ada, Some("Allow"), Some(EVE), Some(NoResourcePolicyAllows));
+    check(&ada, Some("Allow"), Some(OWNER_ACCOUNT), None);
+    check(&ada, None, Some(OWNER_ACCOUNT), Some(NothingAllows));
+    check(&ada, None, Some(ADA), None);
+    check(&ada, Some("Deny"), Some(ADA), Some(IdentityPolicy));
+    check(&root, None, None, Some(NoResourcePolicyAllows));
+    check(&root, None, Some(ADA), Some(NoResourcePolicyAllows));
+    check(&root, None, Some(OWNER_ACCOUNT), None);
+    check(&eve, Some("Allow"), Some(EVE), None);
+    check(&eve, None, Some(EVE), Some(NothingAllows));
 }

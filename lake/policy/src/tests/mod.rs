@@ -46,5 +46,5 @@ fn holds(condition: &str, context: &Context) -> bool {
         own: &Context::new(),
         request: context,
     };
-    decide(&question, &PolicySets { identity: &[policy], resource: None }).is_allowed()
+    decide(&question, &PolicySets { identity: &[policy], resource: None, ..PolicySets::default() }).is_allowed()
 }

@@ -66,7 +66,8 @@ fn allowed(principal: &Principal, key: &str, asked: Option<&str>, own: &[Drawn],
         own: &Context::new(),
         request: &request,
     };
-    decide(&question, &PolicySets { identity: &own, resource: of_bucket.as_ref() }).is_allowed()
+    decide(&question, &PolicySets { identity: &own, resource: of_bucket.as_ref(), ..PolicySets::default() })
+        .is_allowed()
 }
 
 fn principals() -> impl Strategy<Value = Principal> {

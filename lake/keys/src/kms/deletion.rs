@@ -1,0 +1,164 @@
+//! The end of a key: scheduled, called off, and carried out when its time has come. What was encrypted under it is then lost for ever.
+//! <https://docs.aws.amazon.com/kms/latest/developerguide/deleting-keys.html>
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tarn_audit::{Caller, EVENTS, Outcome};
+use tarn_metadata::{Key, Read, StoreExt, Tx};
+use tarn_runtime::{Worker, WorkerOutcome};
+use tarn_types::Scope;
+
+use super::keys::put_key;
+use super::keyspaces::{KMS_ALIASES, KMS_KEYS, KMS_MATERIAL};
+use super::records::{KeyState, KmsKey, alias_key, kms_key};
+use super::resolve::{find_in, names_of, require_proven};
+use super::{Kms, KmsError};
+
+/// Days until a key is deleted, if its owner does not say.
+pub const PENDING_DAYS_DEFAULT: u32 = 30;
+/// The fewest days.
+pub const PENDING_DAYS_MIN: u32 = 7;
+/// The most days.
+pub const PENDING_DAYS_MAX: u32 = 30;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How often it is looked whether a key's time has come.
+const PASS_PERIOD: Duration = Duration::from_secs(60);
+/// How many keys are deleted in one transaction.
+const STEP_KEYS_MAX: usize = 100;
+
+impl Kms {
+    /// Schedules a key's deletion; until then it cannot be used. Says when, milliseconds since 1970.
+    pub async fn schedule_key_deletion(
+        &self,
+        caller: &Caller,
+        name: &str,
+        days: Option<u32>,
+    ) -> Result<(KmsKey, i64), KmsError> {
+        let days = days.unwrap_or(PENDING_DAYS_DEFAULT);
+        if !(PENDING_DAYS_MIN..=PENDING_DAYS_MAX).contains(&days) {
+            let reason =
+                format!("PendingWindowInDays must be from {PENDING_DAYS_MIN} to {PENDING_DAYS_MAX}, not {days}.");
+            return Err(KmsError::Validation { reason });
+        }
+        let deletion_ms = self.now_ms() + i64::from(days) * DAY_MS;
+        let (proof, scope, name) = (caller.authorized().clone(), caller.scope().clone(), name.to_owned());
+        self.commit(caller, move |tx| {
+            let mut key = find_in(tx, &scope.account, &scope.region, &name)?;
+            require_proven(&proof, &key, &name)?;
+            key.require_changeable()?;
+            key.state = KeyState::PendingDeletion { deletion_ms };
+            put_key(tx, &key)?;
+            Ok((key, deletion_ms))
+        })
+        .await
+    }
+
+    /// Calls a key's deletion off; it is disabled then.
+    pub async fn cancel_key_deletion(&self, caller: &Caller, name: &str) -> Result<KmsKey, KmsError> {
+        let (proof, scope, name) = (caller.authorized().clone(), caller.scope().clone(), name.to_owned());
+        self.commit(caller, move |tx| {
+            let mut key = find_in(tx, &scope.account, &scope.region, &name)?;
+            require_proven(&proof, &key, &name)?;
+            let KeyState::PendingDeletion { .. } = key.state else {
+                return Err(KmsError::NotPendingDeletion { arn: key.arn().to_string() });
+            };
+            key.state = KeyState::Disabled;
+            put_key(tx, &key)?;
+            Ok(key)
+        })
+        .await
+    }
+
+    /// Deletes keys whose time has come; says how many.
+    pub async fn delete_due_keys(&self) -> Result<usize, KmsError> {
+        let now_ms = self.now_ms();
+        let is_due =
+            |key: &KmsKey| matches!(key.state, KeyState::PendingDeletion { deletion_ms } if deletion_ms <= now_ms);
+        let mut due = Vec::new();
+        for item in self.snapshot()?.prefix(KMS_KEYS, &Key::new()) {
+            let (_, key) = item?;
+            if is_due(&key) {
+                due.push(key);
+            }
+            if due.len() == STEP_KEYS_MAX {
+                break;
+            }
+        }
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let events: Vec<_> = due
+            .iter()
+            .map(|key| {
+                let scope = Scope { account: key.account.clone(), region: key.region.clone() };
+                self.service_event(&scope, "kms", "DeleteKey", key)
+            })
+            .collect();
+        let gone = due.clone();
+        let deleted = self.0.store.write(move |tx: &mut Tx<'_>| {
+            let mut deleted = 0;
+            for (key, event) in due.iter().zip(events) {
+                // Its deletion may have been called off meanwhile.
+                let at = kms_key(&key.account, &key.id);
+                if tx.get(KMS_KEYS, &at)?.as_ref() != Some(key) {
+                    continue;
+                }
+                for alias in names_of(tx, key)? {
+                    tx.delete(KMS_ALIASES, &alias_key(&alias.account, &alias.name))?;
+                }
+                let versions: Result<Vec<Key>, _> =
+                    tx.prefix(KMS_MATERIAL, &at).map(|item| Ok::<_, KmsError>(item?.0)).collect();
+                for version in versions? {
+                    tx.delete(KMS_MATERIAL, &version)?;
+                }
+                tx.delete(KMS_KEYS, &at)?;
+                let event = event.into_event(Outcome::Success);
+                tx.put(EVENTS, &event.key(), &event)?;
+                deleted += 1;
+            }
+            Ok::<_, KmsError>(deleted)
+        });
+        let deleted = deleted.await?;
+        // Nothing finds them any more; their bytes need not stay in memory either.
+        let mut open = self.0.open.lock();
+        for key in gone {
+            for version in 1..=key.version {
+                open.pop(&(key.arn().to_string(), version));
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes keys when their time has come.
+    pub fn deletion(&self) -> KeyDeletion {
+        KeyDeletion(self.clone())
+    }
+}
+
+/// Deletes keys when their time has come.
+#[derive(Debug, Clone)]
+pub struct KeyDeletion(Kms);
+
+impl Worker for KeyDeletion {
+    fn name(&self) -> String {
+        "kms-deletion".to_owned()
+    }
+
+    fn work(&self) -> BoxFuture<'_, WorkerOutcome> {
+        async move {
+            match self.0.delete_due_keys().await {
+                Ok(0) => WorkerOutcome::Idle,
+                Ok(_) => WorkerOutcome::Busy,
+                Err(error) => WorkerOutcome::Failed { reason: error.to_string() },
+            }
+        }
+        .boxed()
+    }
+
+    fn wait(&self) -> BoxFuture<'_, ()> {
+        tokio::time::sleep(PASS_PERIOD).boxed()
+    }
+}

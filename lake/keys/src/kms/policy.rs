@@ -1,0 +1,126 @@
+//! Policies of keys: checked when they are put, compiled once, and answered to the authorizer.
+//! <https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html>
+
+use std::sync::Arc;
+
+use tarn_audit::Caller;
+use tarn_policy::{
+    Context, PoliciesUnreadable, Policy, PolicyKind, PolicySets, Principal, Question, ResourcePolicies, ResourcePolicy,
+    decide,
+};
+use tarn_types::{AccountId, Arn, Region};
+
+use super::records::KmsKey;
+use super::resolve::key_in;
+use super::{Kms, KmsError};
+
+/// The only name that a key's policy has.
+pub const POLICY_NAME: &str = "default";
+
+/// The policy of a key that is made without one: the account passes the key's use on by identity policies.
+pub(crate) fn default_policy(account: &AccountId) -> String {
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Id": "key-default-1",
+        "Statement": [{
+            "Sid": "Enable IAM User Permissions",
+            "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:aws:iam::{account}:root") },
+            "Action": "kms:*",
+            "Resource": "*"
+        }]
+    })
+    .to_string()
+}
+
+pub(crate) fn parse(text: &str) -> Result<Policy, KmsError> {
+    Policy::parse(text, PolicyKind::Key).map_err(|error| KmsError::MalformedPolicy { reason: error.to_string() })
+}
+
+/// Refuses a policy by which the caller could never change it again.
+pub(crate) fn check_lockout(caller: &Principal, key: &KmsKey, policy: &Policy) -> Result<(), KmsError> {
+    let arn = key.arn();
+    let (own, request) = (Context::new(), Context::new());
+    let question = Question {
+        principal: caller,
+        action: "kms:PutKeyPolicy",
+        resource: Some(&arn),
+        resource_owner: Some(&key.account),
+        own: &own,
+        request: &request,
+    };
+    // Whether the caller's identity policies go along is theirs to change; the key's policy must leave the way open.
+    let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}"#;
+    let identity = Policy::parse(open, PolicyKind::Identity)
+        .map_err(|error| KmsError::MalformedPolicy { reason: error.to_string() })?;
+    let sets = PolicySets { identity: &[Arc::new(identity)], resource: Some(policy), resource_decides: true };
+    if decide(&question, &sets).is_allowed() {
+        Ok(())
+    } else {
+        let reason = "The new key policy will not allow you to update the key policy in the future.".to_owned();
+        Err(KmsError::MalformedPolicy { reason })
+    }
+}
+
+impl Kms {
+    /// Sets a key's policy.
+    pub async fn put_key_policy(
+        &self,
+        caller: &Caller,
+        name: &str,
+        text: String,
+        bypass_lockout_check: bool,
+    ) -> Result<(), KmsError> {
+        let policy = parse(&text)?;
+        let principal = caller.principal().clone();
+        self.change_key(caller, name, move |key| {
+            if !bypass_lockout_check {
+                check_lockout(&principal, key, &policy)?;
+            }
+            key.policy = text;
+            Ok(())
+        })
+        .await
+    }
+
+    fn compiled(&self, text: &str) -> Result<Arc<Policy>, KmsError> {
+        if let Some(policy) = self.0.policies.lock().get(text) {
+            return Ok(policy.clone());
+        }
+        let policy = Arc::new(parse(text)?);
+        self.0.policies.lock().put(text.to_owned(), policy.clone());
+        Ok(policy)
+    }
+
+    fn policy_of(&self, resource: &Arn) -> Result<Option<ResourcePolicy>, KmsError> {
+        let Ok(account) = AccountId::new(resource.account.clone()) else { return Ok(None) };
+        let (Some(id), Ok(region)) = (resource.resource.strip_prefix("key/"), Region::new(resource.region.clone()))
+        else {
+            return Ok(None);
+        };
+        match key_in(&self.snapshot()?, &account, &region, id) {
+            Ok(key) => Ok(Some(ResourcePolicy {
+                owner: Some(key.account),
+                policy: Some(self.compiled(&key.policy)?),
+                decides: true,
+            })),
+            // Who may name keys that are not there is for identity policies to say.
+            Err(KmsError::NoSuchKey { .. }) => {
+                Ok(Some(ResourcePolicy { owner: Some(account), ..ResourcePolicy::default() }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl ResourcePolicies for Kms {
+    fn resource_policy(&self, resource: &Arn) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
+        if resource.service != "kms" {
+            return Ok(None);
+        }
+        self.policy_of(resource).map_err(|error| {
+            tracing::error!(%error, %resource, "a key's policy cannot be read; requests for it are refused");
+            PoliciesUnreadable { reason: error.to_string() }
+        })
+    }
+}
