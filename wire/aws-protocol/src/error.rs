@@ -247,10 +247,12 @@ pub enum DecodeError {
         reason: String,
     },
     /// A value is not of the member's type.
-    #[error("{reason}")]
+    #[error("{reason}{}", at(place))]
     Type {
         /// In AWS's words.
         reason: String,
+        /// The members and elements that lead to it, `tableInput.columns.1.name`; empty where it is the input itself.
+        place: String,
     },
     /// The nesting is too deep.
     #[error("The request nests values deeper than {depth_max} levels.")]
@@ -284,7 +286,22 @@ impl DecodeError {
     }
 
     pub(crate) fn mistyped(reason: impl Into<String>) -> DecodeError {
-        DecodeError::Type { reason: reason.into() }
+        DecodeError::Type { reason: reason.into(), place: String::new() }
+    }
+
+    /// The same, found within `step`: a member, or the number of an element.
+    pub(crate) fn within(self, step: &str) -> DecodeError {
+        match self {
+            DecodeError::Type { reason, place } if place.is_empty() => {
+                DecodeError::Type { reason, place: step.to_owned() }
+            }
+            DecodeError::Type { reason, place } => DecodeError::Type { reason, place: format!("{step}.{place}") },
+            DecodeError::Syntax { .. }
+            | DecodeError::TooDeep { .. }
+            | DecodeError::TooManyValues { .. }
+            | DecodeError::TooLarge { .. }
+            | DecodeError::Value { .. } => self,
+        }
     }
 
     /// The error that the caller sees.
@@ -300,4 +317,8 @@ impl DecodeError {
             }
         }
     }
+}
+
+fn at(place: &str) -> String {
+    if place.is_empty() { String::new() } else { format!(" (at '{place}')") }
 }

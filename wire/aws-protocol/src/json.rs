@@ -12,7 +12,7 @@ use crate::error::DecodeError;
 use crate::limits::Budget;
 use crate::number::{double_text, parse_double};
 use crate::schema::{Location, Member, Schema, Shape, TimestampFormat};
-use crate::timestamp::{epoch_seconds, format_timestamp, parse_timestamp, timestamp_from_seconds};
+use crate::timestamp::{epoch_seconds, format_timestamp, parse_timestamp, shortened, timestamp_from_seconds};
 use crate::value::{StructureValue, Value};
 
 /// Reads a body of `schema`; an empty body is an empty structure.
@@ -20,9 +20,12 @@ pub(crate) fn decode(schema: &'static Schema, body: &[u8], budget: &Budget) -> R
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(empty(schema));
     }
+    let body = std::str::from_utf8(body).map_err(|error| {
+        DecodeError::syntax(format!("The body is not valid UTF-8 from byte {} on", error.valid_up_to() + 1))
+    })?;
     let root = Member::new("body", schema);
-    let context = Context { budget, failure: RefCell::new(None) };
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let context = Context { budget, failure: RefCell::new(None), place: RefCell::default() };
+    let mut deserializer = serde_json::Deserializer::from_str(body);
     let seed = Seed { member: &root, context: &context, depth: 0 };
     let outcome = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match outcome {
@@ -47,10 +50,25 @@ struct Context<'a> {
     budget: &'a Budget,
     /// The error in our own words; serde's would append a position and lose its kind.
     failure: RefCell<Option<DecodeError>>,
+    /// The way to the value that is being read. What fails is where it then stands, since nothing is read after it.
+    place: RefCell<Vec<Step>>,
+}
+
+/// One step from a value to one in it.
+enum Step {
+    Member(&'static str),
+    Element(usize),
+    Entry(String),
 }
 
 impl Context<'_> {
     fn fail<E: de::Error>(&self, error: DecodeError) -> E {
+        let place = self.place.borrow();
+        let error = place.iter().rev().fold(error, |error, step| match step {
+            Step::Member(name) => error.within(name),
+            Step::Element(index) => error.within(&(index + 1).to_string()),
+            Step::Entry(key) => error.within(&shortened(key)),
+        });
         self.failure.replace(Some(error));
         E::custom("refused")
     }
@@ -87,12 +105,18 @@ impl Seed<'_> {
             Shape::Map { .. } => "Expected map or null".to_owned(),
             Shape::Structure { .. } => "Expected structure or null".to_owned(),
         };
-        let place = self.member.name;
-        self.context.fail(DecodeError::mistyped(if self.depth == 0 {
-            reason
-        } else {
-            format!("{reason} (at '{place}')")
-        }))
+        self.context.fail(DecodeError::mistyped(reason))
+    }
+
+    /// The seed of a value in this one.
+    fn inner<'i>(&'i self, member: &'i Member, step: Step) -> Seed<'i> {
+        self.context.place.borrow_mut().push(step);
+        Seed { member, context: self.context, depth: self.depth + 1 }
+    }
+
+    /// The value in it was read.
+    fn left(&self) {
+        self.context.place.borrow_mut().pop();
     }
 
     fn integer<E: de::Error>(&self, number: i64) -> Result<Option<Value>, E> {
@@ -203,14 +227,15 @@ impl<'de> Visitor<'de> for Seed<'_> {
             Shape::List { member, .. } => {
                 let mut elements = Vec::new();
                 loop {
-                    let seed = Seed { member: &member, context: self.context, depth: self.depth + 1 };
-                    match sequence.next_element_seed(seed)? {
+                    let seed = self.inner(&member, Step::Element(elements.len()));
+                    let element = sequence.next_element_seed(seed)?;
+                    self.left();
+                    match element {
                         Some(Some(element)) => elements.push(element),
                         Some(None) => {
-                            return Err(self.context.fail(DecodeError::mistyped(format!(
-                                "The list '{}' must not contain null",
-                                self.member.name
-                            ))));
+                            let name = self.member.name;
+                            let error = DecodeError::mistyped(format!("The list '{name}' must not contain null"));
+                            return Err(self.context.fail(error));
                         }
                         None => return Ok(Some(Value::List(elements))),
                     }
@@ -219,8 +244,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
             Shape::Document => {
                 let mut elements = Vec::new();
                 loop {
-                    let seed = Seed { member: self.member, context: self.context, depth: self.depth + 1 };
-                    match sequence.next_element_seed(seed)? {
+                    let seed = self.inner(self.member, Step::Element(elements.len()));
+                    let element = sequence.next_element_seed(seed)?;
+                    self.left();
+                    match element {
                         Some(element) => elements.push(document(element)),
                         None => return Ok(Some(Value::Document(elements.into()))),
                     }
@@ -240,28 +267,28 @@ impl<'de> Visitor<'de> for Seed<'_> {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
-                    let seed = Seed { member, context: self.context, depth: self.depth + 1 };
-                    if let Some(value) = map.next_value_seed(seed)? {
+                    if let Some(value) = map.next_value_seed(self.inner(member, Step::Member(member.name)))? {
                         structure.set_at(index, value);
                     }
+                    self.left();
                 }
                 Ok(Some(Value::Structure(structure)))
             }
             Shape::Map { value, .. } => {
                 let mut entries: Vec<(String, Value)> = Vec::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    let seed = Seed { member: &value, context: self.context, depth: self.depth + 1 };
-                    if let Some(value) = map.next_value_seed(seed)? {
+                    if let Some(value) = map.next_value_seed(self.inner(&value, Step::Entry(key.clone())))? {
                         entries.push((key, value));
                     }
+                    self.left();
                 }
                 Ok(Some(Value::Map(entries)))
             }
             Shape::Document => {
                 let mut entries = serde_json::Map::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    let seed = Seed { member: self.member, context: self.context, depth: self.depth + 1 };
-                    let value = map.next_value_seed(seed)?;
+                    let value = map.next_value_seed(self.inner(self.member, Step::Entry(key.clone())))?;
+                    self.left();
                     entries.insert(key, document(value));
                 }
                 Ok(Some(Value::Document(entries.into())))

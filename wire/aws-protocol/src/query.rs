@@ -10,7 +10,7 @@ use crate::error::DecodeError;
 use crate::limits::Budget;
 use crate::number::parse_scalar;
 use crate::schema::{Member, Schema, Shape, TimestampFormat};
-use crate::timestamp::parse_timestamp;
+use crate::timestamp::{parse_timestamp, shortened};
 use crate::value::{StructureValue, Value};
 
 /// A form's pairs, decoded, in order.
@@ -81,7 +81,8 @@ fn structure(schema: &'static Schema, form: &Form, budget: &Budget, depth: usize
     let mut structure = StructureValue::new(schema);
     for (index, member) in schema.members().iter().enumerate() {
         if let Some(node) = form.children.get(key_of(member)) {
-            structure.set_at(index, value(member, node, budget, depth + 1)?);
+            let read = value(member, node, budget, depth + 1).map_err(|error| error.within(member.name))?;
+            structure.set_at(index, read);
         }
     }
     Ok(Value::Structure(structure))
@@ -101,16 +102,16 @@ fn value(member: &Member, form: &Form, budget: &Budget, depth: usize) -> Result<
     budget.descend(depth)?;
     let schema = member.schema;
     let text = || {
-        form.text.as_deref().ok_or_else(|| {
-            DecodeError::mistyped(format!("Start of structure or map found where not expected (at '{}')", member.name))
-        })
+        form.text.as_deref().ok_or_else(|| DecodeError::mistyped("Start of structure or map found where not expected"))
     };
     match schema.shape {
         Shape::Structure { .. } => structure(schema, form, budget, depth),
         Shape::List { member: element, .. } => {
             let node = if member.is_flattened() { Some(form) } else { form.children.get(element.wire_name) };
             let nodes = node.map(Form::numbered).unwrap_or_default();
-            let elements = nodes.into_iter().map(|node| value(&element, node, budget, depth + 1));
+            let elements = nodes.into_iter().enumerate().map(|(index, node)| {
+                value(&element, node, budget, depth + 1).map_err(|error| error.within(&(index + 1).to_string()))
+            });
             Ok(Value::List(elements.collect::<Result<_, _>>()?))
         }
         Shape::Map { key, value: entry, .. } => {
@@ -123,7 +124,9 @@ fn value(member: &Member, form: &Form, budget: &Budget, depth: usize) -> Result<
                 let Some(node) = node.children.get(entry.wire_name) else {
                     return Err(DecodeError::mistyped(format!("An entry of the map '{}' has no value", member.name)));
                 };
-                entries.push((key_text.to_owned(), value(&entry, node, budget, depth + 1)?));
+                let read =
+                    value(&entry, node, budget, depth + 1).map_err(|error| error.within(&shortened(key_text)))?;
+                entries.push((key_text.to_owned(), read));
             }
             Ok(Value::Map(entries))
         }

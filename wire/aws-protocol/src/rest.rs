@@ -189,9 +189,11 @@ fn from_text(member: &Member, text: &str, default: TimestampFormat) -> Result<Va
             .decode(text)
             .map(|bytes| Value::Blob(bytes.into()))
             .map_err(|_| DecodeError::mistyped(format!("The value of '{}' is not valid base64", member.name))),
-        Shape::Timestamp(..) => parse_timestamp(text, member.timestamp_format_or(default)).map(Value::Timestamp),
+        Shape::Timestamp(..) => parse_timestamp(text, member.timestamp_format_or(default))
+            .map(Value::Timestamp)
+            .map_err(|error| error.within(member.name)),
         _ => match parse_scalar(member.schema, text) {
-            Some(result) => result,
+            Some(result) => result.map_err(|error| error.within(member.name)),
             None => Err(DecodeError::mistyped(format!("'{}' can not be read from text", member.name))),
         },
     }

@@ -58,7 +58,7 @@ pub fn route(service: &'static ServiceModel, request: &Request<'_>) -> Result<Ro
     let protocol = protocol_of(service, request.headers);
     let name = match protocol {
         Protocol::Json10 | Protocol::Json11 | Protocol::AwsCbor11 => target_name(service, request),
-        Protocol::Query => action_name(request),
+        Protocol::Query => action_name(service, request),
         Protocol::RpcV2Cbor => rpc_name(service, request),
         Protocol::RestJson | Protocol::RestXml => {
             return match rest::operation(service, request) {
@@ -95,17 +95,34 @@ fn target_name(service: &ServiceModel, request: &Request<'_>) -> Result<String, 
     }
 }
 
-fn action_name(request: &Request<'_>) -> Result<String, AwsError> {
+/// The operation that a form names, in the version of the service that it names: both are needed.
+fn action_name(service: &ServiceModel, request: &Request<'_>) -> Result<String, AwsError> {
     let body = std::str::from_utf8(request.body).unwrap_or_default();
+    let (mut action, mut version) = (None, None);
     for part in [request.uri.query().unwrap_or_default(), body] {
-        for (key, value) in form_pairs(part).flatten() {
-            if key == "Action" && !value.is_empty() {
-                return Ok(value);
+        for (key, value) in form_pairs(part).flatten().filter(|(_, value)| !value.is_empty()) {
+            match key.as_str() {
+                "Action" => _ = action.get_or_insert(value),
+                "Version" => _ = version.get_or_insert(value),
+                _ => {}
             }
         }
     }
-    Err(AwsError::sender("MissingAction", "The request has no parameter Action that names an operation."))
+    let action = action.ok_or_else(|| {
+        AwsError::sender("MissingAction", "The request has no parameter Action that names an operation.")
+    })?;
+    match version {
+        Some(version) if version == service.api_version => Ok(action),
+        other => {
+            let (action, version) = (shown(&action), other.as_deref().map_or(NO_VERSION.to_owned(), shown));
+            let message = format!("Could not find operation {action} for version {version}");
+            Err(AwsError::sender("InvalidAction", message))
+        }
+    }
 }
+
+/// What AWS says of a form that names no version.
+const NO_VERSION: &str = "NO_VERSION_SPECIFIED";
 
 fn rpc_name(service: &ServiceModel, request: &Request<'_>) -> Result<String, AwsError> {
     let parts: Vec<&str> = request.uri.path().split('/').collect();

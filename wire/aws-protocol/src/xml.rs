@@ -80,12 +80,12 @@ impl XmlWriter {
                 '<' => self.text.push_str("&lt;"),
                 '>' => self.text.push_str("&gt;"),
                 '"' => self.text.push_str("&quot;"),
-                // A parser would turn a bare carriage return into a line feed; AWS writes references for all of these.
-                '\u{1}'..='\u{8}' | '\u{b}'..='\u{1f}' => {
-                    self.text.push_str(&format!("&#x{:X};", u32::from(character)));
+                // A parser would turn a bare carriage return into a line feed.
+                '\r' => self.text.push_str("&#xD;"),
+                // XML 1.0 has no way to write these, not even by reference: a client could not read the answer at all.
+                '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
+                    self.text.push('\u{fffd}');
                 }
-                // XML has no way to write these at all.
-                '\0' | '\u{fffe}' | '\u{ffff}' => self.text.push('\u{fffd}'),
                 other => self.text.push(other),
             }
         }
@@ -339,10 +339,11 @@ fn scalar(member: &Member, text: &str) -> Result<Value, DecodeError> {
             .map(|bytes| Value::Blob(bytes.into()))
             .map_err(|_| DecodeError::mistyped(format!("The value of '{}' is not valid base64", member.name))),
         Shape::Timestamp(..) => {
-            parse_timestamp(text, member.timestamp_format_or(TimestampFormat::DateTime)).map(Value::Timestamp)
+            let format = member.timestamp_format_or(TimestampFormat::DateTime);
+            parse_timestamp(text, format).map(Value::Timestamp).map_err(|error| error.within(member.name))
         }
         _ => match parse_scalar(member.schema, text.trim()) {
-            Some(result) => result,
+            Some(result) => result.map_err(|error| error.within(member.name)),
             None => Err(DecodeError::mistyped(format!("'{}' can not be read from text", member.name))),
         },
     }

@@ -43,6 +43,20 @@ fn wrong_types_are_refused_in_aws_words() {
 }
 
 #[test]
+fn a_refusal_names_the_place() {
+    for (body, place) in [
+        (r#"{"Name":[]}"#, "(at 'Name')"),
+        (r#"{"Name":"a","Moment":"soon"}"#, "(at 'Moment')"),
+        (r#"{"Name":"a","Names":["a",3]}"#, "(at 'Names.2')"),
+        (r#"{"Name":"a","Tags":{"k":3}}"#, "(at 'Tags.k')"),
+        (r#"{"Name":"a","kin":{"Name":"b","Names":["a",{}]}}"#, "(at 'Kin.Names.2')"),
+    ] {
+        let (_, found) = refused(body);
+        assert!(found.ends_with(place), "{body}: {found}");
+    }
+}
+
+#[test]
 fn accepted_spellings() {
     let table = [
         (r#"{"Name":"a","Count":1.0}"#, "Count", Value::Integer(1)),

@@ -74,7 +74,7 @@ fn answers() {
         concat!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
             "<PutThingResponse xmlns=\"https://things.example/doc/\"><PutThingResult>",
-            "<Name>&lt;&amp;&gt;&quot;&#xD;&#x1;</Name>",
+            "<Name>&lt;&amp;&gt;&quot;&#xD;\u{fffd}</Name>",
             "<Moment>2023-11-14T22:13:20.120Z</Moment>",
             "<Names><member>b</member><member>c</member></Names><Item>d</Item>",
             "<Tags><entry><key>k</key><value>v</value></entry></Tags>",

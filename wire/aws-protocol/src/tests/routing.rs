@@ -49,10 +49,12 @@ fn operations_are_found_by_target() {
 fn operations_are_found_by_action() {
     let form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
     let table = [
-        ("/", "Action=PutThing&Version=1", Ok(("PutThing", Protocol::Query))),
-        ("/?Action=PutThing", "", Ok(("PutThing", Protocol::Query))),
-        ("/", "Action=BuyThing", Err(("InvalidAction".to_owned(), 501))),
-        ("/", "Action=Other", Err(("InvalidAction".to_owned(), 400))),
+        ("/", "Action=PutThing&Version=2026-01-01", Ok(("PutThing", Protocol::Query))),
+        ("/?Action=PutThing", "Version=2026-01-01", Ok(("PutThing", Protocol::Query))),
+        ("/", "Action=PutThing&Version=1", Err(("InvalidAction".to_owned(), 400))),
+        ("/", "Action=PutThing", Err(("InvalidAction".to_owned(), 400))),
+        ("/", "Action=BuyThing&Version=2026-01-01", Err(("InvalidAction".to_owned(), 501))),
+        ("/", "Action=Other&Version=2026-01-01", Err(("InvalidAction".to_owned(), 400))),
         ("/", "Name=a", Err(("MissingAction".to_owned(), 400))),
     ];
     for (uri, body, expected) in table {
