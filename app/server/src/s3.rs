@@ -13,7 +13,7 @@ use tarn_audit::Caller;
 use tarn_gateway::{AccessKey, Body, Gate, GateError, RequestMeta, S3Endpoint, S3Operation, full_body};
 use tarn_identity::Identity;
 use tarn_policy::Principal;
-use tarn_service_s3::{Asked, CallMeta, GateRefusal, S3Api, S3Body, S3Gate};
+use tarn_service_s3::{Asked, CallMeta, GateRefusal, Refused, S3Api, S3Body, S3Gate};
 use tarn_sigv4::Presented;
 use tarn_types::AccountId;
 
@@ -21,6 +21,9 @@ tokio::task_local! {
     /// The operation that S3 found in the request that this task answers.
     static OPERATION: Cell<&'static str>;
 }
+
+/// S3 in audit records.
+const EVENT_SOURCE: &str = "s3.amazonaws.com";
 
 /// The gateway as S3 asks it.
 pub(crate) struct Doorkeeper {
@@ -68,7 +71,7 @@ impl S3Gate for Doorkeeper {
         };
         let meta = meta(asked.meta);
         let context = self.gate.context(&meta, asked.headers, &principal, presented.as_ref());
-        let mut draft = self.gate.draft(&meta, asked.headers, &principal, "s3.amazonaws.com".to_owned());
+        let mut draft = self.gate.draft(&meta, asked.headers, &principal, EVENT_SOURCE.to_owned());
         draft.event_name = asked.operation.name.to_owned();
         draft.read_only = asked.operation.read_only;
         draft.management = asked.operation.management;
@@ -78,6 +81,22 @@ impl S3Gate for Doorkeeper {
             self.gate.failed(&draft, "AccessDenied", &error.to_string());
             refusal(&error)
         })
+    }
+
+    fn refused(&self, refused: Refused<'_>) {
+        let named = refused.access_key_id.map(str::to_owned);
+        let genuine = refused.access_key_id.filter(|_| refused.is_genuine);
+        let principal = match genuine.and_then(|id| self.gate.access_key(id).ok()) {
+            Some(key) => key.principal,
+            None => Principal { access_key_id: named, ..Principal::anonymous() },
+        };
+        let mut draft = self.gate.draft(&meta(refused.meta), refused.headers, &principal, EVENT_SOURCE.to_owned());
+        draft.event_name = refused.operation.to_owned();
+        draft.read_only = refused.read_only;
+        draft.management = refused.management;
+        draft.request_parameters = refused.parameters;
+        draft.resources = refused.resources;
+        self.gate.failed(&draft, refused.code, refused.message);
     }
 
     fn failed(&self, caller: &Caller, code: &str, message: &str) {

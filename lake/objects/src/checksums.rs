@@ -295,6 +295,13 @@ impl ExpectedDigests {
         given.or(self.trailer.as_ref().map(|(algorithm, _)| *algorithm)).or(self.algorithm)
     }
 
+    /// Begins to compute what is expected.
+    pub fn start(self) -> RunningDigests {
+        let algorithms: Vec<_> = self.checksums.iter().map(|checksum| checksum.algorithm).collect();
+        let digests = (self.md5.is_some() || !algorithms.is_empty()).then(|| Digests::new(&algorithms));
+        RunningDigests { expected: self, digests }
+    }
+
     /// What must be computed to answer all of it, and to keep `kept`.
     pub(crate) fn digests(&self, kept: ChecksumAlgorithm) -> Digests {
         let mut algorithms = vec![kept];
@@ -339,6 +346,30 @@ impl ExpectedDigests {
             }
         }
         Ok(())
+    }
+}
+
+/// What the caller says of bytes that are not an object's, while they are being read.
+pub struct RunningDigests {
+    expected: ExpectedDigests,
+    /// `None`: nothing is said of them.
+    digests: Option<Digests>,
+}
+
+impl RunningDigests {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        if let Some(digests) = &mut self.digests {
+            digests.update(bytes);
+        }
+    }
+
+    /// Compares, once all bytes were taken.
+    pub fn finish(self) -> Result<(), ObjectsError> {
+        match self.digests {
+            Some(digests) => self.expected.check(&digests.finish()),
+            None => Ok(()),
+        }
     }
 }
 

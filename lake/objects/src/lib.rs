@@ -32,7 +32,7 @@ mod tagging;
 mod tests;
 
 pub use buckets::{BucketPage, CreateBucket, LIST_BUCKETS_COUNT_MAX, ListBuckets};
-pub use checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests, ReadTrailer};
+pub use checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests, ReadTrailer, RunningDigests};
 pub use conditions::{EtagCondition, ReadConditions, WriteConditions};
 pub use copy::{CopyObject, UploadPartCopy};
 pub use delete::{DELETE_OBJECTS_COUNT_MAX, DeleteObject};

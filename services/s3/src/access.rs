@@ -8,7 +8,9 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use crate::api::Inner;
 use crate::errors::{objects_error, refusal_error};
-use crate::gate::{Asked, CallMeta};
+use crate::gate::{Asked, CallMeta, GateRefusal};
+use crate::parameters;
+use crate::refusals::Record;
 use crate::resources::{Operation, Request, operation};
 
 pub(crate) struct Hooks(pub(crate) Arc<Inner>);
@@ -23,6 +25,10 @@ impl S3Auth for Hooks {
 #[async_trait::async_trait]
 impl S3Access for Hooks {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let record = cx.extensions_mut().get::<Record>().cloned().unwrap_or_default();
+        if let Some(credentials) = cx.credentials() {
+            record.signed(&credentials.access_key);
+        }
         let name = cx.s3_op().name();
         let Some(operation) = operation(name) else {
             return Err(S3Error::with_message(
@@ -40,6 +46,7 @@ impl S3Access for Hooks {
             headers: cx.headers(),
             query: cx.uri().query().unwrap_or_default(),
         };
+        parameters::check(operation.name, &request)?;
         let mut requirements = (operation.requirements)(&self.0.objects, &request)?;
         if is_version_2(&request) {
             check_version_2(&request, operation, meta.time.as_second())?;
@@ -67,7 +74,13 @@ impl S3Access for Hooks {
             resources: request.arns(),
             requirements,
         };
-        let caller = self.0.gate.authorize(asked).map_err(refusal_error)?;
+        let caller = self.0.gate.authorize(asked).map_err(|refusal| {
+            if let GateRefusal::Denied { .. } = refusal {
+                record.done();
+            }
+            refusal_error(refusal)
+        })?;
+        record.admitted(&caller);
         cx.extensions_mut().insert(caller);
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
-use s3s::Body;
+use s3s::{Body, S3Error};
 
 /// Errors that s3s could not render itself.
 pub(crate) fn internal_error() -> Response<Body> {
@@ -13,6 +13,51 @@ pub(crate) fn internal_error() -> Response<Body> {
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     response
+}
+
+/// An error as S3 writes it.
+pub(crate) fn of_error(error: &S3Error) -> Response<Body> {
+    let code = error.code();
+    let status = error.status_code().or_else(|| code.status_code()).unwrap_or(StatusCode::BAD_REQUEST);
+    written(code.as_str(), status, error.message().unwrap_or(code.as_str()))
+}
+
+/// Whether s3s could not answer for `reason`.
+pub(crate) fn failed_for(response: &Response<Body>, reason: &str) -> bool {
+    let bytes = response.status().is_server_error().then(|| response.body().bytes()).flatten().unwrap_or_default();
+    std::str::from_utf8(&bytes).is_ok_and(|text| text.contains(reason))
+}
+
+/// A listing that XML cannot hold.
+pub(crate) fn not_in_xml() -> Response<Body> {
+    let message = "The answer would hold a key with a character that XML 1.0 cannot; ask with encoding-type=url.";
+    written("InvalidArgument", StatusCode::BAD_REQUEST, message)
+}
+
+fn written(code: &str, status: StatusCode, message: &str) -> Response<Body> {
+    let message = escaped(message);
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    );
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
+/// Text for XML; what it cannot hold becomes U+FFFD.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut all, character| {
+        match character {
+            '&' => all.push_str("&amp;"),
+            '<' => all.push_str("&lt;"),
+            '>' => all.push_str("&gt;"),
+            '\t' | '\n' => all.push(character),
+            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => all.push('\u{fffd}'),
+            other => all.push(other),
+        }
+        all
+    })
 }
 
 /// Adds the request's ids.
@@ -45,7 +90,7 @@ fn with_ids(mut response: Response<Body>, request_id: &str, host_id: &str, path:
     let Some(bytes) = response.body().bytes() else { return response };
     let Some(front) = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix(END)) else { return response };
     let front = front.split("<RequestId>").next().unwrap_or(front);
-    let resource = path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let resource = escaped(path);
     let body = format!(
         "{front}<Resource>{resource}</Resource><RequestId>{request_id}</RequestId><HostId>{host_id}</HostId>{END}"
     );

@@ -11,9 +11,11 @@ use tarn_types::Region;
 
 use crate::access::Hooks;
 use crate::answer;
+use crate::documents::Document;
 use crate::gate::{CallMeta, S3Gate};
 use crate::host::Domains;
 use crate::operations::Handlers;
+use crate::refusals::{Head, Refusals};
 use crate::unread::Unread;
 
 /// The largest XML body: a thousand keys to delete, or ten thousand parts to complete.
@@ -24,6 +26,9 @@ const PUT_SIZE_BYTES_MAX: u64 = 5 << 30;
 const SIGNED_CHUNK_SIZE_BYTES_MAX: usize = 16 << 20;
 /// The largest form field of a browser's POST.
 const FORM_FIELD_SIZE_BYTES_MAX: usize = 64 << 10;
+
+/// How s3s says that an answer holds a character below U+0020.
+const NOT_IN_XML: &str = "XML response contains a control character";
 
 /// What may be set differently.
 #[derive(Debug, Clone)]
@@ -50,6 +55,8 @@ pub(crate) struct Inner {
 #[derive(Clone)]
 pub struct S3Api {
     service: S3Service,
+    refusals: Refusals,
+    domains: Arc<Domains>,
 }
 
 impl S3Api {
@@ -66,6 +73,7 @@ impl S3Api {
         config.sig_v4_allowed_services = vec!["s3".to_owned()];
         // Only presigned reads and writes of objects: see `access.rs`.
         config.enable_sig_v2 = true;
+        let refusals = Refusals::new(gate.clone(), &options.domains);
         let inner = Arc::new(Inner { objects, gate, region: options.region });
         let mut builder = S3ServiceBuilder::new(Handlers(inner.clone()));
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
@@ -73,22 +81,29 @@ impl S3Api {
         // Without an auth provider s3s would ask nobody: see the test `every_operation_refuses`.
         builder.set_auth(Hooks(inner.clone()));
         builder.set_access(Hooks(inner));
-        Self { service: builder.build() }
+        let domains = Arc::new(Domains::new(&options.domains));
+        Self { service: builder.build(), refusals, domains }
     }
 
     /// Answers one request.
     pub async fn call(&self, mut request: Request<s3s::Body>, meta: CallMeta) -> Response<s3s::Body> {
         let (request_id, path) = (meta.request_id.clone(), request.uri().path().to_owned());
         let is_head = request.method() == http::Method::HEAD;
-        request.extensions_mut().insert(meta);
+        let head = Head::keep(&mut request);
+        request.extensions_mut().insert(meta.clone());
         let (request, unread) = Unread::watch(request);
+        let (request, document) = Document::watch(request, &self.domains);
         let mut response = match self.service.call(request).await {
+            // Keys may hold what XML cannot, and a listing would have to show them.
+            Ok(response) if answer::failed_for(&response, NOT_IN_XML) => answer::not_in_xml(),
             Ok(response) => response,
             Err(error) => {
                 tracing::error!(%error, request_id, "an S3 answer could not be written");
                 answer::internal_error()
             }
         };
+        document.settle(&mut response);
+        self.refusals.record(head, &meta, &response).await;
         unread.settle(&mut response).await;
         answer::complete(response, &request_id, is_head, &path)
     }

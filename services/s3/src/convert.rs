@@ -296,6 +296,13 @@ pub(crate) fn header_checksums(headers: &HeaderMap) -> S3Result<Vec<Checksum>> {
     Ok(checksums)
 }
 
+/// A key as an answer shows it beside what was asked for: left out where XML cannot hold it, since the caller has it already.
+pub(crate) fn shown_key(key: String) -> Option<String> {
+    let in_xml =
+        |c: char| !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    key.chars().all(in_xml).then_some(key)
+}
+
 /// All that the caller says of the bytes: `Content-MD5`, checksum headers, and the checksum that a trailer will bring. s3s checks
 /// the signatures of chunks and trailer; that the checksum is that of the bytes is for us to see.
 pub(crate) fn expected_digests(headers: &HeaderMap, trailing: Option<TrailingHeaders>) -> S3Result<ExpectedDigests> {

@@ -46,6 +46,33 @@ pub struct Asked<'a> {
     pub requirements: Vec<Requirement>,
 }
 
+/// A request that was refused before the gate was asked about it, or for what the gate does not record.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// The request as it arrived.
+    pub meta: &'a CallMeta,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// The access key it names.
+    pub access_key_id: Option<&'a str>,
+    /// Whether that key's signature is right; otherwise whoever sent it is nobody.
+    pub is_genuine: bool,
+    /// What it asks for; `Unknown` if it is no operation.
+    pub operation: &'a str,
+    /// Whether that changes nothing.
+    pub read_only: bool,
+    /// CloudTrail's managementEvent.
+    pub management: bool,
+    /// Parameters for the audit record, JSON.
+    pub parameters: String,
+    /// ARNs for the audit record.
+    pub resources: Vec<String>,
+    /// The error's code.
+    pub code: &'a str,
+    /// What the caller was told.
+    pub message: &'a str,
+}
+
 /// Why a caller is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GateRefusal {
@@ -67,12 +94,14 @@ pub enum GateRefusal {
     },
 }
 
-/// The gateway's three questions, as S3 asks them.
+/// The gateway's questions, as S3 asks them.
 pub trait S3Gate: Send + Sync + 'static {
     /// The secret that a request by this key must be signed with.
     fn secret(&self, access_key_id: &str) -> Result<String, GateRefusal>;
-    /// Checks the session token, asks the policies, and drafts the audit record. A refusal is recorded before this returns.
+    /// Checks the session token, asks the policies, and drafts the audit record. A no of the policies is recorded before this returns.
     fn authorize(&self, asked: Asked<'_>) -> Result<Caller, GateRefusal>;
+    /// Records a refusal that `authorize` has not recorded.
+    fn refused(&self, refused: Refused<'_>);
     /// Records that an authorized call failed.
     fn failed(&self, caller: &Caller, code: &str, message: &str);
     /// Records a call that was done, unless its commit has.

@@ -16,6 +16,15 @@ impl Domains {
         Self(domains)
     }
 
+    /// Whether a request to `path` on `host` names an object, and not a bucket or nothing.
+    pub(crate) fn names_object(&self, host: &str, path: &str) -> bool {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        match self.bucket(host) {
+            Some(_) => !path.is_empty(),
+            None => path.split_once('/').is_some_and(|(_, key)| !key.is_empty()),
+        }
+    }
+
     fn bucket<'h>(&self, host: &'h str) -> Option<&'h str> {
         let host = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
@@ -68,5 +77,15 @@ mod tests {
         check("[::1]:9000", None);
         check("proxy.internal", None);
         check("", None);
+        let check = |host: &str, path: &str, expected: bool| {
+            assert_eq!(domains.names_object(host, path), expected, "{host}{path}");
+        };
+        check("localhost:9000", "/", false);
+        check("localhost:9000", "/lake-raw", false);
+        check("localhost:9000", "/lake-raw/", false);
+        check("localhost:9000", "/lake-raw//", true);
+        check("localhost:9000", "/lake-raw/a/b", true);
+        check("lake-raw.localhost", "/", false);
+        check("lake-raw.localhost", "/a", true);
     }
 }

@@ -14,6 +14,7 @@ mod buckets;
 mod convert;
 mod copy;
 mod delete;
+mod documents;
 mod errors;
 mod gate;
 mod get;
@@ -21,8 +22,10 @@ mod host;
 mod listing;
 mod multipart;
 mod operations;
+mod parameters;
 mod policy;
 mod put;
+mod refusals;
 mod resources;
 mod tagging;
 #[cfg(test)]
@@ -30,6 +33,6 @@ mod tests;
 mod unread;
 
 pub use api::{S3Api, S3Options};
-pub use gate::{Asked, CallMeta, GateRefusal, S3Gate};
+pub use gate::{Asked, CallMeta, GateRefusal, Refused, S3Gate};
 pub use resources::{Operation, operations};
 pub use s3s::Body as S3Body;

@@ -10,7 +10,7 @@ use tarn_objects::{
 use crate::convert::{
     bucket_name, check_write_headers, checksum_algorithm, checksum_kind, etag, expected_digests, header_checksums,
     is_url_encoding, kind_name, listed, not_implemented, object_key, page_size, parse_checksum, parse_tagging_header,
-    set_checksum, storage_class, timestamp, write_conditions,
+    set_checksum, shown_key, storage_class, timestamp, write_conditions,
 };
 use crate::errors::objects_error;
 use crate::operations::Call;
@@ -69,7 +69,7 @@ pub(crate) async fn create_multipart_upload(
     let (checksum_algorithm, checksum_type) = checksum_of(&upload);
     Ok(S3Response::new(CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
-        key: Some(input.key),
+        key: shown_key(input.key),
         checksum_algorithm,
         checksum_type,
         server_side_encryption: encryption(),
@@ -161,7 +161,7 @@ pub(crate) async fn complete_multipart_upload(
     let mut output = CompleteMultipartUploadOutput {
         location: Some(format!("/{}/{}", input.bucket, listed(&input.key, true))),
         bucket: Some(input.bucket),
-        key: Some(input.key),
+        key: shown_key(input.key),
         e_tag: etag(version.etag()),
         server_side_encryption: encryption(),
         ..CompleteMultipartUploadOutput::default()
@@ -221,7 +221,7 @@ pub(crate) async fn list_parts(
     let bucket = call.objects().bucket(call.proof(), &name.bucket).map_err(objects_error)?;
     Ok(S3Response::new(ListPartsOutput {
         bucket: Some(input.bucket),
-        key: Some(input.key),
+        key: shown_key(input.key),
         checksum_algorithm,
         checksum_type,
         initiator: initiator(&page.upload),

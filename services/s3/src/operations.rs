@@ -10,6 +10,7 @@ use tarn_policy::{Authorized, Requirement};
 
 use crate::api::Inner;
 use crate::errors::objects_error;
+use crate::refusals::Record;
 use crate::{buckets, copy, delete, get, listing, multipart, policy, put, tagging};
 
 pub(crate) struct Handlers(pub(crate) Arc<Inner>);
@@ -18,13 +19,17 @@ pub(crate) struct Handlers(pub(crate) Arc<Inner>);
 pub(crate) struct Call {
     pub(crate) inner: Arc<Inner>,
     pub(crate) caller: Caller,
+    record: Record,
 }
 
 impl Call {
     /// The caller that `access.rs` left with the request: without one, nobody decided.
     fn of<I>(handlers: &Handlers, request: &mut S3Request<I>) -> S3Result<Self> {
         match request.extensions.remove::<Caller>() {
-            Some(caller) => Ok(Self { inner: handlers.0.clone(), caller }),
+            Some(caller) => {
+                let record = request.extensions.get::<Record>().cloned().unwrap_or_default();
+                Ok(Self { inner: handlers.0.clone(), caller, record })
+            }
             None => Err(s3_error!(AccessDenied)),
         }
     }
@@ -39,6 +44,7 @@ impl Call {
 
     /// Tells the audit how it ended.
     fn ended<O>(&self, outcome: S3Result<S3Response<O>>) -> S3Result<S3Response<O>> {
+        self.record.done();
         match &outcome {
             Ok(_) => self.inner.gate.done(&self.caller),
             // Not modified is an answer, not a failure.

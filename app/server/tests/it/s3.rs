@@ -63,6 +63,14 @@ async fn objects_are_for_those_who_may_and_sealed_on_the_disk() {
     assert!(status >= 400, "{body}");
     check(sign(get(), ROOT, "s3"), 200, PLANTED).await;
 
+    let mut expired = sign(get(), ROOT, "s3");
+    expired.headers_mut().insert("x-amz-date", "20200101T000000Z".parse().expect("a value"));
+    check(expired, 403, "<Error>").await;
+    let presigned = "/lake-raw/a%20b/c?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAROOTROOTROOTROOT%2F20200101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20200101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=0000000000000000000000000000000000000000000000000000000000000000";
+    check(request("GET", presigned, ""), 403, "<Code>AccessDenied</Code>").await;
+    check(sign(request("PUT", "/lake-raw/a?tagging", "<Tagging"), ROOT, "s3"), 400, "<Code>MalformedXML</Code>").await;
+    check(sign(request("GET", "/lake-raw/a?torrent", ""), ROOT, "s3"), 501, "<Code>NotImplemented</Code>").await;
+
     // Refusals of S3 are on record with who was refused what.
     lake.audit.flush().await.expect("written");
     let proof = Authorized::internal("test", AccountId::first());
@@ -77,6 +85,28 @@ async fn objects_are_for_those_who_may_and_sealed_on_the_disk() {
         refused("GetObject", "nobody") && refused("GetObject", "user/nobody") && refused("PutObject", "user/denied")
     );
     assert!(events.iter().any(|event| event.event_name == "PutObject" && event.outcome == Outcome::Success));
+    // Those too that s3s refuses before anybody is asked, or after: as nobody, with the key that was named, unless its signature was right.
+    let recorded = |name: &str, wanted: &str, key: &str, is_known: bool| {
+        events.iter().any(|event| {
+            let Outcome::Failure { code, .. } = &event.outcome else { return false };
+            event.event_name == name
+                && code == wanted
+                && event.principal.access_key_id.as_deref() == Some(key)
+                && event.principal.arn().is_some() == is_known
+                && event.request_parameters.contains("lake-raw")
+                && event.resources.iter().any(|arn| arn.starts_with("arn:aws:s3:::lake-raw/a"))
+        })
+    };
+    for (name, code, key, is_known) in [
+        ("GetObject", "InvalidAccessKeyId", "AKIAUNKNOWN", false),
+        ("GetObject", "SignatureDoesNotMatch", ROOT.0, false),
+        ("GetObject", "AccessDenied", ROOT.0, false),
+        ("PutObjectTagging", "MalformedXML", ROOT.0, true),
+        ("GetObjectTorrent", "NotImplemented", ROOT.0, true),
+    ] {
+        let all: Vec<_> = events.iter().map(|event| (&event.event_name, &event.outcome)).collect();
+        assert!(recorded(name, code, key, is_known), "{name} {code}: {all:#?}");
+    }
 
     lake.close().await.expect("closed");
     assert_eq!(files_with(folder.path(), PLANTED), Vec::<String>::new());

@@ -24,7 +24,7 @@ use tarn_runtime::{EntropyExt, Runtime, Timestamp};
 use tarn_sigv4::{Payload, Signer};
 use tarn_types::{AccountId, Region, Scope};
 
-use crate::{Asked, CallMeta, GateRefusal, S3Api, S3Gate, S3Options};
+use crate::{Asked, CallMeta, GateRefusal, Refused, S3Api, S3Gate, S3Options};
 
 pub(crate) const ROOT: &str = "AKIAROOT0000000000000";
 pub(crate) const USER: &str = "AKIAUSER0000000000000";
@@ -117,6 +117,10 @@ impl S3Gate for Gate {
                 Err(GateRefusal::Denied { message: denied.to_string() })
             }
         }
+    }
+
+    fn refused(&self, refused: Refused<'_>) {
+        self.failures.lock().unwrap().push((refused.operation.to_owned(), refused.code.to_owned()));
     }
 
     fn failed(&self, caller: &Caller, code: &str, _: &str) {

@@ -1,0 +1,144 @@
+//! Bodies that s3s reads whole: XML and JSON documents. What the caller says of their bytes (`Content-MD5`, `x-amz-checksum-*`) is held
+//! against them here, since s3s does not, and a body that breaks off is told as the caller's. Knows no operation and no document.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderName, Method, Request, Response};
+use http_body::{Frame, SizeHint};
+use parking_lot::Mutex;
+use s3s::{Body, S3Error, S3ErrorCode, StdError};
+use tarn_objects::RunningDigests;
+
+use crate::answer;
+use crate::convert::expected_digests;
+use crate::errors::objects_error;
+use crate::host::Domains;
+
+type Verdict = Arc<Mutex<Option<S3Error>>>;
+
+/// What is to be said of a body once it has been read.
+enum Check {
+    /// Whether its bytes are those that were said.
+    Digests(Box<RunningDigests>),
+    /// That what was said of it makes no sense.
+    Refuse(S3Error),
+    /// Nothing more.
+    Done,
+}
+
+/// A document's body on its way to s3s.
+struct Checked {
+    body: Body,
+    check: Check,
+    verdict: Verdict,
+}
+
+impl Checked {
+    /// Ends the body with an error that `Document::settle` answers.
+    fn refuse(&mut self, error: S3Error) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
+        let said = error.code().as_str().to_owned();
+        *self.verdict.lock() = Some(error);
+        Poll::Ready(Some(Err(said.into())))
+    }
+}
+
+impl http_body::Body for Checked {
+    type Data = Bytes;
+    type Error = StdError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let (Check::Digests(digests), Some(bytes)) = (&mut self.check, frame.data_ref()) {
+                    digests.update(bytes);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => match std::mem::replace(&mut self.check, Check::Done) {
+                Check::Digests(digests) => match digests.finish() {
+                    Ok(()) => Poll::Ready(None),
+                    Err(error) => self.refuse(objects_error(error)),
+                },
+                Check::Refuse(error) => self.refuse(error),
+                Check::Done => Poll::Ready(None),
+            },
+            Poll::Ready(Some(Err(_))) => self.refuse(S3Error::new(S3ErrorCode::IncompleteBody)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Not before it is checked.
+    fn is_end_stream(&self) -> bool {
+        matches!(self.check, Check::Done) && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What became of a document's body, if the request has one.
+pub(crate) struct Document(Option<Verdict>);
+
+impl Document {
+    /// Watches over the body of `request` if it is a document.
+    pub(crate) fn watch(request: Request<Body>, domains: &Domains) -> (Request<Body>, Self) {
+        if !is_document(&request, domains) {
+            return (request, Self(None));
+        }
+        let mut said = request.headers().clone();
+        if completes_upload(&request) {
+            // There, a checksum is that of the object to be.
+            let md5 = said.remove("content-md5");
+            said.clear();
+            said.extend(md5.map(|md5| (HeaderName::from_static("content-md5"), md5)));
+        }
+        let check = match expected_digests(&said, None) {
+            Ok(expected) => Check::Digests(Box::new(expected.start())),
+            // Told once the caller is known to be allowed to send it.
+            Err(error) => Check::Refuse(error),
+        };
+        let verdict = Verdict::default();
+        let watched = verdict.clone();
+        let request = request.map(|body| Body::http_body_unsync(Checked { body, check, verdict: watched }));
+        (request, Self(Some(verdict)))
+    }
+
+    /// Call with the answer: where the body was read and found wrong, s3s could only say that it failed.
+    pub(crate) fn settle(self, response: &mut Response<Body>) {
+        let error = self.0.and_then(|verdict| verdict.lock().take());
+        if let Some(error) = error.filter(|_| response.status().is_server_error()) {
+            *response = answer::of_error(&error);
+        }
+    }
+}
+
+/// Everything that is posted, forms of browsers aside, and what is put on a bucket or on a sub-resource of an object.
+fn is_document(request: &Request<Body>, domains: &Domains) -> bool {
+    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if text("x-amz-content-sha256").starts_with("STREAMING-") || text("content-type").starts_with("multipart/") {
+        return false;
+    }
+    const OF_BYTES: [&str; 4] = ["partNumber", "uploadId", "x-id", ""];
+    let query = request.uri().query().unwrap_or_default();
+    let mut names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    let names_sub_resource = names.any(|name| !OF_BYTES.contains(&name) && !is_signature(name));
+    match *request.method() {
+        Method::POST => true,
+        Method::PUT => names_sub_resource || !domains.names_object(text("host"), request.uri().path()),
+        _ => false,
+    }
+}
+
+fn completes_upload(request: &Request<Body>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    request.method() == Method::POST && query.split('&').any(|pair| pair.starts_with("uploadId="))
+}
+
+fn is_signature(name: &str) -> bool {
+    name.starts_with("X-Amz-") || ["AWSAccessKeyId", "Signature", "Expires"].contains(&name)
+}
