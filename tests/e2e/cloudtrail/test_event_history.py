@@ -45,12 +45,3 @@ def test_the_history_is_for_those_who_may_and_of_their_account(server, account):
     assert len(account.user("bob", allow("cloudtrail:LookupEvents")).client("cloudtrail").lookup_events()["Events"]) > 0
     others = server.root().client("cloudtrail").lookup_events(MaxResults=50)["Events"]
     assert all(json.loads(event["CloudTrailEvent"])["recipientAccountId"] != account.id for event in others)
-
-
-def test_records_outlive_a_crash(own_server):
-    own_server.start()
-    account = own_server.accounts[0]
-    account.user("ada")
-    own_server.kill()
-    own_server.start()
-    assert [record["requestParameters"]["userName"] for record in history(account, "EventName", "CreateUser")] == ["ada"]

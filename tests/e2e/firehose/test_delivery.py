@@ -262,3 +262,16 @@ def test_the_aws_cli_puts_records(account):
     assert json.loads(answer.stdout)["RecordId"]
     found = wait_for(lambda: objects(account, bucket), bool)
     assert lines(found) == ["from the shell"]
+
+
+def test_a_missing_bucket_keeps_records_until_it_is_there(own_server):
+    server = own_server.start()
+    account = server.accounts[0]
+    bucket = f"late-{account.id}"
+    create(account, bucket, BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 0})
+    account.client("firehose").put_record(DeliveryStreamName="weather", Record={"Data": b"patient"})
+    server.stop()
+    server.start()
+    account.client("s3").create_bucket(Bucket=bucket)
+    found = wait_for(lambda: lines(objects(account, bucket)), bool)
+    assert found == ["patient"]

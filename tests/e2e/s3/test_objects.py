@@ -4,9 +4,6 @@ import hashlib
 import io
 import json
 import os
-import random
-import threading
-import time
 import urllib.error
 import urllib.request
 
@@ -180,46 +177,3 @@ def test_what_is_not_served_says_so(account):
     for key in ("k" * 1024, "a/../../b", "//", "☃", "a?b#c&d"):
         s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
         assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
-
-
-def test_acknowledged_objects_survive_kills(own_server):
-    """Kill -9 while six clients write: what was acknowledged is there, what was not is old or new."""
-    own_server.start()
-    account = own_server.accounts[0]
-    bucket = account.bucket()
-    known, asked, lock = {}, {}, threading.Lock()
-
-    def write(worker: int) -> None:
-        s3, random_ = account.client("s3", connect_timeout=2, read_timeout=20), random.Random(worker)
-        while True:
-            key = f"{worker}/{random_.randrange(8)}"
-            body = os.urandom(random_.choice([0, 10, 1000, 70_000, 200_000])) if random_.random() > 0.15 else None
-            with lock:
-                asked[key] = body
-            try:
-                if body is None:
-                    s3.delete_object(Bucket=bucket, Key=key)
-                else:
-                    s3.put_object(Bucket=bucket, Key=key, Body=body)
-            except Exception:  # the server is gone
-                return
-            with lock:
-                known[key] = asked.pop(key)
-
-    for _ in range(5):
-        writers = [threading.Thread(target=write, args=(number,)) for number in range(6)]
-        for writer in writers:
-            writer.start()
-        time.sleep(1)
-        own_server.kill()
-        for writer in writers:
-            writer.join()
-        own_server.start()
-        s3 = account.client("s3")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-        listed = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
-        for key in listed | set(known) | set(asked):
-            found = s3.get_object(Bucket=bucket, Key=key)["Body"].read() if key in listed else None
-            assert found == known.get(key) or (key in asked and found == asked[key]), key
-            known[key] = found
-        asked.clear()
