@@ -3,6 +3,7 @@
 mod bench;
 mod codegen;
 mod demo;
+mod docs;
 mod lint;
 mod s3_tests;
 mod test;
@@ -16,7 +17,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   demo                               run the main job on real data and leave its result to look at
   test                               everything that proves the tree; installs what it needs
   lint                               formatting and clippy, warnings denied
-  tidy                               layers, first lines, names, the code map
+  tidy                               layers, first lines, names, the code map, the book
   codegen [--check] [--models DIR]   regenerate wire/aws-model from the pinned botocore, or check that it is current
   coverage                           write docs/coverage.md from the operation tables
   s3-tests --suite DIR [-- ARGS]     the public S3 suite in DIR against the binary; all of it writes docs/conformance.md

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::codegen;
 use crate::tools::{Result, files, metadata, root};
+use crate::{codegen, docs};
 
 /// Layers from bottom to top.
 const LAYERS: [&str; 5] = ["platform", "lake", "wire", "services", "app"];
@@ -63,6 +63,7 @@ pub fn run() -> Result {
     check_arrows(&crates, &mut breaches);
     check_files(&mut breaches)?;
     check_tree(&crates, &mut breaches)?;
+    docs::check(&mut breaches)?;
     if breaches.is_empty() {
         println!("tidy: {} crates, no breach", crates.len());
         return Ok(());
