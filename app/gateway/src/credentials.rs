@@ -5,6 +5,7 @@ use std::fmt;
 use futures::future::BoxFuture;
 use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
 use tarn_policy::Principal;
+use tarn_runtime::Timestamp;
 
 /// A secret access key. Not shown, not logged.
 #[derive(Clone)]
@@ -53,6 +54,8 @@ pub struct CredentialsError {
 pub trait Credentials: Send + Sync {
     /// The key called `access_key_id`, if there is one.
     fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, CredentialsError>;
+    /// A request was signed with that key, and rightly. Must not wait.
+    fn used(&self, access_key_id: &str, time: Timestamp, service: &str, region: &str);
 }
 
 /// Takes what is not recorded by a change's own commit. Must not block: it is called while a caller waits.

@@ -146,7 +146,15 @@ impl Gate {
         presented
             .verify(parts, key.secret.expose(), &self.signing_keys, &rules, Some(body_sha256))
             .map_err(|source| GateError::Signature { source })?;
-        self.check_session_token(key, presented.session_token.as_deref())
+        self.check_session_token(key, presented.session_token.as_deref())?;
+        self.used(presented, service);
+        Ok(())
+    }
+
+    /// Notes that a request to `service` was signed rightly with the key it names.
+    pub fn used(&self, presented: &Presented, service: &str) {
+        let (id, region) = (&presented.access_key_id, &presented.scope.region);
+        self.parts.credentials.used(id, self.runtime().now(), service, region);
     }
 
     /// The condition keys of a request by `principal`. `presented` adds those of the signature.

@@ -26,6 +26,8 @@ const NOW: i64 = 1_767_323_045;
 struct Users;
 
 impl Credentials for Users {
+    fn used(&self, _: &str, _: Timestamp, _: &str, _: &str) {}
+
     fn access_key(&self, id: &str) -> Result<Option<AccessKey>, CredentialsError> {
         if id == "unreadable" {
             return Err(CredentialsError { reason: "the store is closed".to_owned() });

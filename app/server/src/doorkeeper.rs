@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
 use tarn_gateway::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
 use tarn_identity::{AccessKeyStatus, Identity};
+use tarn_runtime::Timestamp;
 
 /// Access keys as identity keeps them.
 pub(crate) struct IdentityCredentials(pub(crate) Arc<Identity>);
@@ -28,6 +29,10 @@ impl Credentials for IdentityCredentials {
                 })
             })
             .transpose()
+    }
+
+    fn used(&self, access_key_id: &str, time: Timestamp, service: &str, region: &str) {
+        self.0.note_use(access_key_id, time.as_millisecond(), service, region);
     }
 }
 

@@ -369,6 +369,7 @@ impl Lake {
         for worker in self.crawlers.workers(&self.shutdown) {
             self.workers.spawn(worker);
         }
+        self.workers.spawn(self.identity.last_use_writer());
         self.workers.spawn(Arc::new(AuditWriter::new(self.audit.clone())));
         self.workers.spawn(Arc::new(Retention::new(self.audit.clone(), self.runtime.clone())));
     }
@@ -379,9 +380,10 @@ impl Lake {
         self.shutdown.begin();
         self.workers.ended().await;
         let flushed = self.audit.flush().await.map_err(|source| LakeError::Audit { source });
+        let noted = self.identity.write_last_uses().await.map_err(|source| LakeError::Identity { source });
         let store = self.store.clone();
         blocking("closing the records", move || store.close().map_err(|source| LakeError::Store { source })).await?;
-        flushed
+        flushed.and(noted)
     }
 }
 

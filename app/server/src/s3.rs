@@ -52,6 +52,9 @@ impl Doorkeeper {
         let key = self.gate.access_key(id).map_err(|error| refusal(&error))?;
         let token = presented.and_then(|presented| presented.session_token.as_deref());
         self.gate.check_session_token(&key, token).map_err(|_| GateRefusal::InvalidToken)?;
+        if let Some(presented) = presented {
+            self.gate.used(presented, "s3");
+        }
         Ok(Some(key))
     }
 }

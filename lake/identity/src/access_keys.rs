@@ -11,7 +11,8 @@ use tarn_types::AccountId;
 
 use crate::paging::count;
 use crate::records::{
-    ACCESS_KEYS, AccessKeyRecord, AccessKeyStatus, KeyOwner, Link, USER_ACCESS_KEYS, USERS, UserRecord, in_account,
+    ACCESS_KEYS, AccessKeyRecord, AccessKeyStatus, KeyOwner, LAST_USES, Link, USER_ACCESS_KEYS, USERS, UserRecord,
+    in_account,
 };
 use crate::users::find_user;
 use crate::{ACCESS_KEYS_PER_USER_MAX, IdKind, Identity, IdentityError, Page, PageRequest};
@@ -184,14 +185,17 @@ impl Identity {
 
     /// Removes an access key of `user`.
     pub async fn delete_access_key(&self, caller: &Caller, user: &str, id: &str) -> Result<(), IdentityError> {
-        let (account, user, id) = (caller.scope().account.clone(), user.to_owned(), id.to_owned());
+        let (account, user, removed) = (caller.scope().account.clone(), user.to_owned(), id.to_owned());
         self.commit(caller, move |tx| {
             let user = find_user(tx, &account, &user)?;
-            key_of_user(tx, &account, &user, &id)?;
-            tx.delete(USER_ACCESS_KEYS, &user_keys(&account, &user).text(&id))?;
-            Ok(tx.delete(ACCESS_KEYS, &Key::new().text(&id))?)
+            key_of_user(tx, &account, &user, &removed)?;
+            tx.delete(USER_ACCESS_KEYS, &user_keys(&account, &user).text(&removed))?;
+            tx.delete(LAST_USES, &Key::new().text(&removed))?;
+            Ok(tx.delete(ACCESS_KEYS, &Key::new().text(&removed))?)
         })
-        .await
+        .await?;
+        self.noted.forget(id);
+        Ok(())
     }
 
     /// The user's name that an access key of the caller's account belongs to, for calls that name none.

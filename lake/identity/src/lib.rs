@@ -10,6 +10,7 @@ mod accounts;
 mod aws_managed;
 mod cache;
 mod errors;
+mod last_used;
 mod managed_policies;
 mod paging;
 mod records;
@@ -30,6 +31,7 @@ use tarn_runtime::{EntropyExt, Runtime};
 pub use access_keys::{AccessKey, AccessKeyCreated, AccessKeySummary};
 pub use accounts::{Account, AccountConfig, Bootstrapped, CredentialsConfig, UserConfig};
 pub use errors::IdentityError;
+pub use last_used::{AccessKeyUse, LastUse};
 pub use managed_policies::{ManagedPolicy, PolicyScope};
 pub use paging::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page, PageRequest};
 pub use records::{AccessKeyStatus, KEYSPACES};
@@ -38,6 +40,7 @@ pub use user_policies::{AttachedPolicy, InlinePolicy};
 pub use users::User;
 
 use cache::Cache;
+use last_used::Noted;
 
 /// Users of an account: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 pub const USERS_PER_ACCOUNT_MAX: usize = 5_000;
@@ -58,6 +61,7 @@ pub struct Identity {
     keys: Keys,
     runtime: Runtime,
     cache: Cache,
+    noted: Noted,
 }
 
 impl fmt::Debug for Identity {
@@ -79,7 +83,7 @@ const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 impl Identity {
     /// Over `store`; secrets are sealed by `keys`.
     pub fn new(store: Arc<dyn Store>, keys: Keys, runtime: Runtime) -> Self {
-        Self { store, keys, runtime, cache: Cache::new() }
+        Self { store, keys, runtime, cache: Cache::new(), noted: Noted::default() }
     }
 
     fn new_id(&self, kind: IdKind) -> String {

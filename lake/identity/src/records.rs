@@ -23,6 +23,8 @@ pub(crate) const MANAGED_POLICIES: Keyspace<ManagedPolicyRecord> = Keyspace::new
 pub(crate) const ATTACHMENTS: Keyspace<Link> = Keyspace::new(0x0107, "identity.attachments");
 /// By account, policy ARN and user id: the same facts from the other side.
 pub(crate) const ATTACHED_TO: Keyspace<Link> = Keyspace::new(0x0108, "identity.attached-to");
+/// By access key id: the last use of each.
+pub(crate) const LAST_USES: Keyspace<LastUseRecord> = Keyspace::new(0x0170, "identity.last-uses");
 
 /// Ids and names of all keyspaces here, for snapshots of what the store holds.
 pub const KEYSPACES: &[(u16, &str)] = &[
@@ -35,6 +37,7 @@ pub const KEYSPACES: &[(u16, &str)] = &[
     (MANAGED_POLICIES.id, MANAGED_POLICIES.name),
     (ATTACHMENTS.id, ATTACHMENTS.name),
     (ATTACHED_TO.id, ATTACHED_TO.name),
+    (LAST_USES.id, LAST_USES.name),
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +87,13 @@ pub(crate) struct AccessKeyRecord {
     pub secret: SealedSecret,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastUseRecord {
+    pub at_ms: i64,
+    pub service: String,
+    pub region: String,
+}
+
 /// One thing belongs to another; the key says all but since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Link {
@@ -108,7 +118,16 @@ pub(crate) struct ManagedPolicyRecord {
 macro_rules! records {
     ($($record:ty),*) => { $(impl Record for $record { const VERSION: u16 = 1; })* };
 }
-records!(AccountRecord, UserRecord, UserNameRecord, AccessKeyRecord, Link, InlinePolicyRecord, ManagedPolicyRecord);
+records!(
+    AccountRecord,
+    UserRecord,
+    UserNameRecord,
+    AccessKeyRecord,
+    LastUseRecord,
+    Link,
+    InlinePolicyRecord,
+    ManagedPolicyRecord
+);
 
 pub(crate) fn account_key(account: &AccountId) -> Key {
     Key::new().text(account.as_str())

@@ -183,6 +183,44 @@ async fn access_keys_open_the_door_until_they_do_not() {
 }
 
 #[tokio::test]
+async fn uses_are_noted_in_memory_and_written_in_batches() {
+    let lake = lake();
+    let (identity, caller) = (&lake.identity, lake.caller());
+    lake.user("ada").await;
+    let key = identity.create_access_key(&caller, "ada").await.expect("key").key.id;
+    let last =
+        |identity: &Identity| identity.access_key_use(&AccountId::first(), &key).expect("read").map(|use_| use_.last);
+    let of =
+        |at_ms, service: &str| Some(LastUse { at_ms, service: service.to_owned(), region: "us-east-1".to_owned() });
+    assert_eq!(last(identity), Some(None));
+    let sequence = lake.store.read().expect("snapshot").sequence();
+    identity.note_use(&key, 5_000, "s3", "us-east-1");
+    identity.note_use(&key, 7_000, "iam", "us-east-1");
+    identity.note_use(&key, 6_000, "iam", "us-east-1");
+    assert_eq!(lake.store.read().expect("snapshot").sequence(), sequence, "a request costs no write");
+    assert_eq!(last(identity), Some(of(7_000, "iam")));
+
+    identity.write_last_uses().await.expect("written");
+    let written = lake.store.read().expect("snapshot").sequence();
+    identity.write_last_uses().await.expect("nothing to write");
+    assert_eq!(lake.store.read().expect("snapshot").sequence(), written);
+    // Another process's memory knows nothing of it; its store does.
+    let keys = Keys::ephemeral(&lake.runtime).expect("keys");
+    let again = Identity::new(lake.store.clone(), keys, lake.runtime.clone());
+    assert_eq!(last(&again), Some(of(7_000, "iam")));
+
+    // A key that is gone leaves nothing behind, whatever was noted.
+    identity.note_use(&key, 9_000, "s3", "us-east-1");
+    again.note_use(&key, 9_000, "s3", "us-east-1");
+    check(identity.delete_access_key(&caller, "ada", &key).await, Ok(()));
+    identity.write_last_uses().await.expect("written");
+    again.write_last_uses().await.expect("written");
+    assert_eq!(last(identity), None);
+    let left = lake.store.read().expect("snapshot").prefix(records::LAST_USES, &Key::new()).count();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
 async fn policies_are_checked_counted_and_decided_by() {
     let lake = lake();
     let (identity, caller) = (&lake.identity, lake.caller());

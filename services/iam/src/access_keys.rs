@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tarn_audit::Caller;
 use tarn_aws_model::iam as wire;
 use tarn_aws_protocol::{AwsError, Unit};
-use tarn_identity::{AccessKeyStatus, Identity};
+use tarn_identity::{AccessKeyStatus, AccessKeyUse, Identity, IdentityError, LastUse};
 
 use crate::convert::{self, page, required};
 use crate::errors::to_aws;
@@ -72,4 +72,38 @@ pub(crate) async fn delete(
     let id = required(input.access_key_id, "AccessKeyId")?;
     identity.delete_access_key(&caller, &user, &id).await.map_err(to_aws)?;
     Ok(Unit::default())
+}
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html>
+pub(crate) async fn get_last_used(
+    identity: Arc<Identity>,
+    caller: Caller,
+    input: wire::GetAccessKeyLastUsedRequest,
+) -> Result<wire::GetAccessKeyLastUsedResponse, AwsError> {
+    let id = required(input.access_key_id, "AccessKeyId")?;
+    let AccessKeyUse { user, last } = match identity.get_access_key_last_used(&caller, &id) {
+        Ok(found) => found,
+        // In AWS's words: a key that is not the account's is none that anybody in it may ask for.
+        Err(IdentityError::NoSuchAccessKey { .. }) => {
+            let who = caller.principal().arn().map_or_else(String::new, |arn| arn.to_string());
+            let message = format!(
+                "User: {who} is not authorized to perform: iam:GetAccessKeyLastUsed on resource: access key {id}"
+            );
+            return Err(AwsError::access_denied(&wire::SERVICE, message));
+        }
+        Err(error) => return Err(to_aws(error)),
+    };
+    let never = || Some("N/A".to_owned());
+    let access_key_last_used = match last {
+        Some(LastUse { at_ms, service, region }) => wire::AccessKeyLastUsed {
+            last_used_date: convert::date(at_ms),
+            service_name: Some(service),
+            region: Some(region),
+        },
+        None => wire::AccessKeyLastUsed { last_used_date: None, service_name: never(), region: never() },
+    };
+    Ok(wire::GetAccessKeyLastUsedResponse {
+        user_name: user.map(|(name, _)| name),
+        access_key_last_used: Some(access_key_last_used),
+    })
 }

@@ -47,6 +47,11 @@ pub fn service(identity: Arc<Identity>) -> Table<Identity> {
             resources::delete_access_key,
             access_keys::delete,
         )
+        .with::<op::GetAccessKeyLastUsed, _, _>(
+            Access::read("iam:GetAccessKeyLastUsed"),
+            resources::get_access_key_last_used,
+            access_keys::get_last_used,
+        )
         .with::<op::PutUserPolicy, _, _>(
             Access::write("iam:PutUserPolicy"),
             resources::put_user_policy,

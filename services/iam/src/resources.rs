@@ -7,7 +7,7 @@
 use tarn_audit::Caller;
 use tarn_aws_model::iam as wire;
 use tarn_aws_protocol::AwsError;
-use tarn_identity::{Identity, IdentityError};
+use tarn_identity::{AccessKeyUse, Identity, IdentityError};
 use tarn_policy::{PrincipalKind, Requirement};
 use tarn_types::{Arn, Scope};
 
@@ -121,6 +121,21 @@ pub(crate) fn delete_access_key(
     scope: &Scope,
 ) -> Requirements {
     on_user_or_caller(identity, scope, "iam:DeleteAccessKey", &input.user_name)
+}
+
+/// The user whose key it is. Of a key that the account does not have no more is told than that the caller may not: see the handler.
+pub(crate) fn get_access_key_last_used(
+    identity: &Identity,
+    input: &wire::GetAccessKeyLastUsedRequest,
+    scope: &Scope,
+) -> Requirements {
+    let id = required(input.access_key_id.as_deref(), "AccessKeyId")?;
+    let owner = match identity.access_key_use(&scope.account, id).map_err(to_aws)? {
+        Some(AccessKeyUse { user: Some((name, path)), .. }) => Arn::iam(&scope.account, format!("user{path}{name}")),
+        Some(AccessKeyUse { user: None, .. }) => Arn::iam(&scope.account, "root"),
+        None => Arn::iam(&scope.account, "user/*"),
+    };
+    Ok(vec![Requirement::new("iam:GetAccessKeyLastUsed", owner)])
 }
 
 pub(crate) fn put_user_policy(identity: &Identity, input: &wire::PutUserPolicyRequest, scope: &Scope) -> Requirements {

@@ -95,6 +95,16 @@ impl Lake {
     }
 }
 
+impl Lake {
+    /// The id of the user's first access key, or one that nobody has.
+    async fn key_of(&self, user: &str) -> String {
+        let list = wire::ListAccessKeysRequest { user_name: text(user), ..Default::default() };
+        let listed = self.call::<op::ListAccessKeys>(&root(), list).await.expect("list").access_key_metadata;
+        let first = listed.into_iter().flatten().find_map(|key| key.access_key_id);
+        first.unwrap_or_else(|| "AKIANOBODY0000000000".to_owned())
+    }
+}
+
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
@@ -144,6 +154,8 @@ macro_rules! for_every_operation {
             DeleteAccessKey,
             DeleteAccessKeyRequest { user_name: user(), access_key_id: text("AKIANONE") }
         );
+        let key = lake.key_of("ada").await;
+        run!(lake, principal, check, GetAccessKeyLastUsed, GetAccessKeyLastUsedRequest { access_key_id: Some(key) });
         run!(
             lake,
             principal,
@@ -258,6 +270,35 @@ async fn a_user_may_mind_its_own_keys_without_naming_itself() {
     let me =
         lake.call::<op::GetUser>(&root(), wire::GetUserRequest::default()).await.expect("root").user.expect("user");
     assert_eq!((me.arn.as_deref(), me.user_name), (Some("arn:aws:iam::000000000000:root"), None));
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_key_is_told_to_who_may_ask() {
+    let lake = lake().await;
+    let of_ada = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:CreateAccessKey","iam:GetAccessKeyLastUsed"],"Resource":"arn:aws:iam::*:user/ada"}}"#;
+    let ada = lake.user("ada", Some(of_ada)).await;
+    let bob = lake.user("bob", Some(of_ada)).await;
+    lake.call::<op::CreateAccessKey>(&ada, wire::CreateAccessKeyRequest::default()).await.expect("key");
+    let key = lake.key_of("ada").await;
+    let ask = |id: &str| wire::GetAccessKeyLastUsedRequest { access_key_id: text(id) };
+    let never = lake.call::<op::GetAccessKeyLastUsed>(&bob, ask(&key)).await.expect("never used");
+    let used = never.access_key_last_used.expect("a use");
+    assert_eq!(never.user_name.as_deref(), Some("ada"));
+    assert_eq!(
+        (used.last_used_date, used.service_name.as_deref(), used.region.as_deref()),
+        (None, Some("N/A"), Some("N/A"))
+    );
+    lake.identity.note_use(&key, 5_000, "s3", "us-east-1");
+    let used = lake.call::<op::GetAccessKeyLastUsed>(&bob, ask(&key)).await.expect("used");
+    let used = used.access_key_last_used.expect("a use");
+    assert_eq!(
+        (used.last_used_date, used.service_name.as_deref(), used.region.as_deref()),
+        (Timestamp::from_millisecond(5_000).ok(), Some("s3"), Some("us-east-1"))
+    );
+    // Of a key that is not there, and of another account's, nobody learns more than that.
+    check(lake.call::<op::GetAccessKeyLastUsed>(&root(), ask("AKIANOBODY0000000000")).await, "AccessDenied", 403);
+    let foreign = Principal::root(AccountId::new("111111111111").expect("account"));
+    check(lake.call::<op::GetAccessKeyLastUsed>(&foreign, ask(&key)).await, "AccessDenied", 403);
 }
 
 #[tokio::test]

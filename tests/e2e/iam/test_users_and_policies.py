@@ -1,5 +1,6 @@
 """IAM and STS as boto3 and the aws CLI use them: users, keys, policies, and what they let through."""
 
+import datetime
 import json
 
 import pytest
@@ -147,13 +148,32 @@ def test_bad_input_is_refused(account):
     assert [user["UserName"] for user in iam.list_users()["Users"]] == ["ada"]
 
 
-def test_users_and_keys_outlive_a_crash(own_server):
+def test_the_last_use_of_a_key_is_known_and_outlives_a_restart(own_server):
     own_server.start()
     account = own_server.accounts[0]
-    ada = account.user("ada", allow("iam:GetUser"))
-    own_server.kill()
+    ada = account.user("ada", allow("s3:ListAllMyBuckets"))
+
+    def last_used() -> dict:
+        found = account.client("iam").get_access_key_last_used(AccessKeyId=ada.access_key_id)
+        assert found["UserName"] == "ada"
+        return found["AccessKeyLastUsed"]
+
+    assert last_used() == {"ServiceName": "N/A", "Region": "N/A"}
+    before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    ada.client("s3").list_buckets()
+    used = last_used()
+    assert (used["ServiceName"], used["Region"]) == ("s3", "us-east-1")
+    assert before <= used["LastUsedDate"] <= before + datetime.timedelta(minutes=5)
+    # A call that policies refuse is a use of the key; one with a wrong signature is not.
+    check(ada.client("iam").list_users, "AccessDenied", "iam:ListUsers")
+    assert last_used()["ServiceName"] == "iam"
+    forged = Account(ada.id, ada.endpoint, ada.access_key_id, "not the secret")
+    check(forged.client("s3").list_buckets, "SignatureDoesNotMatch", "")
+    assert last_used()["ServiceName"] == "iam"
+    kept = last_used()
+    own_server.stop()
     own_server.start()
-    ada.endpoint = own_server.endpoint
-    assert ada.client("iam").get_user()["User"]["UserName"] == "ada"
-    secret = ada.secret_access_key.encode()
-    assert not any(secret in file.read_bytes() for file in own_server.data_dir.rglob("*") if file.is_file())
+    assert last_used() == kept
+    for asking, key in [(own_server.accounts[1], ada.access_key_id), (account, "AKIANOBODY0000000000"), (ada, ada.access_key_id)]:
+        asking.endpoint = own_server.endpoint
+        check(asking.client("iam").get_access_key_last_used, "AccessDenied", "iam:GetAccessKeyLastUsed", AccessKeyId=key)
