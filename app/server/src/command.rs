@@ -46,6 +46,15 @@ enum Command {
         /// Make the index anew from the log first.
         #[arg(long)]
         rebuild_index: bool,
+        /// Leave the objects' bytes unread.
+        #[arg(long, conflicts_with = "endpoint_url")]
+        quick: bool,
+        /// Read the objects' bytes no faster than this, MiB per second.
+        #[arg(long, value_name = "MIB", default_value_t = doctor::PACE_MIB_PER_SECOND)]
+        pace: u64,
+        /// Say what is found as one JSON object.
+        #[arg(long, conflicts_with = "endpoint_url")]
+        json: bool,
     },
     #[command(flatten)]
     Client(tarn_cli::ClientCommand),
@@ -151,8 +160,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             of_client(tarn_cli::doctor(&connection, &environment()))
         }
         Command::Client(command) => of_client(tarn_cli::run(command, &environment())),
-        Command::Doctor { endpoint_url: None, settings, rebuild_index, .. } => {
-            load(settings).map_or_else(|ended| ended, |(config, _)| doctor::run(&config, rebuild_index))
+        Command::Doctor { endpoint_url: None, settings, rebuild_index, quick, pace, json, .. } => {
+            let ask = doctor::Ask { rebuild_index, quick, pace_mib_per_second: pace, json };
+            load(settings).map_or_else(|ended| ended, |(config, _)| doctor::run(&config, &ask))
         }
     };
     match ended {

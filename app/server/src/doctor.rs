@@ -1,23 +1,52 @@
-//! `tarn doctor`: reads all of a data directory that no server uses, and says what it finds.
+//! `tarn doctor`: reads all of a data directory that no server uses, records and bytes, and says what it finds. Mends nothing but the index.
 
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde_json::{Value, json};
+use tarn_blobs::{LocalBlobs, LocalOptions};
 use tarn_disk::LocalDisk;
-use tarn_metadata::{EmbeddedOptions, EmbeddedStore};
+use tarn_metadata::{EmbeddedOptions, EmbeddedStore, StoreExt};
+use tarn_objects::{Damage, Verified, verify_blobs};
 use tarn_runtime::Runtime;
+use tokio::time::Instant;
 
 use crate::command::Ended;
 use crate::config::Config;
 
-/// Checks the records; with `rebuild_index`, makes their index anew first.
-pub(crate) fn run(config: &Config, rebuild_index: bool) -> Ended {
-    match check(config, rebuild_index) {
+/// How fast bytes are read unless asked otherwise: leaves a disk to others.
+pub(crate) const PACE_MIB_PER_SECOND: u64 = 512;
+/// From one line of progress to the next.
+const PROGRESS_PERIOD: Duration = Duration::from_millis(200);
+/// Damage that is told on a terminal.
+const DAMAGED_SHOWN_MAX: usize = 100;
+
+/// What is asked of the doctor.
+pub(crate) struct Ask {
+    /// Make the index anew first.
+    pub(crate) rebuild_index: bool,
+    /// Leave the bytes unread.
+    pub(crate) quick: bool,
+    /// Read no faster.
+    pub(crate) pace_mib_per_second: u64,
+    /// Answer in JSON.
+    pub(crate) json: bool,
+}
+
+/// Checks the records and the bytes that they name; with `rebuild_index`, makes the index anew first.
+pub(crate) fn run(config: &Config, ask: &Ask) -> Ended {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("tarn").build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Ended::Failed(format!("the threads cannot be started: {error}")),
+    };
+    match runtime.block_on(check(config, ask)) {
         Ok(()) => Ended::Done,
         Err(message) => Ended::Failed(message),
     }
 }
 
-fn check(config: &Config, rebuild_index: bool) -> Result<(), String> {
+async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
     let data_dir = &config.data_dir.value;
     let unusable = |error: std::io::Error| format!("the data directory {} cannot be used: {error}", data_dir.display());
     if !data_dir.join("metadata").is_dir() {
@@ -25,19 +54,128 @@ fn check(config: &Config, rebuild_index: bool) -> Result<(), String> {
     }
     let _lock = LocalDisk::new(data_dir).and_then(|disk| disk.lock()).map_err(unusable)?;
     let disk = Arc::new(LocalDisk::new(data_dir.join("metadata")).map_err(unusable)?);
-    let options = EmbeddedOptions::default();
-    if rebuild_index {
-        let last = EmbeddedStore::rebuild_index(&*disk, &options).map_err(|error| error.to_string())?;
-        println!("the index is made anew, up to transaction {}", last.0);
-    }
-    let store = EmbeddedStore::open(disk, options, &Runtime::system()).map_err(|error| error.to_string())?;
+    let (options, runtime) = (EmbeddedOptions::default(), Runtime::system());
+    let rebuilt = match ask.rebuild_index {
+        true => Some(EmbeddedStore::rebuild_index(&*disk, &options).map_err(|error| error.to_string())?.0),
+        false => None,
+    };
+    let store = EmbeddedStore::open(disk, options, &runtime).map_err(|error| error.to_string())?;
     let found = store.inspect().map_err(|error| error.to_string())?;
     let log = store.verify().map_err(|error| error.to_string())?;
-    println!("store {}", found.store_id);
-    println!("last transaction {}, in the index up to {}", found.last_sequence.0, found.checkpoint.0);
-    println!("log: {} segments, {log} transactions, all readable", found.segments.len());
-    for (keyspace, held) in &found.keyspaces {
-        println!("keyspace {keyspace:?}: {} records, {} bytes", held.records, held.size_bytes);
+    let keyspaces = found.keyspaces.iter();
+    let mut told = json!({
+        "store": found.store_id,
+        "indexRebuiltTo": rebuilt,
+        "lastTransaction": found.last_sequence.0,
+        "checkpoint": found.checkpoint.0,
+        "log": { "segments": found.segments.len(), "transactions": log },
+        "keyspaces": keyspaces
+            .map(|(name, held)| (format!("{name:?}"), json!({ "records": held.records, "bytes": held.size_bytes })))
+            .collect::<serde_json::Map<String, Value>>(),
+        "objects": null,
+    });
+    if !ask.json {
+        if let Some(last) = rebuilt {
+            println!("the index is made anew, up to transaction {last}");
+        }
+        println!("store {}", found.store_id);
+        println!("last transaction {}, in the index up to {}", found.last_sequence.0, found.checkpoint.0);
+        println!("log: {} segments, {log} transactions, all readable", found.segments.len());
+        for (keyspace, held) in &found.keyspaces {
+            println!("keyspace {keyspace:?}: {} records, {} bytes", held.records, held.size_bytes);
+        }
     }
-    store.close().map_err(|error| error.to_string())
+    let mut damaged = 0;
+    if !ask.quick {
+        let disk = Arc::new(LocalDisk::new(data_dir.join("blobs")).map_err(unusable)?);
+        let blobs = LocalBlobs::open(disk, LocalOptions::default(), runtime).map_err(|error| error.to_string())?;
+        let snapshot = store.read().map_err(|error| error.to_string())?;
+        let mut progress = Progress::new(!ask.json && std::io::stderr().is_terminal());
+        let pace = ask.pace_mib_per_second.saturating_mul(1 << 20);
+        let verified = verify_blobs(&snapshot, &blobs, pace, |verified| progress.show(verified)).await;
+        progress.end();
+        let verified = verified.map_err(|error| error.to_string())?;
+        damaged = verified.damaged;
+        match ask.json {
+            true => {
+                if let Some(objects) = told.get_mut("objects") {
+                    *objects = as_json(&verified);
+                }
+            }
+            false => say(&verified),
+        }
+    }
+    if ask.json {
+        println!("{told}");
+    }
+    store.close().map_err(|error| error.to_string())?;
+    match damaged {
+        0 => Ok(()),
+        _ => Err(format!("{damaged} blobs are damaged: restore what they hold from a copy, or delete it")),
+    }
+}
+
+fn as_json(verified: &Verified) -> Value {
+    let of = |damage: &Damage| {
+        json!({
+            "bucket": damage.bucket.as_str(),
+            "key": damage.key.as_str(),
+            "version": damage.version,
+            "upload": damage.is_upload,
+            "part": damage.part,
+            "reason": damage.reason,
+        })
+    };
+    let damages: Vec<Value> = verified.damages.iter().map(of).collect();
+    json!({ "blobs": verified.blobs, "bytes": verified.bytes, "damaged": verified.damaged, "damages": damages })
+}
+
+fn say(verified: &Verified) {
+    println!("objects: {} blobs, {} bytes read, {} damaged", verified.blobs, verified.bytes, verified.damaged);
+    for damage in verified.damages.iter().take(DAMAGED_SHOWN_MAX) {
+        let Damage { bucket, key, version, is_upload, part, reason } = damage;
+        let which = if *is_upload { "upload" } else { "version" };
+        // A key may hold what a terminal would obey.
+        println!("damaged: bucket {bucket}, key {:?}, {which} {version}, part {part}: {reason}", key.as_str());
+    }
+    if verified.damages.len() > DAMAGED_SHOWN_MAX {
+        println!("and {} more; --json tells them", verified.damages.len() - DAMAGED_SHOWN_MAX);
+    }
+}
+
+/// One line on a terminal that is written over.
+struct Progress {
+    is_watched: bool,
+    shown: Option<Instant>,
+}
+
+impl Progress {
+    fn new(is_watched: bool) -> Self {
+        Self { is_watched, shown: None }
+    }
+
+    fn show(&mut self, verified: &Verified) {
+        let now = Instant::now();
+        if !self.is_watched || self.shown.is_some_and(|shown| now - shown < PROGRESS_PERIOD) {
+            return;
+        }
+        self.shown = Some(now);
+        let Verified { blobs, blobs_total, bytes, bytes_total, damaged, .. } = verified;
+        let percent = bytes.saturating_mul(100).checked_div(*bytes_total).unwrap_or(100);
+        let mut terminal = std::io::stderr();
+        // What cannot be shown is shown at the end.
+        let _ = write!(
+            terminal,
+            "\r{percent:3} %  {blobs} of {blobs_total} blobs, {} of {} MiB, {damaged} damaged \x1b[K",
+            bytes >> 20,
+            bytes_total >> 20
+        );
+        let _ = terminal.flush();
+    }
+
+    fn end(&mut self) {
+        if self.shown.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
 }

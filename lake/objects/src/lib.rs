@@ -27,6 +27,7 @@ mod put;
 mod records;
 mod records_v1;
 mod tagging;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -51,3 +52,4 @@ pub use records::{
     Bucket, CurrentVersion, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionName, VersionUuid, Versioning,
 };
 pub use tagging::{ObjectMetadata, Tags};
+pub use verify::{Damage, Verified, verify_blobs};
