@@ -271,6 +271,8 @@ impl Lake {
                 .map_err(|source| LakeError::Queries { source })
         })
         .await?;
+        let resource_policies: Vec<Arc<dyn ResourcePolicies>> = vec![Arc::new(objects.clone())];
+        let authorizer: Arc<dyn Authorizer> = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
         // Records on their way have bytes of their own, so that the sweeps of both stay simple.
         let streams = Streams::open(
             records.clone(),
@@ -278,12 +280,11 @@ impl Lake {
             keys,
             Arc::new(objects.clone()),
             Arc::new(catalog.clone()),
+            authorizer.clone(),
             runtime.clone(),
             StreamsOptions::default(),
         );
         let streams = Arc::new(streams.await.map_err(|source| LakeError::Streams { source })?);
-        let resource_policies: Vec<Arc<dyn ResourcePolicies>> = vec![Arc::new(objects.clone())];
-        let authorizer: Arc<dyn Authorizer> = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
 
         // Accounts. They are made last, so that a first start that was cut short is a first start again.
         let is_first_start = identity.accounts().map_err(|source| LakeError::Identity { source })?.is_empty();

@@ -142,7 +142,8 @@ async fn open(folder: &Path, runtime: &Runtime) -> (Arc<Streams>, Objects, Catal
     let catalog = Catalog::new(store.clone(), runtime.clone());
     let (shared, tables) = (Arc::new(objects.clone()), Arc::new(catalog.clone()));
     let options = StreamsOptions::default();
-    let streams = Streams::open(store, blobs("streams"), keys, shared, tables, runtime.clone(), options);
+    let streams =
+        Streams::open(store, blobs("streams"), keys, shared, tables, Arc::new(Everyone), runtime.clone(), options);
     (Arc::new(streams.await.unwrap()), objects, catalog)
 }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::SchemaRef;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Buf, Bytes, BytesMut};
@@ -12,19 +13,21 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tarn_audit::{Caller, EventDraft};
+use tarn_catalog::CatalogError;
 use tarn_keys::open_range;
 use tarn_metadata::{Key, Read, Snapshot, StoreExt};
 use tarn_objects::{Body, BodyError, BodyErrorKind, BucketName, ObjectKey, PutObject};
-use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Principal, Requirement};
+use tarn_policy::{Authorized, BoundAuthorizer, Context, Principal, PrincipalKind, Requirement};
 use tarn_runtime::{EntropyExt, Worker, WorkerOutcome};
 use tokio::sync::mpsc;
 
 use crate::convert::{self, Converter, Misfit};
-use crate::delivery_stream::{DeliveryStream, DeliveryStreamStatus};
+use crate::delivery_stream::{Conversion, DeliveryStream, DeliveryStreamStatus};
 use crate::encode::{Encoder, extension};
 use crate::errors::StreamsError;
 use crate::keyspaces::{
-    CHUNKS, Chunk, ChunkPlace, GARBAGE, Garbage, PLANS, Plan, STREAMS, chunk_key, read_chunk_key, stream_key,
+    CHUNKS, Chunk, ChunkPlace, DELIVERERS, GARBAGE, Garbage, PLANS, Plan, STREAMS, chunk_key, deliverer_key,
+    read_chunk_key, stream_key,
 };
 use crate::partition;
 use crate::prefix::{Prefix, PrefixKind, time_zone};
@@ -34,6 +37,9 @@ use crate::{Buffer, Streams};
 const SERVICE: &str = "firehose.amazonaws.com";
 /// The error-output-type of records that are not what the table's schema asks for.
 const FORMAT_CONVERSION_FAILED: &str = "format-conversion-failed";
+/// Codes of records for whose conversion there is no table, or none that serves.
+const ENTITY_NOT_FOUND: &str = "DataFormatConversion.EntityNotFound";
+const INVALID_SCHEMA: &str = "DataFormatConversion.InvalidSchema";
 const RETRY_PAUSE_FIRST: Duration = Duration::from_millis(500);
 /// Pieces of an object between its encoder and its put; each is about `PIECE_BYTES`.
 const PIECES_MAX: usize = 8;
@@ -89,9 +95,14 @@ impl Streams {
             Ok(()) => {
                 buffer.retry_pause = Duration::ZERO;
                 buffer.not_before_ms = 0;
+                buffer.no_table_since_ms = None;
                 true
             }
             Err(error) => {
+                if let StreamsError::NoTable { .. } = error {
+                    let now_ms = self.now_ms();
+                    buffer.no_table_since_ms.get_or_insert(now_ms);
+                }
                 let first = buffer.retry_pause.is_zero();
                 let pause = if first { RETRY_PAUSE_FIRST } else { buffer.retry_pause * 2 };
                 buffer.retry_pause = pause.min(self.options.retry_pause_max);
@@ -108,7 +119,6 @@ impl Streams {
 
     async fn deliver(self: &Arc<Self>, stream: &DeliveryStream) -> Result<(), StreamsError> {
         let Some(plan) = self.plan(stream).await? else { return self.recount(stream) };
-        let caller = self.caller(&plan.stream);
         let bucket = BucketName::new(&plan.stream.destination.bucket).map_err(refused)?;
         match self.objects.bucket_owner(&bucket).map_err(refused)? {
             Some(owner) if owner == plan.stream.scope.account => {}
@@ -118,8 +128,8 @@ impl Streams {
             }
         }
         let delivered = match &plan.stream.destination.conversion {
-            None => self.deliver_raw(&caller, &plan, bucket).await?,
-            Some(_) => self.deliver_converted(&caller, &plan, bucket).await?,
+            None => self.deliver_raw(&plan, bucket).await?,
+            Some(_) => self.deliver_converted(&plan, bucket).await?,
         };
         self.settle(plan, delivered).await
     }
@@ -175,12 +185,7 @@ impl Streams {
         Ok(format!("{folder}{stream}-{version}-{time}-{uuid}{extension}"))
     }
 
-    async fn deliver_raw(
-        self: &Arc<Self>,
-        caller: &Caller,
-        plan: &Plan,
-        bucket: BucketName,
-    ) -> Result<Option<String>, StreamsError> {
+    async fn deliver_raw(self: &Arc<Self>, plan: &Plan, bucket: BucketName) -> Result<Option<String>, StreamsError> {
         let key = Self::object_key(plan, PrefixKind::Data)?;
         let (pieces, body) = mpsc::channel(PIECES_MAX);
         let (streams, planned) = (self.clone(), plan.clone());
@@ -192,7 +197,7 @@ impl Streams {
             }
             encoded
         });
-        let put = self.put(caller, bucket, &key, body_of_channel(body)).await;
+        let put = self.put(&plan.stream, bucket, &key, body_of_channel(body)).await;
         encoding.await.map_err(failed)??;
         put?;
         Ok(Some(key))
@@ -222,15 +227,17 @@ impl Streams {
 
     async fn deliver_converted(
         self: &Arc<Self>,
-        caller: &Caller,
         plan: &Plan,
         bucket: BucketName,
     ) -> Result<Option<String>, StreamsError> {
         let Some(conversion) = plan.stream.destination.conversion.clone() else { return Ok(None) };
-        let proof = caller.authorized();
-        let version = conversion.version_id.as_deref().filter(|version| *version != "LATEST");
-        let table = self.catalog.table_version(proof, &conversion.database, &conversion.table, version)?;
-        let schema = convert::schema(table.columns()).map_err(|reason| StreamsError::Invalid { reason })?;
+        let schema = match self.schema(&plan.stream, &conversion) {
+            Ok(schema) => schema,
+            Err(StreamsError::NoTable { code, reason }) if self.looked_long_enough(plan) => {
+                return self.deliver_unconverted(plan, bucket, &conversion, code, reason).await;
+            }
+            Err(error) => return Err(error),
+        };
         let (records, mut arriving) = mpsc::channel::<Option<Vec<Arrived>>>(2);
         let (pieces, body) = mpsc::channel(PIECES_MAX);
         let (error_pieces, error_body) = mpsc::channel(PIECES_MAX);
@@ -244,13 +251,7 @@ impl Streams {
             read
         });
         let ended_ms = self.now_ms();
-        let schema_of = SchemaOf {
-            catalog_id: plan.stream.scope.account.to_string(),
-            region: plan.stream.scope.region.to_string(),
-            database: conversion.database.clone(),
-            table: conversion.table.clone(),
-            version_id: conversion.version_id.clone().unwrap_or_else(|| "LATEST".to_owned()),
-        };
+        let schema_of = SchemaOf::new(plan, &conversion);
         let converting = tokio::task::spawn_blocking(move || -> Result<(), StreamsError> {
             let reason = |reason: String| StreamsError::Internal { doing: "converting records", reason };
             let mut converter = Converter::new(schema, &conversion, ChannelWriter::new(pieces)).map_err(reason)?;
@@ -281,13 +282,81 @@ impl Streams {
         });
         let key = Self::object_key(plan, PrefixKind::Data)?;
         let error_key = Self::object_key(plan, PrefixKind::Error)?;
-        let data = self.put_unless_empty(caller, bucket.clone(), &key, body);
-        let errors = self.put_unless_empty(caller, bucket, &error_key, error_body);
+        let data = self.put_unless_empty(&plan.stream, bucket.clone(), &key, body);
+        let errors = self.put_unless_empty(&plan.stream, bucket, &error_key, error_body);
         let (data, errors) = futures::join!(data, errors);
         reading.await.map_err(failed)??;
         converting.await.map_err(failed)??;
         errors?;
         Ok(data?.then_some(key))
+    }
+
+    /// What the table says Parquet is made of.
+    fn schema(&self, stream: &DeliveryStream, conversion: &Conversion) -> Result<SchemaRef, StreamsError> {
+        let proof = Authorized::internal(SERVICE, stream.scope.account.clone());
+        let version = conversion.version_id.as_deref().filter(|version| *version != "LATEST");
+        let no_table = |code, reason| StreamsError::NoTable { code, reason };
+        let table = self.catalog.table_version(&proof, &conversion.database, &conversion.table, version);
+        let table = table.map_err(|error| match error {
+            CatalogError::DatabaseNotFound { .. }
+            | CatalogError::TableNotFound { .. }
+            | CatalogError::TableVersionNotFound { .. } => no_table(ENTITY_NOT_FOUND, error.to_string()),
+            error => error.into(),
+        })?;
+        convert::schema(table.columns()).map_err(|reason| no_table(INVALID_SCHEMA, reason))
+    }
+
+    /// Whether the table of the plan's stream has been looked for as long as it should be.
+    fn looked_long_enough(&self, plan: &Plan) -> bool {
+        let buffers = self.buffers.lock();
+        let since_ms = buffers.get(&plan.stream.id).and_then(|buffer| buffer.no_table_since_ms);
+        let max_ms = i64::try_from(self.options.table_retry_max.as_millis()).unwrap_or(i64::MAX);
+        since_ms.is_some_and(|since_ms| self.now_ms().saturating_sub(since_ms) >= max_ms)
+    }
+
+    /// Puts the plan's records to the error prefix, as they came: there is nothing to convert them by.
+    async fn deliver_unconverted(
+        self: &Arc<Self>,
+        plan: &Plan,
+        bucket: BucketName,
+        conversion: &Conversion,
+        code: &'static str,
+        reason: String,
+    ) -> Result<Option<String>, StreamsError> {
+        let key = Self::object_key(plan, PrefixKind::Error)?;
+        let (schema_of, ended_ms) = (SchemaOf::new(plan, conversion), self.now_ms());
+        let (pieces, body) = mpsc::channel(PIECES_MAX);
+        let (streams, planned) = (self.clone(), plan.clone());
+        let writing = tokio::spawn(async move {
+            let written = async {
+                let snapshot = streams.store.read()?;
+                let mut at = planned.first;
+                while let Some((next, arrived)) = streams.next_records(&snapshot, &planned, at).await? {
+                    let mut piece = Vec::new();
+                    for Arrived { record, arrival_ms } in arrived {
+                        let misfit = Misfit { record, arrival_ms, code, reason: reason.clone() };
+                        write_misfit(&mut piece, &misfit, &schema_of, ended_ms).map_err(failed)?;
+                    }
+                    if pieces.send(Ok(piece.into())).await.is_err() {
+                        break;
+                    }
+                    at = next;
+                }
+                Ok::<_, StreamsError>(())
+            };
+            let written = written.await;
+            if written.is_err() {
+                // Else the put would take the end of the pieces for the end of the object.
+                let _ = pieces.send(Err(cut_short())).await;
+            }
+            written
+        });
+        let put = self.put_unless_empty(&plan.stream, bucket, &key, body).await;
+        writing.await.map_err(failed)??;
+        put?;
+        let stream = &plan.stream.name;
+        tracing::info!(%stream, %key, code, "records could not be converted and went to the error prefix");
+        Ok(None)
     }
 
     /// Gives the plan's records to a converter; ends early if it has gone.
@@ -305,20 +374,28 @@ impl Streams {
 
     async fn put_unless_empty(
         &self,
-        caller: &Caller,
+        stream: &DeliveryStream,
         bucket: BucketName,
         key: &str,
         mut pieces: mpsc::Receiver<Result<Bytes, BodyError>>,
     ) -> Result<bool, StreamsError> {
         let Some(first) = pieces.recv().await else { return Ok(false) };
         let body = futures::stream::iter([first]).chain(body_of_channel(pieces)).boxed();
-        self.put(caller, bucket, key, body).await?;
+        self.put(stream, bucket, key, body).await?;
         Ok(true)
     }
 
-    async fn put(&self, caller: &Caller, bucket: BucketName, key: &str, body: Body<'_>) -> Result<(), StreamsError> {
+    /// Puts an object as whoever the stream delivers as, if they may.
+    async fn put(
+        &self,
+        stream: &DeliveryStream,
+        bucket: BucketName,
+        key: &str,
+        body: Body<'_>,
+    ) -> Result<(), StreamsError> {
         let key = ObjectKey::new(key).map_err(refused)?;
-        self.objects.put_object(caller, PutObject::new(bucket, key), body).await.map_err(refused)?;
+        let caller = self.caller(stream, &bucket, &key)?;
+        self.objects.put_object(&caller, PutObject::new(bucket, key), body).await.map_err(refused)?;
         Ok(())
     }
 
@@ -445,11 +522,16 @@ impl Streams {
         Ok(more)
     }
 
-    /// Firehose itself, acting for the stream's account.
-    fn caller(&self, stream: &DeliveryStream) -> Caller {
-        let authorized = Authorized::internal(SERVICE, stream.scope.account.clone());
-        let principal = authorized.principal().clone();
-        let authorizer = BoundAuthorizer::new(Arc::new(NothingMore), principal.clone(), Context::new());
+    /// Whoever made the stream or changed its destination last, if the policies of today let them put this object.
+    fn caller(&self, stream: &DeliveryStream, bucket: &BucketName, key: &ObjectKey) -> Result<Caller, StreamsError> {
+        let deliverer = self.store.read()?.get(DELIVERERS, &deliverer_key(stream.id))?;
+        // Streams of older servers have none.
+        let root = || Principal::root(stream.scope.account.clone());
+        let principal = deliverer.map_or_else(root, |deliverer| deliverer.principal);
+        let context = of_delivery(stream, &principal);
+        let needs = vec![Requirement::new("s3:PutObject", key.arn(bucket))];
+        let authorized = self.authorizer.authorize(&principal, needs, &context).map_err(StreamsError::Denied)?;
+        let authorizer = BoundAuthorizer::new(self.authorizer.clone(), principal.clone(), context);
         let id: [u8; 16] = self.runtime.entropy.bytes();
         let event = EventDraft {
             id,
@@ -464,11 +546,11 @@ impl Streams {
             source_ip: SERVICE.to_owned(),
             user_agent: SERVICE.to_owned(),
             request_parameters:
-                serde_json::json!({ "bucketName": stream.destination.bucket, "deliveryStream": stream.name })
+                serde_json::json!({ "bucketName": bucket.as_str(), "key": key.as_str(), "deliveryStream": stream.name })
                     .to_string(),
-            resources: vec![stream.arn().to_string()],
+            resources: vec![stream.arn().to_string(), key.arn(bucket).to_string()],
         };
-        Caller::new(authorized, authorizer, event)
+        Ok(Caller::new(authorized, authorizer, event))
     }
 
     /// Milliseconds until the next buffer is due, if any waits.
@@ -498,20 +580,24 @@ fn is_due(buffer: &Buffer, stream: &DeliveryStream, oldest_ms: i64, now_ms: i64)
         || stream.status == DeliveryStreamStatus::Deleting
 }
 
-/// Delivery asks no policy beyond what its proof holds.
-struct NothingMore;
-
-impl Authorizer for NothingMore {
-    fn authorize(
-        &self,
-        principal: &Principal,
-        requirements: Vec<Requirement>,
-        _: &Context,
-    ) -> Result<Authorized, Denied> {
-        let requirement = requirements.into_iter().next();
-        let (action, resource) = requirement.map_or(("firehose:Deliver", None), |asked| (asked.action, asked.resource));
-        Err(Denied { principal: principal.clone(), action, resource, because: DeniedBecause::NothingAllows })
+/// The condition keys of a delivery.
+fn of_delivery(stream: &DeliveryStream, principal: &Principal) -> Context {
+    let mut context = Context::new()
+        .with("aws:PrincipalAccount", principal.account.as_str())
+        .with("aws:PrincipalIsAWSService", "false")
+        .with("aws:ViaAWSService", "true")
+        .with("aws:SecureTransport", "true")
+        .with("aws:SourceArn", stream.arn().to_string())
+        .with("aws:SourceAccount", stream.scope.account.as_str());
+    context.set_all("aws:CalledVia", [SERVICE.to_owned()]);
+    if let Some(arn) = principal.arn() {
+        context.set("aws:PrincipalArn", arn.to_string());
     }
+    if let PrincipalKind::User { name, .. } = &principal.kind {
+        context.set("aws:username", name.clone());
+    }
+    context.set("aws:userid", principal.id.clone());
+    context
 }
 
 fn failed(error: impl std::fmt::Display) -> StreamsError {
@@ -595,6 +681,18 @@ struct SchemaOf {
     database: String,
     table: String,
     version_id: String,
+}
+
+impl SchemaOf {
+    fn new(plan: &Plan, conversion: &Conversion) -> Self {
+        Self {
+            catalog_id: plan.stream.scope.account.to_string(),
+            region: plan.stream.scope.region.to_string(),
+            database: conversion.database.clone(),
+            table: conversion.table.clone(),
+            version_id: conversion.version_id.clone().unwrap_or_else(|| "LATEST".to_owned()),
+        }
+    }
 }
 
 /// One line in Firehose's own form.

@@ -9,7 +9,9 @@ use tarn_runtime::EntropyExt;
 use tarn_types::{Arn, Scope};
 
 use crate::errors::StreamsError;
-use crate::keyspaces::{CHUNKS, GARBAGE, Garbage, PLANS, STREAMS, StreamId, stream_key, streams_of};
+use crate::keyspaces::{
+    CHUNKS, DELIVERERS, Deliverer, GARBAGE, Garbage, PLANS, STREAMS, StreamId, deliverer_key, stream_key, streams_of,
+};
 use crate::prefix::{Prefix, PrefixKind, time_zone};
 use crate::{Buffer, STREAMS_MAX, Streams};
 use tarn_metadata::Key;
@@ -104,7 +106,7 @@ pub struct Conversion {
 pub struct S3Destination {
     /// The bucket.
     pub bucket: String,
-    /// Recorded; the role's policies take effect with roles.
+    /// Recorded. The stream delivers as whoever made it or changed its destination last; the role's policies take effect with roles.
     pub role_arn: String,
     /// As given.
     pub prefix: String,
@@ -214,7 +216,7 @@ impl Streams {
             tags,
             data_key,
         };
-        let made = stream.clone();
+        let (made, deliverer) = (stream.clone(), Deliverer { principal: caller.principal().clone() });
         caller
             .commit(&*self.store, move |tx| {
                 let key = stream_key(&stream.scope, &stream.name);
@@ -225,6 +227,7 @@ impl Streams {
                 if tx.prefix(STREAMS, &streams_of(&stream.scope)).take(STREAMS_MAX).count() == STREAMS_MAX {
                     return Err(StreamsError::TooManyStreams { streams_max: STREAMS_MAX });
                 }
+                tx.put(DELIVERERS, &deliverer_key(stream.id), &deliverer)?;
                 tx.put(STREAMS, &key, &stream)?;
                 Ok(())
             })
@@ -274,6 +277,7 @@ impl Streams {
     pub async fn update_destination(&self, caller: &Caller, request: UpdateDestination) -> Result<(), StreamsError> {
         self.check_destination(caller, &request.destination)?;
         let (scope, now_ms) = (caller.scope().clone(), caller.time_ms());
+        let deliverer = Deliverer { principal: caller.principal().clone() };
         caller
             .commit(&*self.store, move |tx| {
                 let mut stream = active(tx, &scope, &request.name)?;
@@ -283,6 +287,7 @@ impl Streams {
                 stream.destination = request.destination;
                 stream.version += 1;
                 stream.updated_ms = Some(now_ms);
+                tx.put(DELIVERERS, &deliverer_key(stream.id), &deliverer)?;
                 tx.put(STREAMS, &stream_key(&scope, &request.name), &stream)?;
                 Ok(())
             })
@@ -326,9 +331,10 @@ impl Streams {
                 let key = stream_key(&scope, &owned);
                 let holds = tx.prefix(CHUNKS, &Key::new().raw(&stream.id)).next().transpose()?.is_some();
                 if force || !holds {
-                    tx.delete(STREAMS, &key)?
+                    tx.delete(STREAMS, &key)?;
+                    tx.delete(DELIVERERS, &deliverer_key(stream.id))?;
                 } else {
-                    tx.put(STREAMS, &key, &stream)?
+                    tx.put(STREAMS, &key, &stream)?;
                 }
                 Ok::<_, StreamsError>(stream)
             })
@@ -348,6 +354,7 @@ impl Streams {
         let drained = tx.prefix(CHUNKS, &Key::new().raw(&stream.id)).next().transpose()?.is_none();
         if drained && now.id == stream.id && now.status == DeliveryStreamStatus::Deleting {
             tx.delete(STREAMS, &key)?;
+            tx.delete(DELIVERERS, &deliverer_key(stream.id))?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use tarn_blobs::BlobError;
 use tarn_catalog::CatalogError;
 use tarn_keys::KeysError;
 use tarn_metadata::{StoreError, WriteError};
+use tarn_policy::Denied;
 
 use crate::prefix::PrefixError;
 
@@ -69,6 +70,17 @@ pub enum StreamsError {
         name: String,
         /// How many.
         backlog_bytes: u64,
+    },
+    /// Who the stream delivers as may not put its objects.
+    #[error("{0}")]
+    Denied(Denied),
+    /// The table that says what Parquet is made of cannot be used.
+    #[error("{reason}")]
+    NoTable {
+        /// As Firehose's error documents say it: `DataFormatConversion.EntityNotFound`.
+        code: &'static str,
+        /// Why.
+        reason: String,
     },
     /// Something below failed.
     #[error("{doing}: {reason}")]

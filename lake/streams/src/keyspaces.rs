@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tarn_blobs::BlobRef;
 use tarn_metadata::{Key, Keyspace, Outbox, Record};
+use tarn_policy::Principal;
 use tarn_types::Scope;
 
 use crate::delivery_stream::DeliveryStream;
@@ -18,6 +19,25 @@ pub const CHUNKS: Keyspace<Chunk> = Keyspace::new(0x0801, "streams.chunks");
 pub const PLANS: Keyspace<Plan> = Keyspace::new(0x0802, "streams.plans");
 /// Chunks' blobs to be removed.
 pub const GARBAGE: Outbox<Garbage> = Outbox::new(Keyspace::new(0x0803, "streams.garbage"));
+
+/// Who each stream delivers as.
+pub const DELIVERERS: Keyspace<Deliverer> = Keyspace::new(0x0804, "streams.deliverers");
+
+/// Whoever made a stream or changed its destination last: it delivers as they.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliverer {
+    /// Who.
+    pub principal: Principal,
+}
+
+impl Record for Deliverer {
+    const VERSION: u16 = 1;
+}
+
+/// Where a stream's deliverer is kept.
+pub fn deliverer_key(stream: StreamId) -> Key {
+    Key::new().raw(&stream)
+}
 
 impl Record for DeliveryStream {
     const VERSION: u16 = 1;

@@ -29,6 +29,7 @@ use tarn_catalog::Catalog;
 use tarn_keys::{DataKey, Keys};
 use tarn_metadata::{Key, Read, Store, StoreExt};
 use tarn_objects::Objects;
+use tarn_policy::Authorizer;
 use tarn_runtime::Runtime;
 use tarn_types::Scope;
 use tokio::sync::Notify;
@@ -64,11 +65,19 @@ pub struct StreamsOptions {
     pub deliveries_max: usize,
     /// The pause after a failed delivery doubles up to this.
     pub retry_pause_max: Duration,
+    /// For how long the table of a converting stream is looked for; then its records go to the error prefix.
+    pub table_retry_max: Duration,
 }
 
 impl Default for StreamsOptions {
     fn default() -> Self {
-        Self { backlog_bytes_max: 16 << 30, deliveries_max: 2, retry_pause_max: Duration::from_secs(60) }
+        Self {
+            backlog_bytes_max: 16 << 30,
+            deliveries_max: 2,
+            retry_pause_max: Duration::from_secs(60),
+            // As long as Firehose retries by default where it can be told.
+            table_retry_max: Duration::from_secs(300),
+        }
     }
 }
 
@@ -84,6 +93,8 @@ struct Buffer {
     /// After a failure: not before this time, and the pause to double.
     not_before_ms: i64,
     retry_pause: Duration,
+    /// Since when the table of its conversion could not be used, milliseconds since 1970.
+    no_table_since_ms: Option<i64>,
     /// One delivery of a stream at a time.
     delivering: bool,
     /// The last transaction whose chunks are counted.
@@ -97,6 +108,7 @@ pub struct Streams {
     keys: Arc<Keys>,
     objects: Arc<Objects>,
     catalog: Arc<Catalog>,
+    authorizer: Arc<dyn Authorizer>,
     runtime: Runtime,
     options: StreamsOptions,
     buffers: Mutex<HashMap<StreamId, Buffer>>,
@@ -105,13 +117,15 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Opens over `store` and counts what an earlier run left undelivered. `blobs` must hold nothing but the chunks of streams.
+    /// Opens over `store` and counts what an earlier run left undelivered. `blobs` must hold nothing but the chunks of streams; `authorizer`
+    /// is asked for every object that is delivered.
     pub async fn open(
         store: Arc<dyn Store>,
         blobs: Arc<dyn BlobStore>,
         keys: Arc<Keys>,
         objects: Arc<Objects>,
         catalog: Arc<Catalog>,
+        authorizer: Arc<dyn Authorizer>,
         runtime: Runtime,
         options: StreamsOptions,
     ) -> Result<Self, StreamsError> {
@@ -144,8 +158,19 @@ impl Streams {
         }
         let data_keys = Mutex::default();
         let buffers = Mutex::new(buffers);
-        let streams =
-            Self { store, blobs, keys, objects, catalog, runtime, options, buffers, data_keys, wake: Notify::new() };
+        let streams = Self {
+            store,
+            blobs,
+            keys,
+            objects,
+            catalog,
+            authorizer,
+            runtime,
+            options,
+            buffers,
+            data_keys,
+            wake: Notify::new(),
+        };
         for stream in ownerless {
             // Deleted by force, and the server ended before all was gone.
             streams.drop_chunks(stream).await?;
@@ -168,6 +193,7 @@ impl Buffer {
             oldest_ms: None,
             not_before_ms: 0,
             retry_pause: Duration::ZERO,
+            no_table_since_ms: None,
             delivering: false,
             counted: 0,
         }

@@ -16,14 +16,28 @@ use crate::{BATCH_RECORDS_MAX, BATCH_SIZE_BYTES_MAX, Buffer, INLINE_SIZE_BYTES_M
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordId(pub String);
 
+/// How many of the first `records` may be taken: each of them while the backlog before it is not over its limit.
+fn room_for(records: &[Bytes], backlog_bytes_max: u64, mut backlog_bytes: u64) -> usize {
+    let mut count = 0;
+    for record in records {
+        if backlog_bytes > backlog_bytes_max {
+            break;
+        }
+        backlog_bytes = backlog_bytes.saturating_add(record.len() as u64);
+        count += 1;
+    }
+    count
+}
+
 impl Streams {
-    /// Takes records, all or none. When this returns they survive a power cut and will be delivered at least once.
+    /// Takes records, in their order, as long as the stream's backlog has room; those behind are refused one by one. When this returns, what
+    /// was taken survives a power cut and will be delivered at least once. A batch of which nothing can be taken is refused as a whole.
     pub async fn put_records(
         &self,
         caller: &Caller,
         name: &str,
-        records: Vec<Bytes>,
-    ) -> Result<Vec<RecordId>, StreamsError> {
+        mut records: Vec<Bytes>,
+    ) -> Result<Vec<Result<RecordId, StreamsError>>, StreamsError> {
         let payload_bytes: usize = records.iter().map(Bytes::len).sum();
         if records.is_empty() || records.len() > BATCH_RECORDS_MAX {
             return Err(StreamsError::Invalid { reason: format!("a batch has 1 to {BATCH_RECORDS_MAX} records") });
@@ -37,9 +51,13 @@ impl Streams {
         }
         let stream = active(&self.store.read()?, caller.scope(), name)?;
         let backlog_bytes = self.buffers.lock().get(&stream.id).map_or(0, |buffer| buffer.bytes);
-        if backlog_bytes > self.options.backlog_bytes_max {
-            return Err(StreamsError::Backlog { name: name.to_owned(), backlog_bytes });
+        let full = StreamsError::Backlog { name: name.to_owned(), backlog_bytes };
+        let count = records.len();
+        records.truncate(room_for(&records, self.options.backlog_bytes_max, backlog_bytes));
+        if records.is_empty() {
+            return Err(full);
         }
+        let payload_bytes: usize = records.iter().map(Bytes::len).sum();
         let version: [u8; 16] = self.runtime.entropy.bytes();
         let mut seal = SealWriter::new(self.stream_key(&stream)?.part(0, version)?);
         let mut plain = BytesMut::with_capacity(payload_bytes + 4 * records.len());
@@ -86,7 +104,12 @@ impl Streams {
             self.wake.notify_one();
         }
         let version = u128::from_be_bytes(version);
-        Ok((0..records.len()).map(|at| RecordId(format!("{sequence:020}{at:03}{version:032x}"))).collect())
+        let taken = records.len();
+        let entry = |at| match at < taken {
+            true => Ok(RecordId(format!("{sequence:020}{at:03}{version:032x}"))),
+            false => Err(full.clone()),
+        };
+        Ok((0..count).map(entry).collect())
     }
 
     pub(crate) fn stream_key(&self, stream: &DeliveryStream) -> Result<DataKey, StreamsError> {

@@ -5,17 +5,18 @@ mod crashes;
 
 use std::io::Read as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use tarn_audit::{Caller, EventDraft};
 use tarn_blobs::MemoryBlobs;
-use tarn_catalog::{Catalog, Column, DatabaseInput, ListPartitions, StorageDescriptor, TableInput};
+use tarn_catalog::{Catalog, CatalogError, Column, DatabaseInput, ListPartitions, StorageDescriptor, TableInput};
 use tarn_keys::Keys;
 use tarn_metadata::{Key, MemoryStore, Read as _, Sequence, Store, StoreExt};
 use tarn_objects::{BucketName, CreateBucket, ListObjects, ObjectKey, Objects, ObjectsOptions, Tags};
-use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
+use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Principal, Requirement};
 use tarn_runtime::{FixedClock, Runtime, Timestamp};
 use tarn_types::{AccountId, Region, Scope};
 
@@ -23,6 +24,20 @@ use crate::keyspaces::{CHUNKS, PLANS};
 use crate::*;
 
 struct Everyone;
+
+/// Lets everybody in until it is closed.
+#[derive(Default)]
+struct Door(AtomicBool);
+
+impl Authorizer for Door {
+    fn authorize(&self, who: &Principal, needs: Vec<Requirement>, _: &Context) -> Result<Authorized, Denied> {
+        if !self.0.load(Ordering::Acquire) {
+            return Ok(proof());
+        }
+        let Requirement { action, resource, .. } = needs.into_iter().next().unwrap();
+        Err(Denied { principal: who.clone(), action, resource, because: DeniedBecause::NothingAllows })
+    }
+}
 
 impl Authorizer for Everyone {
     fn authorize(&self, _: &Principal, _: Vec<Requirement>, _: &Context) -> Result<Authorized, Denied> {
@@ -43,6 +58,7 @@ struct Lake {
     keys: Arc<Keys>,
     runtime: Runtime,
     clock: Arc<FixedClock>,
+    door: Arc<Door>,
 }
 
 impl Lake {
@@ -60,8 +76,9 @@ impl Lake {
         ));
         let catalog = Arc::new(Catalog::new(shared, runtime.clone()));
         let blobs = MemoryBlobs::new();
-        let streams = open(&store, &blobs, &keys, &objects, &catalog, &runtime).await;
-        let lake = Self { streams, objects, catalog, store, blobs, keys, runtime, clock };
+        let door = Arc::new(Door::default());
+        let streams = open(&store, &blobs, &keys, &objects, &catalog, &door, &runtime).await;
+        let lake = Self { streams, objects, catalog, store, blobs, keys, runtime, clock, door };
         let name = BucketName::new("lake-raw").unwrap();
         lake.objects
             .create_bucket(&lake.caller(), CreateBucket { name, region: Region::us_east_1(), tags: Tags::default() })
@@ -72,8 +89,8 @@ impl Lake {
 
     /// As after a crash: only what is in the store and the blobs is known.
     async fn restart(&mut self) {
-        let Self { store, blobs, keys, objects, catalog, runtime, .. } = &*self;
-        self.streams = open(store, blobs, keys, objects, catalog, runtime).await;
+        let Self { store, blobs, keys, objects, catalog, door, runtime, .. } = &*self;
+        self.streams = open(store, blobs, keys, objects, catalog, door, runtime).await;
     }
 
     fn caller(&self) -> Caller {
@@ -136,13 +153,23 @@ async fn open(
     keys: &Arc<Keys>,
     objects: &Arc<Objects>,
     catalog: &Arc<Catalog>,
+    door: &Arc<Door>,
     runtime: &Runtime,
 ) -> Arc<Streams> {
     let store: Arc<dyn Store> = store.clone();
     let blobs: Arc<dyn BlobStore> = Arc::new(blobs.clone());
     let options = StreamsOptions { backlog_bytes_max: 8 << 20, ..StreamsOptions::default() };
-    let opened =
-        Streams::open(store, blobs, keys.clone(), objects.clone(), catalog.clone(), runtime.clone(), options).await;
+    let opened = Streams::open(
+        store,
+        blobs,
+        keys.clone(),
+        objects.clone(),
+        catalog.clone(),
+        door.clone(),
+        runtime.clone(),
+        options,
+    )
+    .await;
     Arc::new(opened.unwrap())
 }
 
@@ -265,7 +292,8 @@ async fn restore(lake: &Lake, before: Sequence, stream: &DeliveryStream) {
 async fn table(lake: &Lake, location: &str) {
     let caller = lake.caller();
     let database = DatabaseInput { name: "raw".to_owned(), ..DatabaseInput::default() };
-    lake.catalog.create_database(&caller, database, Default::default()).await.unwrap();
+    let made = lake.catalog.create_database(&caller, database, Default::default()).await;
+    assert!(matches!(made, Ok(_) | Err(CatalogError::DatabaseExists { .. })), "{made:?}");
     let storage = StorageDescriptor {
         columns: vec![Column::new("id", "bigint"), Column::new("temp", "double")],
         location: Some(location.to_owned()),
@@ -368,6 +396,73 @@ async fn a_failed_delivery_keeps_its_records_and_is_tried_again() {
     let refused = lake.streams.put_records(&lake.caller(), "weather", vec![Bytes::from_static(b"x")]).await;
     assert!(matches!(refused, Err(StreamsError::Backlog { .. })), "{refused:?}");
     assert_eq!(lake.chunks(), 9);
+}
+
+#[tokio::test]
+async fn a_full_stream_takes_what_it_has_room_for() {
+    let lake = Lake::new().await;
+    lake.create(S3Destination { bucket: "not-there-yet".to_owned(), ..destination() }).await;
+    for _ in 0..8 {
+        lake.put(&[&"x".repeat(1_000_000)]).await;
+    }
+    let batch = |count: usize| vec![Bytes::from(vec![b'y'; 300_000]); count];
+    let put = async |count| lake.streams.put_records(&lake.caller(), "weather", batch(count)).await;
+    let taken = put(4).await.unwrap();
+    let refused = |taken: &Result<RecordId, StreamsError>| matches!(taken, Err(StreamsError::Backlog { .. }));
+    assert_eq!(taken.iter().map(refused).collect::<Vec<_>>(), [false, false, true, true]);
+    assert!(matches!(put(1).await, Err(StreamsError::Backlog { .. })));
+    // What was taken is there, and nothing else.
+    let name = BucketName::new("not-there-yet").unwrap();
+    let bucket = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default() };
+    lake.objects.create_bucket(&lake.caller(), bucket).await.unwrap();
+    while lake.deliver_after(60).await > 0 {}
+    let listing = lake.objects.list_objects(&proof(), &ListObjects::new(name, "")).unwrap();
+    let sizes: u64 = listing.objects.iter().map(|object| object.version.size_bytes).sum();
+    let delimiters = destination().delimiter.map_or(0, |delimiter| delimiter.len() as u64) * 10;
+    assert_eq!(sizes, 8_600_000 + delimiters);
+}
+
+#[tokio::test]
+async fn a_delivery_asks_the_policies_of_its_day() {
+    let lake = Lake::new().await;
+    lake.create(destination()).await;
+    lake.put(&["patient"]).await;
+    lake.door.0.store(true, Ordering::Release);
+    assert_eq!(lake.deliver_after(60).await, 0);
+    assert_eq!((lake.chunks(), lake.delivered().await.len()), (1, 0));
+    lake.door.0.store(false, Ordering::Release);
+    assert_eq!(lake.deliver_after(60).await, 1);
+    assert_eq!((lake.chunks(), lake.delivered().await.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn records_without_a_table_wait_for_it_and_then_go_to_the_error_prefix() {
+    let lake = Lake::new().await;
+    let made = || table(&lake, "s3://lake-raw/weather/");
+    made().await;
+    let buffering = BufferingHints { size_bytes: 64 << 20, interval_seconds: 60 };
+    let prefix = "weather/".to_owned();
+    lake.create(S3Destination { prefix, conversion: Some(conversion()), buffering, ..destination() }).await;
+    lake.put(&[r#"{"id": 1}"#, "two"]).await;
+    lake.catalog.delete_table(&lake.caller(), "raw", "weather").await.unwrap();
+    assert_eq!(lake.deliver_after(60).await, 0);
+    assert_eq!(lake.deliver_after(299).await, 0, "not yet");
+    assert_eq!((lake.chunks(), lake.delivered().await.len()), (1, 0));
+    assert_eq!(lake.deliver_after(60).await, 1);
+    assert_eq!(lake.chunks(), 0);
+    let (key, errors) = lake.delivered().await.pop().unwrap();
+    assert!(key.starts_with("errors/format-conversion-failed/"), "{key}");
+    let documents: Vec<serde_json::Value> =
+        std::str::from_utf8(&errors).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let raw: Vec<&str> = documents.iter().map(|document| document["rawData"].as_str().unwrap()).collect();
+    assert_eq!(raw, ["eyJpZCI6IDF9", "dHdv"]);
+    assert!(documents.iter().all(|document| document["lastErrorCode"] == "DataFormatConversion.EntityNotFound"));
+    // With the table, records are converted again.
+    made().await;
+    lake.put(&[r#"{"id": 3}"#]).await;
+    assert_eq!(lake.deliver_after(60).await, 1);
+    let (key, _) = lake.delivered().await.pop().unwrap();
+    assert!(key.starts_with("weather/") && key.ends_with(".parquet"), "{key}");
 }
 
 #[tokio::test]

@@ -17,7 +17,8 @@ pub(crate) fn to_aws(error: StreamsError) -> AwsError {
         StreamsError::VersionMismatch { .. } => {
             AwsError::modelled(&of_firehose::CONCURRENT_MODIFICATION_EXCEPTION, message)
         }
-        StreamsError::Invalid { .. } | StreamsError::Prefix { .. } => invalid(message),
+        StreamsError::Invalid { .. } | StreamsError::Prefix { .. } | StreamsError::NoTable { .. } => invalid(message),
+        StreamsError::Denied(source) => denied(source),
         StreamsError::Backlog { .. } => AwsError::modelled(&of_firehose::SERVICE_UNAVAILABLE_EXCEPTION, message),
         StreamsError::Internal { .. } => {
             tracing::error!(error = %message, "the streams could not answer");

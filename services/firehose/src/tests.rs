@@ -61,6 +61,7 @@ impl Lake {
             keys,
             Arc::new(objects),
             Arc::new(catalog.clone()),
+            authorizer.clone(),
             runtime.clone(),
             StreamsOptions { backlog_bytes_max: 1 << 20, ..StreamsOptions::default() },
         );
@@ -337,7 +338,7 @@ async fn what_is_not_built_is_refused_and_nothing_is_made() {
 }
 
 #[tokio::test]
-async fn records_are_taken_as_a_whole_or_not_at_all() {
+async fn records_are_taken_while_there_is_room() {
     let lake = Lake::new().await;
     check(lake.call::<op::PutRecord>(put("weather", 1)).await, "ResourceNotFoundException", "weather");
     lake.create("weather", destination()).await.unwrap();
@@ -356,7 +357,11 @@ async fn records_are_taken_as_a_whole_or_not_at_all() {
     check(lake.call::<op::PutRecordBatch>(too_much).await, "InvalidArgumentException", "a batch");
     check(lake.call::<op::PutRecord>(put("weather", 1_024_001)).await, "InvalidArgumentException", "a record");
     // Nothing is delivered (the bucket is not there), so that what waits grows beyond its limit.
-    lake.call::<op::PutRecordBatch>(batch(&[1_000_000, 100_000])).await.unwrap();
+    let taken = lake.call::<op::PutRecordBatch>(batch(&[1_000_000, 100_000, 5])).await.unwrap();
+    assert_eq!(taken.failed_put_count, Some(1));
+    let entries = taken.request_responses.unwrap();
+    assert!(entries[..2].iter().all(|entry| entry.record_id.is_some() && entry.error_code.is_none()), "{entries:?}");
+    assert_eq!((entries[2].error_code.as_deref(), &entries[2].record_id), (Some("ServiceUnavailableException"), &None));
     check(lake.call::<op::PutRecord>(put("weather", 1)).await, "ServiceUnavailableException", "slow down");
 
     let delete = |force| wire::DeleteDeliveryStreamInput {

@@ -275,3 +275,37 @@ def test_a_missing_bucket_keeps_records_until_it_is_there(own_server):
     account.client("s3").create_bucket(Bucket=bucket)
     found = wait_for(lambda: lines(objects(account, bucket)), bool)
     assert found == ["patient"]
+
+
+def delivers_meanwhile(account):
+    """Another stream of the account delivers what is put now: what was due before it has been tried."""
+    bucket = account.bucket()
+    create(account, bucket, name="meanwhile")
+    put(account, ["tick"], name="meanwhile")
+    wait_for(lambda: objects(account, bucket), bool)
+
+
+def test_a_delivery_asks_the_buckets_policy(account):
+    bucket = account.bucket()
+    create(account, bucket)
+    s3 = account.client("s3")
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/weather/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+    put(account, ["patient"])
+    delivers_meanwhile(account)
+    assert objects(account, bucket) == {}
+    s3.delete_bucket_policy(Bucket=bucket)
+    assert wait_for(lambda: lines(objects(account, bucket)), bool) == ["patient"]
+
+
+def test_a_stream_delivers_as_whoever_made_it(account):
+    bucket = account.bucket()
+    ada = account.user("ada", allow(["firehose:*", "s3:PutObject", "iam:PassRole"]))
+    create(ada, bucket)
+    iam = account.client("iam")
+    iam.delete_user_policy(UserName="ada", PolicyName="policy-0")
+    put(account, ["patient"])
+    delivers_meanwhile(account)
+    assert objects(account, bucket) == {}
+    iam.put_user_policy(UserName="ada", PolicyName="again", PolicyDocument=json.dumps(allow("s3:PutObject")))
+    assert wait_for(lambda: lines(objects(account, bucket)), bool) == ["patient"]

@@ -84,8 +84,17 @@ async fn open(disk: &SimulatedDisk, helper: &Lake) -> OpenLake {
     let objects = Arc::new(Objects::new(shared.clone(), blobs("blobs"), keys.clone(), runtime.clone(), options));
     let catalog = Arc::new(Catalog::new(shared.clone(), runtime.clone()));
     let options = StreamsOptions::default();
-    let streams =
-        Streams::open(shared, blobs("streams"), keys, objects.clone(), catalog, runtime.clone(), options).await;
+    let streams = Streams::open(
+        shared,
+        blobs("streams"),
+        keys,
+        objects.clone(),
+        catalog,
+        Arc::new(Everyone),
+        runtime.clone(),
+        options,
+    )
+    .await;
     OpenLake { streams: Arc::new(streams.unwrap()), objects, store }
 }
 
