@@ -16,7 +16,7 @@ const USAGE: &str = "usage: cargo xtask <command>
 
   demo                               run the main job on real data and leave its result to look at
   test                               everything that proves the tree; installs what it needs
-  lint                               formatting and clippy, warnings denied
+  lint                               formatting and clippy, warnings denied; licences where cargo-deny is installed
   tidy                               layers, first lines, names, the code map, the book
   codegen [--check] [--models DIR]   regenerate wire/aws-model from the pinned botocore, or check that it is current
   coverage                           write docs/coverage.md from the operation tables
