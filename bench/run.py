@@ -1,8 +1,9 @@
 """Measures the budgets of the design beside real peers in one run and writes bench/RESULTS.md.
 
-Run by `cargo xtask bench [NAME...]`. Names: start, small, large, list, tpch, query, firehose. Without names: all.
+Run by `cargo xtask bench [NAME...]`. Names: limits, start, small, large, stream, list, query, firehose, tpch. Without names: all.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -149,6 +150,40 @@ def s3s_fs(folder: Path):
     return None
 
 
+def measure_limits(results: Results, folder: Path) -> None:
+    """What the machine gives a program that does nothing else: the disk the lake lies on, and the hash every PUT needs."""
+    block = os.urandom(1 << 20)
+    rates = []
+    for number in range(3):
+        file = os.open(folder / f"sequential-{number}", os.O_WRONLY | os.O_CREAT)
+        began = time.perf_counter()
+        for _ in range(512):
+            os.write(file, block)
+        os.fdatasync(file)
+        rates.append(512 * len(block) / (time.perf_counter() - began) / 1e6)
+        os.close(file)
+    results.add("limit: sequential write and fdatasync, 512 MiB", f"{statistics.median(rates):,.0f} MB/s", "", "", f"{min(rates):,.0f} to {max(rates):,.0f}")
+    file = os.open(folder / "appends", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    times = []
+    for _ in range(2000):
+        began = time.perf_counter()
+        os.write(file, block[:4096])
+        os.fdatasync(file)
+        times.append(time.perf_counter() - began)
+    os.close(file)
+    times.sort()
+    results.add(
+        "limit: append of 4 KiB and fdatasync", f"{1 / statistics.mean(times):,.0f}/s", "", "",
+        f"p50 {times[1000] * 1e6:.0f} us, p99 {times[1980] * 1e6:.0f} us",
+    )
+    began = time.perf_counter()
+    digest = hashlib.md5(usedforsecurity=False)
+    for _ in range(512):
+        digest.update(block)
+    seconds = time.perf_counter() - began
+    results.add("limit: MD5, one core", f"{512 * len(block) / seconds / 1e6:,.0f} MB/s", "", "", "every ETag of a PUT")
+
+
 def measure_start(results: Results, folder: Path) -> None:
     times = []
     for number in range(5):
@@ -171,9 +206,12 @@ def measure_objects(results: Results, folder: Path, size: int, connections: int,
     for kind, budget in zip(("put", "get"), budgets):
         options = {"size": size, "connections": connections, "seconds": 8}
         if kind == "get":
-            options["keys"] = 8 if size > 1 << 20 else 1000
+            # Only keys that the put has made, and few enough to lie in the page cache.
+            options["keys"] = min(made, 8 if size > 1 << 20 else 1000)
         ours = load(tarn.endpoint, kind, "bench", **options)
         theirs = load(peer[1], kind, "bench", **options) if peer else None
+        if kind == "put":
+            made = min(run["requests"] for run in (ours, theirs) if run)
         unit = "mb_per_second" if size > 1 << 20 else "per_second"
         suffix = " MB/s" if size > 1 << 20 else "/s"
         figure = f"{ours[unit]:,.0f}{suffix}, p99 {ours['p99_ms']:.1f} ms"
@@ -207,8 +245,8 @@ def tpch_files(scale: int) -> Path:
         subprocess.run(pip, check=True)
         making = place.with_name(place.name + "-making")
         shutil.rmtree(making, ignore_errors=True)
-        generate = [str(env / "bin/tpchgen-cli"), "--scale-factor", str(scale), "--output-dir", str(making)]
-        subprocess.run([*generate, "--format", "parquet"], check=True)
+        generate = [str(env / "bin/tpchgen-cli"), "parquet", "--scale-factor", str(scale), "--output-dir", str(making)]
+        subprocess.run(generate, check=True)
         making.rename(place)
     return place
 
@@ -240,7 +278,7 @@ def measure_tpch(results: Results, folder: Path) -> None:
     s3, athena = tarn.client("s3"), tarn.client("athena")
     athena_run(athena, "CREATE DATABASE IF NOT EXISTS tpch", "default")
     for table in tpch.TABLES:
-        path = next(files.glob(f"{table}*.parquet"))
+        path = files / f"{table}.parquet"
         s3.upload_file(str(path), "lake-processed", f"tpch/{table}/{path.name}")
         columns = []
         for column in pyarrow.parquet.read_schema(path):
@@ -255,7 +293,7 @@ def measure_tpch(results: Results, folder: Path) -> None:
     duck = duckdb.connect()
     duck.execute(f"SET threads = {os.cpu_count()}")
     for table in tpch.TABLES:
-        duck.execute(f"CREATE VIEW {table} AS SELECT * FROM '{next(files.glob(f'{table}*.parquet'))}'")
+        duck.execute(f"CREATE VIEW {table} AS SELECT * FROM '{files / f'{table}.parquet'}'")
     ours, theirs, slowest = 0.0, 0.0, []
     for number, sql in tpch.QUERIES.items():
         athena_run(athena, sql, "tpch")
@@ -308,11 +346,13 @@ def measure_firehose(results: Results, folder: Path) -> None:
 
 
 MEASUREMENTS = {
+    "limits": measure_limits,
     "start": measure_start,
     "small": lambda results, folder: measure_objects(
         results, folder, 1024, 32, "1 KiB", ("10,000/s, p99 under 15 ms", "40,000/s")
     ),
     "large": lambda results, folder: measure_objects(results, folder, 8 << 20, 4, "8 MiB", ("800 MB/s", "2,000 MB/s")),
+    "stream": lambda results, folder: measure_objects(results, folder, 256 << 20, 1, "256 MiB", ("600 MB/s", "2,000 MB/s")),
     "list": measure_list,
     "query": measure_query,
     "firehose": measure_firehose,

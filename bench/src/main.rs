@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
-use http::{Method, Request, Uri};
+use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tarn_runtime::{Clock, SystemClock};
@@ -83,8 +84,8 @@ impl Connection {
         Ok(Self { sender, options, signer })
     }
 
-    /// Sends one request and reads its whole answer; how many bytes came back, and the last kilobytes if asked for.
-    async fn request(&mut self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Failure> {
+    /// Sends one request and gives the head of its answer.
+    async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, Failure> {
         let base = self.options.endpoint.to_string();
         let uri: Uri = format!("{}{path}", base.trim_end_matches('/')).parse()?;
         let request = Request::builder().method(method).uri(uri).body(())?;
@@ -93,13 +94,32 @@ impl Connection {
         // An origin server is sent the path alone.
         parts.uri = parts.uri.path_and_query().map_or("/", |path| path.as_str()).parse()?;
         self.sender.ready().await?;
-        let response = self.sender.send_request(Request::from_parts(parts, Full::new(body))).await?;
+        Ok(self.sender.send_request(Request::from_parts(parts, Full::new(body))).await?)
+    }
+
+    /// Sends one request and reads its whole answer.
+    async fn request(&mut self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Failure> {
+        let response = self.send(method, path, body).await?;
         let status = response.status();
         let answer = response.into_body().collect().await?.to_bytes();
         if !status.is_success() {
             return Err(format!("{status}: {}", String::from_utf8_lossy(&answer)).into());
         }
         Ok(answer)
+    }
+
+    /// Gets an object and throws its bytes away as they come, so that the client's memory is not what is measured; how many came.
+    async fn download(&mut self, path: &str) -> Result<usize, Failure> {
+        let response = self.send(Method::GET, path, Bytes::new()).await?;
+        let (status, mut body) = (response.status(), response.into_body());
+        if !status.is_success() {
+            return Err(format!("{status}: {}", String::from_utf8_lossy(&body.collect().await?.to_bytes())).into());
+        }
+        let mut size = 0;
+        while let Some(frame) = body.frame().await {
+            size += frame?.data_ref().map_or(0, Bytes::len);
+        }
+        Ok(size)
     }
 }
 
@@ -132,9 +152,9 @@ async fn objects(options: Options) -> Result<(), Failure> {
                 let sent = Instant::now();
                 match options.load {
                     Load::Get => {
-                        let answer = connection.request(Method::GET, &path, Bytes::new()).await?;
-                        if answer.len() != options.size {
-                            return Err(format!("{path} has {} bytes", answer.len()).into());
+                        let size = connection.download(&path).await?;
+                        if size != options.size {
+                            return Err(format!("{path} has {size} bytes").into());
                         }
                     }
                     Load::Put | Load::List => drop(connection.request(Method::PUT, &path, payload.clone()).await?),

@@ -24,12 +24,17 @@ impl Handles {
 
     /// Opens `path` for reading, or gives the open file.
     pub(crate) fn get(&self, path: &str) -> Result<Arc<dyn DiskFile>, BlobError> {
-        if let Some(file) = self.open.lock().get(path) {
-            return Ok(file.clone());
+        if let Some(file) = self.open_already(path) {
+            return Ok(file);
         }
         let file = self.disk.open(path, OpenMode::Read).map_err(|error| io_error("opening", path, &error))?;
         self.open.lock().put(path.to_owned(), file.clone());
         Ok(file)
+    }
+
+    /// The open file, if it is open.
+    pub(crate) fn open_already(&self, path: &str) -> Option<Arc<dyn DiskFile>> {
+        self.open.lock().get(path).cloned()
     }
 
     /// Lets go of `path`, which is about to be removed.

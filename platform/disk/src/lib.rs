@@ -48,6 +48,12 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
 pub trait DiskFile: Send + Sync + std::fmt::Debug {
     /// Reads up to `into.len()` bytes at `offset`; 0 at the end.
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// As `read_at`, but only what the system holds in memory: never waits for a drive, so that it may be called on an async thread.
+    /// `None` where that cannot be had or cannot be told.
+    fn read_at_cached(&self, into: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        let _ = (into, offset);
+        Ok(None)
+    }
     /// Writes all of `bytes` at `offset`; the file grows as needed. After an error any part may have been written.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes contents and length durable.

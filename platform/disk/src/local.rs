@@ -143,6 +143,18 @@ impl DiskFile for LocalFile {
         self.0.read_at(into, offset)
     }
 
+    /// By `RWF_NOWAIT`: <https://man7.org/linux/man-pages/man2/preadv2.2.html>
+    #[cfg(target_os = "linux")]
+    fn read_at_cached(&self, into: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        match preadv2(&self.0, &mut [io::IoSliceMut::new(into)], offset, ReadWriteFlags::NOWAIT) {
+            Ok(count) => Ok(Some(count)),
+            // Not in memory; or a file system or kernel that cannot tell.
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
     }
@@ -165,6 +177,25 @@ mod tests {
     use std::io;
 
     use super::LocalDisk;
+    use crate::{Disk, OpenMode};
+
+    #[test]
+    fn what_was_just_written_is_read_without_a_drive_or_not_at_all() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = LocalDisk::new(directory.path()).expect("a disk");
+        let file = disk.open("a", OpenMode::CreateNew).expect("a file");
+        file.write_all_at(b"0123456789", 0).expect("a write");
+        let mut into = [0; 4];
+        let check = |found: Option<usize>, into: &[u8; 4], expected: &[u8]| {
+            assert!(
+                found.is_none() || (found == Some(expected.len()) && into.starts_with(expected)),
+                "{found:?} {into:?}"
+            );
+        };
+        check(file.read_at_cached(&mut into, 3).expect("a read"), &into, b"3456");
+        check(file.read_at_cached(&mut into, 8).expect("a read"), &into, b"89");
+        check(file.read_at_cached(&mut into, 10).expect("a read"), &into, b"");
+    }
 
     #[test]
     fn a_locked_disk_is_refused_until_the_lock_is_dropped() {
