@@ -23,7 +23,7 @@ fn memory_size_bytes() -> u64 {
     total.saturating_mul(unit)
 }
 
-/// What an earlier process has spilled is of no use, and a killed one has left it.
+/// What an earlier process has left there is of no use.
 fn empty(directory: &Path) -> Result<(), QueryError> {
     match std::fs::remove_dir_all(directory) {
         Ok(()) => Ok(()),

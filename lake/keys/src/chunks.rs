@@ -10,6 +10,8 @@ use std::sync::Arc;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
+use tarn_runtime::{Entropy, EntropyExt};
+use zeroize::Zeroizing;
 
 use crate::KeysError;
 
@@ -69,6 +71,12 @@ impl PartKey {
         aad[..16].copy_from_slice(&version);
         aad[16..].copy_from_slice(&part.to_be_bytes());
         Ok(Self { key: Arc::new(LessSafeKey::new(key)), aad })
+    }
+
+    /// A fresh key for bytes that nobody reads after this process: it is random, and kept nowhere else.
+    pub fn ephemeral(entropy: &dyn Entropy) -> Result<Self, KeysError> {
+        let key = Zeroizing::new(entropy.bytes());
+        Self::new(&key, 0, [0; 16])
     }
 
     /// Seals chunk `index`. Each index must be sealed once, with the same bytes if ever again: the key's safety rests on it.

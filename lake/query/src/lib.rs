@@ -15,7 +15,7 @@ mod tables;
 mod types;
 
 pub use engine::results::{ResultError, ResultKind, ResultPage, ResultReader};
-pub use engine::{Engine, EngineOptions, Outcome, Progress, SessionContext};
+pub use engine::{Engine, EngineOptions, Outcome, Progress, SessionContext, SpillUsage};
 pub use errors::{ErrorCategory, ErrorName, QueryError, SyntaxError};
 pub use statement::{PreparedOperation, ResultFile, STATEMENT_SIZE_BYTES_MAX, Statement, StatementType};
 pub use types::ColumnInfo;

@@ -63,6 +63,13 @@ fn own_of(error: &DataFusionError) -> Option<QueryError> {
         if let Some(error) = error.downcast_ref::<tarn_objects::ObjectsError>() {
             return Some(QueryError::new(ErrorName::HiveFilesystemError, error.to_string()));
         }
+        // an I/O error does not tell the error it was made of as its source
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && let Some(inner) = io.get_ref()
+        {
+            next = Some(inner);
+            continue;
+        }
         next = match error.downcast_ref::<DataFusionError>() {
             Some(DataFusionError::External(inner)) => Some(inner.as_ref()),
             Some(DataFusionError::Context(_, inner)) => Some(inner.as_ref()),

@@ -6,6 +6,7 @@ pub(crate) mod failures;
 mod plan;
 pub mod results;
 mod show;
+mod spill;
 pub(crate) mod views;
 mod writes;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
@@ -39,6 +40,8 @@ use crate::tables::parquet::FooterCache;
 use crate::types::{ColumnInfo, storable};
 use failures::failure;
 use plan::{Planned, plan_query};
+use spill::SealedSpill;
+pub use spill::SpillUsage;
 
 /// Footers kept, bytes.
 const FOOTER_CACHE_SIZE_BYTES_MAX: usize = 256 << 20;
@@ -50,9 +53,9 @@ const CONSUMERS_NAMED: usize = 3;
 pub struct EngineOptions {
     /// Memory that all running queries may hold together, bytes.
     pub memory_size_bytes: usize,
-    /// Where queries spill to; made if it is not there.
+    /// Where queries spill to, sealed; made if it is not there, and closed to all but its owner.
     pub spill_directory: PathBuf,
-    /// The most bytes spilled at a time.
+    /// The most bytes that all running queries may have spilled together.
     pub spill_size_bytes_max: u64,
     /// Into how many streams a query's work is split.
     pub partitions: usize,
@@ -128,6 +131,7 @@ pub struct Engine {
     catalog: Arc<Catalog>,
     runtime: Runtime,
     footers: Arc<FooterCache>,
+    spill: Arc<SealedSpill>,
     base: SessionState,
 }
 
@@ -195,15 +199,15 @@ impl Engine {
     ) -> Result<Self, QueryError> {
         let internal =
             |error: &datafusion::error::DataFusionError| QueryError::new(ErrorName::Internal, error.to_string());
-        if let Err(error) = std::fs::create_dir_all(&options.spill_directory) {
-            let message = format!("{} cannot be made for spilling: {error}", options.spill_directory.display());
-            return Err(QueryError::new(ErrorName::Internal, message));
-        }
+        let spill =
+            SealedSpill::new(&options.spill_directory, options.spill_size_bytes_max, runtime.clone()).map_err(|error| {
+                let message = format!("{} cannot be made for spilling: {error}", options.spill_directory.display());
+                QueryError::new(ErrorName::Internal, message)
+            })?;
+        let spill = Arc::new(spill);
         let named = NonZeroUsize::new(CONSUMERS_NAMED).unwrap_or(NonZeroUsize::MIN);
         let pool = TrackConsumersPool::new(GreedyMemoryPool::new(options.memory_size_bytes), named);
-        let disk = DiskManagerBuilder::default()
-            .with_mode(DiskManagerMode::Directories(vec![options.spill_directory.clone()]))
-            .with_max_temp_directory_size(options.spill_size_bytes_max);
+        let disk = DiskManagerBuilder::default().with_temp_file_factory(spill.clone());
         let environment: Arc<RuntimeEnv> = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(pool))
             .with_disk_manager_builder(disk)
@@ -230,7 +234,12 @@ impl Engine {
         base.register_function_rewrite(Arc::new(TrinoCasts)).map_err(|error| internal(&error))?;
         base.register_relation_planner(Arc::new(UnnestPlanner)).map_err(|error| internal(&error))?;
         let footers = Arc::new(FooterCache::new(FOOTER_CACHE_SIZE_BYTES_MAX));
-        Ok(Self { objects, catalog, runtime, footers, base })
+        Ok(Self { objects, catalog, runtime, footers, spill, base })
+    }
+
+    /// How much running queries have spilled to disk.
+    pub fn spill_usage(&self) -> SpillUsage {
+        self.spill.usage()
     }
 
     /// Runs `statement` to its end as `caller`. Its result is in the output location when this answers `Ok`; when it answers

@@ -50,13 +50,18 @@ pub struct Lake {
     pub engine: Engine,
     pub runtime: Runtime,
     next: std::sync::atomic::AtomicU32,
-    _spill: tempfile::TempDir,
+    pub spill: tempfile::TempDir,
 }
 
 pub type Rows = Vec<Vec<Option<String>>>;
 
 impl Lake {
     pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With an engine whose options `change` has changed.
+    pub async fn with(change: impl FnOnce(&mut EngineOptions)) -> Self {
         let (runtime, _) = Runtime::fixed(Timestamp::from_millisecond(1_700_000_000_000).unwrap(), 7);
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let keys = Arc::new(Keys::ephemeral(&runtime).unwrap());
@@ -69,9 +74,10 @@ impl Lake {
         ));
         let catalog = Arc::new(Catalog::new(store, runtime.clone()));
         let spill = tempfile::tempdir().unwrap();
-        let options = EngineOptions { partitions: 2, ..EngineOptions::new(spill.path().to_owned(), 2, 256 << 20) };
+        let mut options = EngineOptions { partitions: 2, ..EngineOptions::new(spill.path().to_owned(), 2, 256 << 20) };
+        change(&mut options);
         let engine = Engine::new(objects.clone(), catalog.clone(), runtime.clone(), &options).unwrap();
-        let lake = Self { objects, catalog, engine, runtime, next: 1.into(), _spill: spill };
+        let lake = Self { objects, catalog, engine, runtime, next: 1.into(), spill };
         let request =
             CreateBucket { name: BucketName::new("lake").unwrap(), region: Region::us_east_1(), tags: Tags::default() };
         lake.objects.create_bucket(&lake.caller(), request).await.unwrap();

@@ -3,5 +3,6 @@
 
 mod files;
 mod lake;
+mod spill;
 mod sql;
 mod statements;
