@@ -7,6 +7,7 @@ mod plan;
 pub mod results;
 mod show;
 mod spill;
+mod steps;
 pub(crate) mod views;
 mod writes;
 
@@ -31,7 +32,7 @@ use tarn_runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::errors::{ErrorName, QueryError};
-use crate::rewrite::semantics::{TrinoCasts, TrinoTypes};
+use crate::rewrite::semantics::{TrinoArithmetic, TrinoCasts, TrinoTypes};
 use crate::rewrite::unnest::UnnestPlanner;
 use crate::sinks::metadata;
 use crate::statement::{ResultFile, SqlStatement, Statement, StatementKind};
@@ -199,11 +200,12 @@ impl Engine {
     ) -> Result<Self, QueryError> {
         let internal =
             |error: &datafusion::error::DataFusionError| QueryError::new(ErrorName::Internal, error.to_string());
-        let spill =
-            SealedSpill::new(&options.spill_directory, options.spill_size_bytes_max, runtime.clone()).map_err(|error| {
+        let spill = SealedSpill::new(&options.spill_directory, options.spill_size_bytes_max, runtime.clone()).map_err(
+            |error| {
                 let message = format!("{} cannot be made for spilling: {error}", options.spill_directory.display());
                 QueryError::new(ErrorName::Internal, message)
-            })?;
+            },
+        )?;
         let spill = Arc::new(spill);
         let named = NonZeroUsize::new(CONSUMERS_NAMED).unwrap_or(NonZeroUsize::MIN);
         let pool = TrackConsumersPool::new(GreedyMemoryPool::new(options.memory_size_bytes), named);
@@ -229,9 +231,11 @@ impl Engine {
             .with_runtime_env(environment)
             .with_default_features()
             .with_type_planner(Arc::new(TrinoTypes))
+            .with_physical_optimizer_rule(Arc::new(steps::ShortSteps))
             .build();
         crate::functions::register(&mut base).map_err(|error| internal(&error))?;
         base.register_function_rewrite(Arc::new(TrinoCasts)).map_err(|error| internal(&error))?;
+        base.register_function_rewrite(Arc::new(TrinoArithmetic)).map_err(|error| internal(&error))?;
         base.register_relation_planner(Arc::new(UnnestPlanner)).map_err(|error| internal(&error))?;
         let footers = Arc::new(FooterCache::new(FOOTER_CACHE_SIZE_BYTES_MAX));
         Ok(Self { objects, catalog, runtime, footers, spill, base })

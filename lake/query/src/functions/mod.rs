@@ -3,10 +3,12 @@
 //! A function stands here when the engine has none of its name, or one that means something else.
 
 mod aggregates;
+pub(crate) mod arithmetic;
 mod arrays;
 mod dates;
 mod json;
 mod scalar;
+mod sum;
 mod text;
 
 use std::sync::{Arc, LazyLock};
@@ -24,11 +26,16 @@ static SCALARS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
     all.extend(text::all());
     all.extend(json::all());
     all.extend(arrays::all());
-    all.into_iter().map(|function| Arc::new(ScalarUDF::new_from_impl(function))).collect()
+    let named = all.into_iter().map(ScalarUDF::new_from_impl);
+    named.chain(arithmetic::all()).map(Arc::new).collect()
 });
 
 /// All aggregate functions, made once.
-static AGGREGATES: LazyLock<Vec<Arc<AggregateUDF>>> = LazyLock::new(aggregates::all);
+static AGGREGATES: LazyLock<Vec<Arc<AggregateUDF>>> = LazyLock::new(|| {
+    let mut all = aggregates::all();
+    all.push(sum::sum());
+    all
+});
 
 /// Puts them into a session, instead of those of the same name: which of two of one name a session keeps when it is copied is
 /// not defined.
@@ -42,7 +49,7 @@ pub(crate) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
         registry.register_udf(function.clone())?;
     }
     for function in AGGREGATES.iter() {
-        for name in function.aliases() {
+        for name in std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str)) {
             if let Ok(present) = registry.udaf(name) {
                 registry.deregister_udaf(present.name())?;
             }

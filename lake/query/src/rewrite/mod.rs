@@ -317,6 +317,9 @@ fn as_integer(expr: &mut Expr) {
         Expr::Value(value) => matches!(&value.value, Value::Number(digits, _) if digits.parse::<i32>().is_ok()),
         _ => false,
     };
+    if let Expr::Nested(inner) = expr {
+        return as_integer(inner);
+    }
     let is_integer = match &*expr {
         Expr::UnaryOp { op: sqlparser::ast::UnaryOperator::Minus, expr } => fits(expr),
         other => fits(other),
@@ -397,10 +400,33 @@ const RENAMED: &[(&str, &str)] = &[
     ("listagg", "string_agg"),
 ];
 
+/// Functions whose results are of their arguments' types, or hold them.
+const TAKING_VALUES: &[&str] = &[
+    "typeof",
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "if",
+    "abs",
+    "sign",
+    "mod",
+    "row",
+    "max",
+    "min",
+    "arbitrary",
+    "any_value",
+    "array_agg",
+    "max_by",
+    "min_by",
+    "map_agg",
+    "histogram",
+];
+
 fn function_call(function: &mut Function) -> Option<Expr> {
     fold_name(&mut function.name);
     let takes_values = matches!(&function.name.0.as_slice(), [ObjectNamePart::Identifier(name)]
-        if ["typeof", "coalesce", "nullif", "greatest", "least", "if"].contains(&name.value.as_str()));
+        if TAKING_VALUES.contains(&name.value.as_str()));
     if let FunctionArguments::List(list) = &mut function.args
         && takes_values
     {
@@ -478,7 +504,7 @@ fn function_call(function: &mut Function) -> Option<Expr> {
     None
 }
 
-/// Makes what is inside of `TRY(...)` give NULL where it would fail: casts, divisions, functions that read texts.
+/// Makes what is inside of `TRY(...)` give NULL where it would fail: casts, arithmetic, functions that read texts.
 struct Trying;
 
 impl VisitorMut for Trying {
@@ -493,6 +519,14 @@ impl VisitorMut for Trying {
                 ..
             } => {
                 **right = call("nullif", vec![right.as_ref().clone(), number("0")]);
+            }
+            Expr::BinaryOp { op, .. } if is_arithmetic(op) => {
+                *expr = call(crate::functions::arithmetic::OR_NULL, vec![expr.clone()]);
+            }
+            Expr::UnaryOp { op: sqlparser::ast::UnaryOperator::Minus, expr: inner }
+                if !matches!(inner.as_ref(), Expr::Value(_)) =>
+            {
+                *expr = call(crate::functions::arithmetic::OR_NULL, vec![expr.clone()]);
             }
             Expr::Function(function) => {
                 if let [ObjectNamePart::Identifier(name)] = function.name.0.as_mut_slice()

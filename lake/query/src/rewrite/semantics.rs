@@ -7,11 +7,11 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::planner::TypePlanner;
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, TryCast, cast, try_cast};
+use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, TryCast, cast, try_cast};
 use sqlparser::ast::{ArrayElemTypeDef, DataType as SqlType, TimezoneInfo};
 use std::sync::Arc;
 
-use crate::functions;
+use crate::functions::{self, arithmetic};
 
 /// Types as Trino has them: timestamps in milliseconds, `varchar` without a length.
 #[derive(Debug)]
@@ -95,5 +95,45 @@ impl FunctionRewrite for TrinoCasts {
             _ => return Ok(Transformed::no(expr)),
         };
         Ok(Transformed::yes(replaced))
+    }
+}
+
+/// Arithmetic of whole numbers, which the engine lets wrap around.
+#[derive(Debug)]
+pub(crate) struct TrinoArithmetic;
+
+impl FunctionRewrite for TrinoArithmetic {
+    fn name(&self) -> &str {
+        "trino_arithmetic"
+    }
+
+    fn rewrite(&self, expr: Expr, schema: &DFSchema, _config: &ConfigOptions) -> Result<Transformed<Expr>> {
+        let (name, arguments) = match &expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => match arithmetic::function_of(*op) {
+                Some(name) if arithmetic::takes(&left.get_type(schema)?, &right.get_type(schema)?) => {
+                    (name, vec![left.as_ref().clone(), right.as_ref().clone()])
+                }
+                _ => return Ok(Transformed::no(expr)),
+            },
+            Expr::Negative(inner) => {
+                let data_type = inner.get_type(schema)?;
+                if !arithmetic::takes(&data_type, &data_type) {
+                    return Ok(Transformed::no(expr));
+                }
+                (arithmetic::NEGATE, vec![inner.as_ref().clone()])
+            }
+            Expr::ScalarFunction(outer) if outer.func.name() == arithmetic::OR_NULL => {
+                let Some(inner) = outer.args.first() else { return Ok(Transformed::no(expr)) };
+                match inner {
+                    Expr::ScalarFunction(call) => match arithmetic::trying_form(call.func.name()) {
+                        Some(name) => (name, call.args.clone()),
+                        None => return Ok(Transformed::yes(inner.clone())),
+                    },
+                    other => return Ok(Transformed::yes(other.clone())),
+                }
+            }
+            _ => return Ok(Transformed::no(expr)),
+        };
+        Ok(Transformed::yes(functions::call_registered(name, arguments)?))
     }
 }

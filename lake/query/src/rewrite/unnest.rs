@@ -57,6 +57,11 @@ fn ends_in_unnest(table: &TableWithJoins) -> bool {
     matches!(table.joins.last(), Some(Join { relation: TableFactor::UNNEST { .. }, .. }))
 }
 
+/// Whether an expression has the same value for all rows.
+fn stands_alone(expr: &Expr) -> bool {
+    expr.column_refs().is_empty() && !expr.contains_outer() && !expr.contains_scalar_subquery() && !expr.is_volatile()
+}
+
 fn unnest(
     left: LogicalPlan,
     arrays: Vec<sqlparser::ast::Expr>,
@@ -67,6 +72,18 @@ fn unnest(
 ) -> Result<LogicalPlan> {
     let schema = left.schema().clone();
     let kept: Vec<Expr> = schema.columns().into_iter().map(Expr::Column).collect();
+    // What does not depend on the left is unnested once, and not again for each row of the left.
+    if nulls == NullHandling::Drop && !kept.is_empty() {
+        let mut plans = arrays.iter().map(|array| context.sql_to_expr(array.clone(), &schema));
+        if plans.all(|planned| planned.is_ok_and(|expr| stands_alone(&expr))) {
+            let nothing = LogicalPlanBuilder::empty(true).build()?;
+            let right = unnest(nothing, arrays, alias, with_ordinality, nulls, context)?;
+            let new = right.schema().columns().into_iter().map(Expr::Column).collect::<Vec<_>>();
+            let both = kept.into_iter().chain(new);
+            // the left side of a cross join is held in memory: the arrays are few
+            return LogicalPlanBuilder::from(right).cross_join(left)?.project(both)?.build();
+        }
+    }
     let mut lists = Vec::new();
     for array in arrays {
         let expr = context.sql_to_expr(array, &schema)?;

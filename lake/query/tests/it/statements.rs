@@ -123,3 +123,73 @@ async fn plans_are_told() {
     assert_eq!(lake.answer("EXPLAIN SELECT 1").await[0], "Query Plan");
     assert!(lake.answer("EXPLAIN ANALYZE SELECT count(*) FROM (VALUES 1, 2) AS t(x)").await.len() > 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn columns_are_told_with_trinos_types() {
+    let lake = Lake::new().await;
+    let check = async |text: &str, expected: &[&str]| {
+        let outcome = lake.run(text).await.unwrap();
+        let types: Vec<&str> = outcome.columns.iter().map(|column| column.type_name.as_str()).collect();
+        assert_eq!(types, expected, "{text}");
+    };
+    check("SELECT 1", &["integer"]).await;
+    check("SELECT 1 + 1, -1, (1), 2147483648, 1 * 2147483648", &["integer", "integer", "integer", "bigint", "bigint"])
+        .await;
+    check(
+        "SELECT count(*), sum(x), max(x), x FROM (VALUES 1) AS t(x) GROUP BY x",
+        &["bigint", "bigint", "integer", "integer"],
+    )
+    .await;
+    check(
+        "SELECT coalesce(x, 0), if(x > 1, 1, 2), CASE x WHEN 1 THEN 2 END, nullif(x, 1) FROM (VALUES 1) AS t(x)",
+        &["integer"; 4],
+    )
+    .await;
+    check(
+        "SELECT max_by(1, x), array_agg(1), abs(-1), x % 2, x / 2 FROM (VALUES 1) AS t(x) GROUP BY x",
+        &["integer", "array", "integer", "integer", "integer"],
+    )
+    .await;
+    check("SELECT 1 UNION ALL SELECT 2", &["integer"]).await;
+    check("SELECT * FROM (VALUES (1, 3000000000))", &["integer", "bigint"]).await;
+    check("SELECT lag(x, 1, 0) OVER (ORDER BY x), row_number() OVER (), ntile(2) OVER (ORDER BY x) FROM (VALUES 1) AS t(x)", &["integer", "bigint", "bigint"])
+        .await;
+}
+
+/// Joins of arrays make many rows of few: each must give its thread back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_query_gives_its_threads_back() {
+    let lake = Lake::new().await;
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = alive();
+    for text in [
+        "SELECT count(*) FROM UNNEST(sequence(1, 9000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 9000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 9000)) AS c(z) WHERE x * y % 7 = z",
+        "SELECT count(*) FROM UNNEST(sequence(1, 9000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 9000 + x)) AS b(y) CROSS JOIN UNNEST(sequence(1, 9000 + y)) AS c(z)",
+        "SELECT count(*) FROM UNNEST(sequence(1, 90000)) AS a(x) JOIN UNNEST(sequence(1, 90000)) AS b(y) ON x % 3 = y % 3",
+    ] {
+        let statement = Statement::parse(text, &[]).unwrap();
+        let session = SessionContext {
+            query_id: "cancelled".into(),
+            catalog: None,
+            database: "db".into(),
+            output_location: tarn_catalog::S3Location::parse("s3://lake/results/").unwrap(),
+        };
+        let cancel = CancellationToken::new();
+        let (caller, progress) = (lake.caller(), Progress::default());
+        let running = lake.engine.run(&caller, &statement, session, cancel.clone(), &progress);
+        let stopping = async {
+            while alive() == before {
+                tokio::task::yield_now().await;
+            }
+            cancel.cancel();
+        };
+        let (ended, ()) = tokio::join!(running, stopping);
+        assert_eq!(ended.unwrap_err(), QueryError::Cancelled, "{text}");
+        let given_back = async {
+            while alive() > before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), given_back).await.expect(text);
+    }
+}
