@@ -117,6 +117,8 @@ error_names! {
     HivePartitionSchemaMismatch = "HIVE_PARTITION_SCHEMA_MISMATCH", User, 1504;
     /// A partition value that is not of its column's type.
     HiveInvalidPartitionValue = "HIVE_INVALID_PARTITION_VALUE", User, 1505;
+    /// A condition that a table needs is not in the query.
+    ConstraintViolation = "CONSTRAINT_VIOLATION", User, 1508;
     /// A table property that does not mean anything.
     InvalidTableProperty = "INVALID_TABLE_PROPERTY", User, 1506;
     /// A stored view that no longer plans.

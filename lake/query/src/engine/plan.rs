@@ -51,6 +51,7 @@ pub(crate) fn plan_query<'a>(
     async move {
         let names = rewrite::output_names(query);
         let mut query = query.clone();
+        rewrite::hidden::reveal(&mut query);
         let lake = Arc::new(MemoryCatalogProvider::new());
         for parts in rewrite::relations(&query) {
             register(context, &lake, &parts, database, depth).await?;
@@ -115,7 +116,8 @@ async fn register(
     let provider: Arc<dyn TableProvider> = if database == "information_schema" {
         information(context, table)?
     } else {
-        provider(context, find_table(context, database, table)?, depth).await?
+        let (table, hidden) = rewrite::hidden::revealed(table);
+        provider(context, find_table(context, database, table)?, hidden, depth).await?
     };
     schema.register_table(table.to_owned(), provider).map_err(failed)?;
     Ok(())
@@ -137,7 +139,12 @@ pub(crate) fn find_table(context: &QueryContext, database: &str, table: &str) ->
     })
 }
 
-async fn provider(context: &QueryContext, table: Table, depth: usize) -> Result<Arc<dyn TableProvider>, QueryError> {
+async fn provider(
+    context: &QueryContext,
+    table: Table,
+    hidden: bool,
+    depth: usize,
+) -> Result<Arc<dyn TableProvider>, QueryError> {
     let name = format!("{}.{}", table.database_name, table.name());
     if table.definition.table_type.as_deref() == Some("VIRTUAL_VIEW") {
         if depth >= VIEW_DEPTH_MAX {
@@ -166,7 +173,7 @@ async fn provider(context: &QueryContext, table: Table, depth: usize) -> Result<
             "table {name} is an Iceberg table; this engine reads tables of files"
         )));
     }
-    Ok(Arc::new(HiveTable::new(context.access.clone(), context.footers.clone(), table)?))
+    Ok(Arc::new(HiveTable::new(context.access.clone(), context.footers.clone(), table, hidden)?))
 }
 
 /// `information_schema.schemata`, `tables`, `columns`: of what the caller may see.

@@ -127,7 +127,8 @@ fn bad_unit(unit: &str) -> datafusion::error::DataFusionError {
     invalid(format!("'{unit}' is not a valid TIMESTAMP field"))
 }
 
-pub(super) fn add_months(ms: i64, months: i64) -> Option<i64> {
+/// `months` later, the same day or the month's last.
+pub(crate) fn add_months(ms: i64, months: i64) -> Option<i64> {
     let (year, month, day) = civil(ms.div_euclid(DAY_MS));
     let total = year.checked_mul(12)?.checked_add(i64::from(month) - 1)?.checked_add(months)?;
     let (year, month) = (total.div_euclid(12), u32::try_from(total.rem_euclid(12)).ok()? + 1);
@@ -639,7 +640,7 @@ fn joda_runs(pattern: &str) -> Vec<(char, usize, String)> {
 }
 
 /// Joda's letters: <https://www.joda.org/joda-time/apidocs/org/joda/time/format/DateTimeFormat.html>
-fn joda_format(ms: i64, pattern: &str) -> Result<String> {
+pub(crate) fn joda_format(ms: i64, pattern: &str) -> Result<String> {
     let (days, of_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60);
@@ -679,7 +680,8 @@ fn joda_format(ms: i64, pattern: &str) -> Result<String> {
     Ok(out)
 }
 
-fn joda_parse(mut text: &str, pattern: &str) -> Option<i64> {
+/// Milliseconds since 1970 of a text in a pattern of Joda's; `None` if it is not in it.
+pub(crate) fn joda_parse(mut text: &str, pattern: &str) -> Option<i64> {
     let text = &mut text;
     let mut parsed = Parsed::new();
     for (letter, count, literal) in joda_runs(pattern) {

@@ -18,6 +18,7 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF};
 
 use crate::errors::{ErrorName, QueryError};
+pub(crate) use dates::{add_months, joda_format, joda_parse};
 
 /// All scalar functions, made once.
 static SCALARS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {

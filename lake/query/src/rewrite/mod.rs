@@ -1,5 +1,6 @@
 //! Trino's syntax made into what the planner takes: names folded, columns named, functions renamed. Knows no types.
 
+pub(crate) mod hidden;
 pub(crate) mod semantics;
 pub(crate) mod unnest;
 

@@ -25,14 +25,16 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::union::UnionExec;
 use parquet::file::metadata::PageIndexPolicy;
-use tarn_catalog::{HIVE_DEFAULT_PARTITION, ListPartitions, S3Location, StorageDescriptor, Table};
+use tarn_catalog::{HIVE_DEFAULT_PARTITION, HiveType, ListPartitions, S3Location, StorageDescriptor, Table};
 
 use super::access::{Access, LakeFile};
 use super::format::{FileFormat, file_format};
 use super::parquet::{AnyCaseColumns, FooterCache, LakeReaders};
+use super::projection::{PROJECTED_PARTITIONS_MAX, Projection, Value};
 use super::text::{TextColumn, TextFile, TextPartition};
 use super::values::{TextRules, ValueBuilder};
 use crate::errors::{ErrorName, QueryError};
+use crate::rewrite::hidden::HIDDEN_COLUMNS;
 use crate::types::arrow_of;
 
 /// Partitions are read from the catalog in pages of this.
@@ -49,6 +51,9 @@ pub(crate) struct HiveTable {
     format: FileFormat,
     file_schema: SchemaRef,
     partition_fields: Vec<FieldRef>,
+    /// Columns that tell of the file a row is in; none unless the query asks for them.
+    hidden_fields: Vec<FieldRef>,
+    projection: Option<Projection>,
     schema: SchemaRef,
 }
 
@@ -63,8 +68,8 @@ fn external(error: QueryError) -> DataFusionError {
 }
 
 impl HiveTable {
-    /// Reads what the catalog says of `table`.
-    pub fn new(access: Arc<Access>, footers: Arc<FooterCache>, table: Table) -> Result<Self, QueryError> {
+    /// Reads what the catalog says of `table`; `hidden` says whether it has the columns that tell of files.
+    pub fn new(access: Arc<Access>, footers: Arc<FooterCache>, table: Table, hidden: bool) -> Result<Self, QueryError> {
         let name = format!("{}.{}", table.database_name, table.name());
         let empty = StorageDescriptor::default();
         let storage = table.definition.storage_descriptor.as_ref().unwrap_or(&empty);
@@ -92,8 +97,16 @@ impl HiveTable {
                 return Err(QueryError::new(ErrorName::HiveInvalidMetadata, message));
             }
         }
+        let hidden_fields: Vec<FieldRef> = if hidden {
+            let types = [DataType::Utf8View, DataType::Int64, arrow_of(&HiveType::TimestampWithTimeZone)];
+            HIDDEN_COLUMNS.iter().zip(types).map(|(name, kind)| Arc::new(Field::new(*name, kind, true))).collect()
+        } else {
+            Vec::new()
+        };
+        let now_ms = access.runtime.now().as_millisecond();
+        let projection = Projection::of(&name, &table.definition.parameters, &partition_fields, now_ms)?;
         let mut all = file_fields.clone();
-        all.extend(partition_fields.iter().map(|field| field.as_ref().clone()));
+        all.extend(partition_fields.iter().chain(&hidden_fields).map(|field| field.as_ref().clone()));
         Ok(Self {
             access,
             footers,
@@ -101,6 +114,8 @@ impl HiveTable {
             format,
             file_schema: Arc::new(Schema::new(file_fields)),
             partition_fields,
+            hidden_fields,
+            projection,
             schema: Arc::new(Schema::new(all)),
         })
     }
@@ -135,17 +150,10 @@ impl HiveTable {
             let location = self.location(storage.and_then(|storage| storage.location.as_deref())).map_err(external)?;
             return Ok(vec![Part { location, values: Arc::default(), format: self.format.clone() }]);
         }
-        let names: HashSet<&str> = self.partition_fields.iter().map(|field| field.name().as_str()).collect();
-        let on_partitions: Vec<Expr> = filters
-            .iter()
-            .filter(|filter| {
-                let columns = filter.column_refs();
-                !columns.is_empty()
-                    && columns.iter().all(|column| names.contains(column.name.as_str()))
-                    && !filter.is_volatile()
-            })
-            .cloned()
-            .collect();
+        let on_partitions = on_columns(filters, &self.partition_fields);
+        if let Some(projection) = &self.projection {
+            return self.projected_parts(state, projection, &on_partitions);
+        }
         let proof = self
             .access
             .may_read_catalog("glue:GetPartitions", Some(&self.table.database_name), Some(self.table.name()))
@@ -172,7 +180,7 @@ impl HiveTable {
         for partition in &found {
             values.push(self.partition_values(partition.values()).map_err(external)?);
         }
-        let kept = self.matching(state, &on_partitions, &values)?;
+        let kept = matching(state, &self.partition_fields, &on_partitions, &values)?;
         let mut parts = Vec::new();
         for ((partition, values), keep) in found.iter().zip(values).zip(kept) {
             if !keep {
@@ -197,33 +205,94 @@ impl HiveTable {
         Ok(parts)
     }
 
-    /// Evaluates the filters over the partitions' values.
-    fn matching(
+    /// The partitions that the table's properties tell, as far as `filters` leave them.
+    fn projected_parts(
         &self,
         state: &dyn Session,
+        projection: &Projection,
         filters: &[Expr],
-        values: &[Vec<ScalarValue>],
-    ) -> DataFusionResult<Vec<bool>> {
-        let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(vec![true; values.len()]) };
-        if values.is_empty() {
-            return Ok(Vec::new());
+    ) -> DataFusionResult<Vec<Part>> {
+        let mut columns: Vec<Vec<Value>> = Vec::with_capacity(self.partition_fields.len());
+        let mut count = 1_usize;
+        for (at, field) in self.partition_fields.iter().enumerate() {
+            let values = projection.values(at, filters).map_err(external)?;
+            let fields = std::slice::from_ref(field);
+            let rows: Vec<Vec<ScalarValue>> = values.iter().map(|(_, value)| vec![value.clone()]).collect();
+            let kept = matching(state, fields, &on_columns(filters, fields), &rows)?;
+            columns.push(values.into_iter().zip(kept).filter_map(|(value, keep)| keep.then_some(value)).collect());
+            count = count.saturating_mul(columns.last().map_or(0, Vec::len));
         }
-        let schema = Arc::new(Schema::new(self.partition_fields.clone()));
-        let columns: Vec<ArrayRef> = (0..self.partition_fields.len())
-            .map(|at| ScalarValue::iter_to_array(values.iter().filter_map(|row| row.get(at).cloned())))
-            .collect::<DataFusionResult<_>>()?;
-        let batch = RecordBatch::try_new(schema.clone(), columns)?;
-        // filters name columns as `table.column`
-        let filter = strip_qualifiers(filter)?;
-        let predicate = state.create_physical_expr(filter, &DFSchema::try_from(schema)?)?;
-        let kept = predicate.evaluate(&batch)?.into_array(values.len())?;
-        Ok(kept.as_boolean().iter().map(|keep| keep.unwrap_or(false)).collect())
+        if count > PROJECTED_PARTITIONS_MAX {
+            return Err(external(QueryError::new(
+                ErrorName::ExhaustedResources,
+                format!(
+                    "table {} is projected to {count} partitions, more than {PROJECTED_PARTITIONS_MAX}: narrow the WHERE clause",
+                    self.name()
+                ),
+            )));
+        }
+        let mut rows: Vec<Vec<&Value>> = vec![Vec::new()];
+        for values in &columns {
+            rows = rows
+                .into_iter()
+                .flat_map(|row| values.iter().map(move |value| row.iter().copied().chain([value]).collect()))
+                .collect();
+        }
+        let scalars: Vec<Vec<ScalarValue>> =
+            rows.iter().map(|row| row.iter().map(|(_, value)| value.clone()).collect()).collect();
+        let kept = matching(state, &self.partition_fields, filters, &scalars)?;
+        let names: Vec<&String> = self.table.partition_keys().iter().map(|key| &key.name).collect();
+        let storage = self.table.definition.storage_descriptor.as_ref();
+        let base = storage.and_then(|storage| storage.location.as_deref()).unwrap_or_default();
+        let mut parts = Vec::new();
+        for ((row, values), keep) in rows.iter().zip(scalars).zip(kept) {
+            if keep {
+                let texts: Vec<&String> = row.iter().map(|(text, _)| text).collect();
+                let location =
+                    projection.location(row).unwrap_or_else(|| tarn_catalog::partition_location(base, &names, &texts));
+                let location = self.location(Some(&location)).map_err(external)?;
+                parts.push(Part { location, values: Arc::new(values), format: self.format.clone() });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The values that are the same for all rows of a file: its partition's, and what the hidden columns tell of it.
+    fn values_of(&self, partition: &Arc<Vec<ScalarValue>>, file: &LakeFile) -> Arc<Vec<ScalarValue>> {
+        if self.hidden_fields.is_empty() {
+            return partition.clone();
+        }
+        let mut values = partition.as_ref().clone();
+        values.push(ScalarValue::Utf8View(Some(file.uri())));
+        values.push(ScalarValue::Int64(i64::try_from(file.size_bytes).ok()));
+        values.push(ScalarValue::TimestampMillisecond(Some(file.modified_ms), Some("UTC".into())));
+        Arc::new(values)
+    }
+
+    /// The partition's files that may hold rows for `filters`, each with its values.
+    fn files(
+        &self,
+        state: &dyn Session,
+        part: &Part,
+        filters: &[Expr],
+    ) -> DataFusionResult<Vec<(LakeFile, Arc<Vec<ScalarValue>>)>> {
+        let files = self.access.list(&part.location).map_err(external)?.into_iter();
+        let files: Vec<_> = files.map(|file| (self.values_of(&part.values, &file), file)).collect();
+        let fields: Vec<FieldRef> = self.partition_fields.iter().chain(&self.hidden_fields).cloned().collect();
+        let on_files = if self.hidden_fields.is_empty() { Vec::new() } else { on_columns(filters, &fields) };
+        let rows: Vec<Vec<ScalarValue>> = if on_files.is_empty() {
+            vec![Vec::new(); files.len()]
+        } else {
+            files.iter().map(|(values, _)| values.as_ref().clone()).collect()
+        };
+        let kept = matching(state, &fields, &on_files, &rows)?;
+        Ok(files.into_iter().zip(kept).filter_map(|((values, file), keep)| keep.then_some((file, values))).collect())
     }
 
     async fn parquet_plan(
         &self,
         state: &dyn Session,
-        parts: &[(Arc<Vec<ScalarValue>>, Vec<LakeFile>)],
+        parts: &[(LakeFile, Arc<Vec<ScalarValue>>)],
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
@@ -232,46 +301,37 @@ impl HiveTable {
             footers: self.footers.clone(),
             schema: self.file_schema.clone(),
         });
-        let count: usize = parts.iter().map(|(_, files)| files.len()).sum();
-        let mut files = Vec::with_capacity(count);
-        let mut total = (count <= STATISTICS_FILES_MAX).then_some((0_usize, 0_usize));
-        for (values, members) in parts {
-            for file in members {
-                let mut partitioned = PartitionedFile::new(object_path(file), file.size_bytes)
-                    .with_partition_values(values.as_ref().clone())
-                    .with_extension(file.clone());
-                if let Some((rows, bytes)) = &mut total {
-                    let footer = readers
-                        .reader(file.clone())
-                        .footer(PageIndexPolicy::Skip)
-                        .await
-                        .map_err(DataFusionError::from)?;
-                    let mut statistics =
-                        DFParquetMetadata::statistics_from_parquet_metadata(&footer, &self.file_schema)?;
-                    // Columns spelt otherwise would be told as all NULL.
-                    let descriptor = footer.file_metadata().schema_descr();
-                    if descriptor
-                        .root_schema()
-                        .get_fields()
-                        .iter()
-                        .any(|field| field.name().to_lowercase() != field.name())
-                    {
-                        let rows = statistics.num_rows;
-                        statistics = Statistics::new_unknown(&self.file_schema);
-                        statistics.num_rows = rows;
-                    }
-                    *rows += statistics.num_rows.get_value().copied().unwrap_or(0);
-                    *bytes += statistics.total_byte_size.get_value().copied().unwrap_or(0);
-                    partitioned = partitioned.with_statistics(Arc::new(statistics));
+        let mut files = Vec::with_capacity(parts.len());
+        let mut total = (parts.len() <= STATISTICS_FILES_MAX).then_some((0_usize, 0_usize));
+        for (file, values) in parts {
+            let mut partitioned = PartitionedFile::new(object_path(file), file.size_bytes)
+                .with_partition_values(values.as_ref().clone())
+                .with_extension(file.clone());
+            if let Some((rows, bytes)) = &mut total {
+                let footer =
+                    readers.reader(file.clone()).footer(PageIndexPolicy::Skip).await.map_err(DataFusionError::from)?;
+                let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(&footer, &self.file_schema)?;
+                // Columns spelt otherwise would be told as all NULL.
+                let descriptor = footer.file_metadata().schema_descr();
+                if descriptor.root_schema().get_fields().iter().any(|field| field.name().to_lowercase() != field.name())
+                {
+                    let rows = statistics.num_rows;
+                    statistics = Statistics::new_unknown(&self.file_schema);
+                    statistics.num_rows = rows;
                 }
-                files.push(partitioned);
+                *rows += statistics.num_rows.get_value().copied().unwrap_or(0);
+                *bytes += statistics.total_byte_size.get_value().copied().unwrap_or(0);
+                partitioned = partitioned.with_statistics(Arc::new(statistics));
             }
+            files.push(partitioned);
         }
         let partitions = state.config().target_partitions();
         let mut options = state.config_options().execution.parquet.clone();
         options.pushdown_filters = false;
         let table_schema = TableSchema::builder(self.file_schema.clone())
-            .with_table_partition_cols(self.partition_fields.clone())
+            .with_table_partition_cols(
+                self.partition_fields.iter().chain(&self.hidden_fields).cloned().collect::<Vec<_>>(),
+            )
             .build();
         let source = ParquetSource::new(table_schema)
             .with_table_parquet_options(datafusion::config::TableParquetOptions {
@@ -351,6 +411,41 @@ impl HiveTable {
 /// A path that shows where the file is; it is not read through.
 fn object_path(file: &LakeFile) -> String {
     format!("{}/{}", file.bucket, file.key.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"))
+}
+
+/// The filters that can be told from these columns alone.
+fn on_columns(filters: &[Expr], fields: &[FieldRef]) -> Vec<Expr> {
+    let names: HashSet<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+    let told = |filter: &&Expr| {
+        let columns = filter.column_refs();
+        !columns.is_empty()
+            && columns.iter().all(|column| names.contains(column.name.as_str()))
+            && !filter.is_volatile()
+    };
+    filters.iter().filter(told).cloned().collect()
+}
+
+/// Evaluates the filters over rows of values.
+fn matching(
+    state: &dyn Session,
+    fields: &[FieldRef],
+    filters: &[Expr],
+    values: &[Vec<ScalarValue>],
+) -> DataFusionResult<Vec<bool>> {
+    let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(vec![true; values.len()]) };
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let schema = Arc::new(Schema::new(fields.to_vec()));
+    let columns: Vec<ArrayRef> = (0..fields.len())
+        .map(|at| ScalarValue::iter_to_array(values.iter().filter_map(|row| row.get(at).cloned())))
+        .collect::<DataFusionResult<_>>()?;
+    let batch = RecordBatch::try_new(schema.clone(), columns)?;
+    // filters name columns as `table.column`
+    let filter = strip_qualifiers(filter)?;
+    let predicate = state.create_physical_expr(filter, &DFSchema::try_from(schema)?)?;
+    let kept = predicate.evaluate(&batch)?.into_array(values.len())?;
+    Ok(kept.as_boolean().iter().map(|keep| keep.unwrap_or(false)).collect())
 }
 
 fn strip_qualifiers(filter: Expr) -> DataFusionResult<Expr> {
@@ -437,21 +532,20 @@ impl TableProvider for HiveTable {
         let mut parquet = Vec::new();
         let mut text = Vec::new();
         for part in self.parts(state, filters)? {
-            let files = self.access.list(&part.location).map_err(external)?;
+            let files = self.files(state, &part, filters)?;
             match part.format {
-                FileFormat::Parquet => parquet.push((part.values, files)),
+                FileFormat::Parquet => parquet.extend(files),
                 FileFormat::Text(format) => {
                     let format = Arc::new(format);
-                    text.extend(files.into_iter().map(|file| TextFile {
+                    text.extend(files.into_iter().map(|(file, partition_values)| TextFile {
                         file,
                         format: format.clone(),
-                        partition_values: part.values.clone(),
+                        partition_values,
                     }));
                 }
             }
         }
-        let has_parquet = parquet.iter().any(|(_, files)| !files.is_empty());
-        match (has_parquet, !text.is_empty()) {
+        match (!parquet.is_empty(), !text.is_empty()) {
             (false, false) => {
                 let schema = match projection {
                     Some(projection) => Arc::new(self.schema.project(projection)?),

@@ -4,5 +4,6 @@ pub(crate) mod access;
 pub(crate) mod format;
 pub(crate) mod hive_table;
 pub(crate) mod parquet;
+pub(crate) mod projection;
 pub(crate) mod text;
 pub(crate) mod values;

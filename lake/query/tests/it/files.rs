@@ -117,3 +117,141 @@ async fn types_that_do_not_fit_are_told() {
     assert_eq!(lake.answer(ddl).await, Vec::<String>::new());
     assert_eq!(lake.answer("SELECT * FROM wide").await, ["1|NULL|x"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hidden_columns_tell_of_files() {
+    let lake = Lake::new().await;
+    with_csv(&lake).await;
+    let check = async |text: &str, expected: &[&str]| assert_eq!(lake.answer(text).await, expected, "{text}");
+    check(
+        "SELECT \"$path\", count(*) FROM t GROUP BY \"$path\" ORDER BY 1",
+        &["s3://lake/raw/t/d=1/a.csv.gz|2", "s3://lake/raw/t/d=2/b.csv|2"],
+    )
+    .await;
+    check("SELECT *, \"$file_size\" FROM t WHERE id = 3", &["3|c|NULL|2|33"]).await;
+    check("SELECT x.* FROM t AS x WHERE x.\"$path\" LIKE '%b.csv' ORDER BY id", &["3|c|NULL|2", "4|d|1.0|2"]).await;
+    check("SELECT * FROM t ORDER BY \"$path\" DESC, id LIMIT 1", &["3|c|NULL|2"]).await;
+    check("SELECT max(\"$file_modified_time\") FROM db.t", &["2023-11-14 22:13:20.000 UTC"]).await;
+    check("SELECT a.id, b.\"$file_size\" FROM t a JOIN t b ON a.id = b.id WHERE a.id = 4", &["4|33"]).await;
+    check(
+        "WITH c AS (SELECT \"$path\" AS p, id FROM t) SELECT * FROM c WHERE id = 3",
+        &["s3://lake/raw/t/d=2/b.csv|3"],
+    )
+    .await;
+    check("SELECT * FROM t WHERE id = 1", &["1|a|2.5|1"]).await;
+    check("SELECT id FROM t WHERE \"$path\" = 's3://lake/raw/t/d=2/b.csv' AND d = 1", &[]).await;
+    // only the file that is asked for is read
+    let one = lake.run("SELECT id FROM t WHERE \"$path\" = 's3://lake/raw/t/d=2/b.csv'").await.unwrap();
+    assert_eq!(one.scanned_bytes, 33);
+    assert_eq!(one.rows, 2);
+    lake.run("CREATE TABLE p WITH (external_location='s3://lake/out/p') AS SELECT id, d FROM t").await.unwrap();
+    let key = lake.keys("out/p/").remove(0);
+    check(
+        &format!("SELECT DISTINCT \"$path\", \"$file_size\" > 0 FROM p WHERE \"$path\" = 's3://lake/{key}'"),
+        &[&format!("s3://lake/{key}|true")],
+    )
+    .await;
+    check("SELECT count(*) FROM p WHERE \"$file_size\" < 0", &["0"]).await;
+    let found = lake.answer("SELECT \"$path\" FROM (VALUES 1) AS v(x)").await;
+    assert!(found[0].starts_with("COLUMN_NOT_FOUND"), "{found:?}");
+}
+
+/// Now is 2023-11-14 22:13:20.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_are_projected() {
+    let lake = Lake::new().await;
+    for (key, value) in [
+        ("eu/2023/11/14/07", 1),
+        ("eu/2023/11/13/23", 2),
+        ("us/2023/11/14/00", 3),
+        ("us/2022/11/14/00", 4),
+        ("ap/2023/11/14/00", 5),
+    ] {
+        lake.put(&format!("logs/{key}/a.csv"), format!("{value}\n")).await;
+    }
+    let table = async |name: &str, columns: &str, location: &str, properties: &str| {
+        let properties = format!("'projection.enabled'='true', {properties}");
+        let ddl = format!(
+            "CREATE EXTERNAL TABLE {name} (v int) PARTITIONED BY ({columns}) LOCATION '{location}' TBLPROPERTIES ({properties})"
+        );
+        assert_eq!(lake.answer(&ddl).await, Vec::<String>::new());
+    };
+    let check = async |text: &str, expected: &[&str]| assert_eq!(lake.answer(text).await, expected, "{text}");
+    let template = "'storage.location.template'='s3://lake/logs/${region}/${day}/${hour}'";
+    let day =
+        "'projection.day.type'='date', 'projection.day.format'='yyyy/MM/dd', 'projection.day.range'='NOW-1MONTHS,NOW'";
+    let hour = "'projection.hour.type'='integer', 'projection.hour.range'='0,23', 'projection.hour.digits'='2'";
+    table(
+        "logs",
+        "region string, day string, hour int",
+        "s3://lake/logs/",
+        &format!("'projection.region.type'='enum', 'projection.region.values'='eu, us', {day}, {hour}, {template}"),
+    )
+    .await;
+    check(
+        "SELECT v, region, day, hour FROM logs ORDER BY v",
+        &["1|eu|2023/11/14|7", "2|eu|2023/11/13|23", "3|us|2023/11/14|0"],
+    )
+    .await;
+    check("SELECT v FROM logs WHERE day >= '2023/11/14' AND hour < 7", &["3"]).await;
+    check("SELECT v FROM logs WHERE region = 'us' OR hour = 23 ORDER BY v", &["2", "3"]).await;
+    check("SELECT v, \"$path\" FROM logs WHERE hour = 7", &["1|s3://lake/logs/eu/2023/11/14/07/a.csv"]).await;
+    // the places that the query does not ask for are not listed
+    let caller = lake.caller_refused(|requirement| {
+        requirement.action == "s3:ListBucket" && !format!("{requirement:?}").contains("logs/us/2023/11/14/00")
+    });
+    let one = "SELECT v FROM logs WHERE region = 'us' AND day = '2023/11/14' AND hour = 0";
+    assert_eq!(lake.run_as(&caller, one).await.unwrap().rows, 1);
+
+    table(
+        "asked",
+        "region string, day string, hour string",
+        "s3://lake/logs/",
+        &format!("'projection.region.type'='injected', {day}, {hour}, {template}"),
+    )
+    .await;
+    check("SELECT v FROM asked WHERE region = 'ap'", &["5"]).await;
+    check(
+        "SELECT v, hour FROM asked WHERE region IN ('ap', 'eu', 'no', 'us', 'x') AND hour = '00' ORDER BY v",
+        &["3|00", "5|00"],
+    )
+    .await;
+    let found = lake.answer("SELECT v FROM asked WHERE hour = '00'").await;
+    assert!(
+        found[0].starts_with("CONSTRAINT_VIOLATION: For the injected projected partition column region"),
+        "{found:?}"
+    );
+
+    // without a template the folders are Hive's; dates step as told
+    for (key, value) in [("day=2023-01-01", 1), ("day=2023-01-08", 2), ("day=2023-01-09", 3)] {
+        lake.put(&format!("weeks/{key}/a.csv"), format!("{value}\n")).await;
+    }
+    table(
+        "weeks",
+        "day date",
+        "s3://lake/weeks",
+        "'projection.day.type'='date', 'projection.day.format'='yyyy-MM-dd', 'projection.day.range'='2023-01-01,NOW', 'projection.day.interval'='1', 'projection.day.interval.unit'='WEEKS'",
+    )
+    .await;
+    check("SELECT v, day FROM weeks WHERE day < DATE '2023-02-01' ORDER BY v", &["1|2023-01-01", "2|2023-01-08"]).await;
+
+    for (name, properties, reason) in [
+        ("a", "'projection.d.type'='enum'", "an enum needs `values`"),
+        ("b", "'x'='y'", "missing projection configuration: [d]"),
+        ("c", "'projection.d.type'='integer', 'projection.d.range'='5,1'", "ends before it begins"),
+        (
+            "e",
+            "'projection.d.type'='date', 'projection.d.format'='yyyy', 'projection.d.range'='2020,2021'",
+            "interval.unit",
+        ),
+        ("f", "'projection.d.type'='mystery'", "not enum, integer, date or injected"),
+        ("g", "'projection.d.type'='injected', 'storage.location.template'='s3://lake/x/'", "does not name it"),
+    ] {
+        table(name, "d string", "s3://lake/none/", properties).await;
+        let found = lake.answer(&format!("SELECT * FROM {name} WHERE d = 'x'")).await;
+        assert!(
+            found[0].starts_with("INVALID_TABLE_PROPERTY: ") && found[0].contains(reason),
+            "{properties}: {found:?}"
+        );
+    }
+}
