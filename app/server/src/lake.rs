@@ -19,8 +19,8 @@ use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
 use tarn_objects::{Objects, ObjectsOptions};
 use tarn_operation::Service;
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies};
-use tarn_query::QueryError;
 use tarn_query::queries::Queries;
+use tarn_query::{ObjectSelector, QueryError};
 use tarn_runtime::{EntropyExt, Runtime, Shutdown, Workers};
 use tarn_service_s3::{S3Api, S3Options};
 use tarn_streams::{DeliveryWorker, Streams, StreamsError, StreamsOptions};
@@ -319,7 +319,9 @@ impl Lake {
             region,
         }));
         let doorkeeper = Doorkeeper { gate: gate.clone(), identity: identity.clone() };
-        let s3_options = S3Options { region: gate.region().clone(), ..S3Options::default() };
+        let selector = ObjectSelector::new(objects.clone(), runtime.clone());
+        let s3_options =
+            S3Options { region: gate.region().clone(), selector: Some(Arc::new(selector)), ..S3Options::default() };
         let s3 = S3Door(S3Api::new(objects.clone(), Arc::new(doorkeeper), s3_options));
         let is_ready = Arc::new(AtomicBool::new(true));
         let ready = is_ready.clone();

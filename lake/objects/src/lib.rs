@@ -26,6 +26,7 @@ mod policy;
 mod put;
 mod records;
 mod records_v1;
+pub mod select;
 mod tagging;
 mod verify;
 

@@ -7,6 +7,7 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::region::Region as WireRegion;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tarn_objects::Objects;
+use tarn_objects::select::Selector;
 use tarn_types::Region;
 
 use crate::access::Hooks;
@@ -37,11 +38,13 @@ pub struct S3Options {
     pub region: Region,
     /// Domains under which buckets are host names, besides `localhost`.
     pub domains: Vec<String>,
+    /// Who selects from objects by SQL; without one `SelectObjectContent` is not implemented.
+    pub selector: Option<Arc<dyn Selector>>,
 }
 
 impl Default for S3Options {
     fn default() -> Self {
-        Self { region: Region::us_east_1(), domains: Vec::new() }
+        Self { region: Region::us_east_1(), domains: Vec::new(), selector: None }
     }
 }
 
@@ -49,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) objects: Objects,
     pub(crate) gate: Arc<dyn S3Gate>,
     pub(crate) region: Region,
+    pub(crate) selector: Option<Arc<dyn Selector>>,
 }
 
 /// The endpoint. Cheap to clone.
@@ -74,7 +78,7 @@ impl S3Api {
         // Only presigned reads and writes of objects: see `access.rs`.
         config.enable_sig_v2 = true;
         let refusals = Refusals::new(gate.clone(), &options.domains);
-        let inner = Arc::new(Inner { objects, gate, region: options.region });
+        let inner = Arc::new(Inner { objects, gate, region: options.region, selector: options.selector });
         let mut builder = S3ServiceBuilder::new(Handlers(inner.clone()));
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         builder.set_host(Domains::new(&options.domains));

@@ -28,7 +28,7 @@ fn internal(error: &ObjectsError) -> S3Error {
     S3Error::new(S3ErrorCode::InternalError)
 }
 
-fn custom(code: &'static str, status: StatusCode, message: String) -> S3Error {
+pub(crate) fn custom(code: &'static str, status: StatusCode, message: String) -> S3Error {
     let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message);
     error.set_status_code(status);
     error

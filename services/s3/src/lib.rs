@@ -27,6 +27,7 @@ mod policy;
 mod put;
 mod refusals;
 mod resources;
+mod select;
 mod tagging;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use tarn_policy::{Authorized, Requirement};
 use crate::api::Inner;
 use crate::errors::objects_error;
 use crate::refusals::Record;
-use crate::{buckets, copy, delete, get, listing, multipart, policy, put, tagging};
+use crate::{buckets, copy, delete, get, listing, multipart, policy, put, select, tagging};
 
 pub(crate) struct Handlers(pub(crate) Arc<Inner>);
 
@@ -107,6 +107,7 @@ operations! {
     list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = listing::list_object_versions;
     get_object(GetObjectInput) -> GetObjectOutput = get::get_object;
     head_object(HeadObjectInput) -> HeadObjectOutput = get::head_object;
+    select_object_content(SelectObjectContentInput) -> SelectObjectContentOutput = select::select_object_content;
     get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput = get::get_object_attributes;
     put_object(PutObjectInput) -> PutObjectOutput = put::put_object;
     copy_object(CopyObjectInput) -> CopyObjectOutput = copy::copy_object;

@@ -103,6 +103,9 @@ static OPERATIONS: &[Operation] = &[
     row("HeadObject", "s3:GetObject", true, false, |objects, request| {
         Ok(vec![request.existing(objects, request.versioned("s3:GetObject", "s3:GetObjectVersion"))?])
     }),
+    row("SelectObjectContent", "s3:GetObject", true, false, |objects, request| {
+        Ok(vec![request.existing(objects, request.versioned("s3:GetObject", "s3:GetObjectVersion"))?])
+    }),
     row("GetObjectAttributes", "s3:GetObjectAttributes", true, false, |objects, request| {
         Ok(vec![
             request.existing(objects, request.versioned("s3:GetObject", "s3:GetObjectVersion"))?,

@@ -3,6 +3,7 @@
 
 mod files;
 mod lake;
+mod select;
 mod spill;
 mod sql;
 mod statements;

@@ -1,0 +1,91 @@
+//! The rows of a Parquet file as values of JSON. Knows no expression.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow::json::WriterBuilder;
+use arrow::json::writer::LineDelimited;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use parquet::arrow::ParquetRecordBatchStreamBuilder;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use serde_json::Value as Json;
+use tarn_objects::{ObjectVersion, Objects};
+use tarn_policy::Authorized;
+
+use super::Counters;
+use tarn_objects::select::{SelectError, SelectErrorName};
+
+/// Rows that are read at a time.
+const BATCH_ROWS: usize = 1024;
+/// How much of the file's end is read at first.
+const FOOTER_PREFETCH_SIZE_BYTES: usize = 64 << 10;
+
+struct Reader {
+    objects: Arc<Objects>,
+    proof: Authorized,
+    version: ObjectVersion,
+    counters: Arc<Counters>,
+}
+
+impl AsyncFileReader for Reader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        async move {
+            let pieces: Vec<Bytes> = self
+                .objects
+                .read(&self.proof, &self.version, range)
+                .try_collect()
+                .await
+                .map_err(|error| ParquetError::External(Box::new(error)))?;
+            let bytes = Bytes::from(pieces.concat());
+            self.counters.scan(bytes.len());
+            self.counters.processed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            Ok(bytes)
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        async move {
+            let size_bytes = self.version.size_bytes();
+            let reader = ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_PREFETCH_SIZE_BYTES));
+            Ok(Arc::new(reader.load_and_finish(self, size_bytes).await?))
+        }
+        .boxed()
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> SelectError {
+    SelectError::new(SelectErrorName::ParquetParsingError, format!("The object cannot be read as Parquet: {error}"))
+}
+
+/// The rows of `version`, batch by batch.
+pub(super) fn rows(
+    objects: Arc<Objects>,
+    proof: Authorized,
+    version: ObjectVersion,
+    counters: Arc<Counters>,
+) -> BoxStream<'static, Result<Vec<Json>, SelectError>> {
+    let reader = Reader { objects, proof, version, counters };
+    let opened = async move {
+        let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(failed)?;
+        Ok(builder.with_batch_size(BATCH_ROWS).build().map_err(failed)?.map(|batch| {
+            let batch = batch.map_err(failed)?;
+            let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
+            writer.write(&batch).and_then(|()| writer.finish()).map_err(failed)?;
+            let lines = writer.into_inner();
+            let values = serde_json::Deserializer::from_slice(&lines).into_iter();
+            values.collect::<Result<Vec<Json>, _>>().map_err(failed)
+        }))
+    };
+    futures::stream::once(opened).try_flatten().boxed()
+}
