@@ -125,12 +125,12 @@ class Server:
         )
 
     def prepare(self) -> list[str]:
-        """What AWS would have too: the user may do what no policy of a case forbids, and there are two KMS keys. Gives the keys' ids."""
+        """What AWS would have too: the user may do what no policy of a case forbids, and there are two KMS keys. Gives the keys' ARNs, which answers name them by."""
         self.client("iam", "iam").attach_user_policy(
             UserName=self.people["s3 alt"].id, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
         )
         try:
-            return [self.client("kms", "s3 main").create_key()["KeyMetadata"]["KeyId"] for _ in range(2)]
+            return [self.client("kms", "s3 main").create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
         except (ClientError, BotoCoreError) as error:
             print(f"no KMS keys: {error}", file=sys.stderr)
             return []

@@ -14,6 +14,7 @@ use tarn_crawlers::Crawlers;
 use tarn_disk::{Disk, DiskLock, LocalDisk};
 use tarn_gateway::{Gate, GateParts, Gateway, GatewayParts, Limits, Metrics};
 use tarn_identity::{AccountConfig, CredentialsConfig, Identity, IdentityError, Secret, UserConfig};
+use tarn_keys::kms::Kms;
 use tarn_keys::{Keys, KeysError};
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
 use tarn_objects::{Objects, ObjectsOptions};
@@ -271,7 +272,8 @@ impl Lake {
                 .map_err(|source| LakeError::Queries { source })
         })
         .await?;
-        let resource_policies: Vec<Arc<dyn ResourcePolicies>> = vec![Arc::new(objects.clone())];
+        let resource_policies: Vec<Arc<dyn ResourcePolicies>> =
+            vec![Arc::new(objects.clone()), Arc::new(objects.kms().clone())];
         let authorizer: Arc<dyn Authorizer> = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
         // Records on their way have bytes of their own, so that the sweeps of both stay simple.
         let streams = Streams::open(
@@ -329,7 +331,7 @@ impl Lake {
         metrics::register(&metrics, store.clone(), bytes);
         let gateway = Gateway::new(GatewayParts {
             gate,
-            services: services(&identity, &audit, &catalog, &crawlers, &streams, &queries),
+            services: services(&identity, objects.kms(), &audit, &catalog, &crawlers, &streams, &queries),
             s3: Some(Arc::new(s3)),
             metrics,
             limits,
@@ -365,6 +367,7 @@ impl Lake {
     fn start_workers(&self) {
         self.workers.spawn(Arc::new(self.objects.collector()));
         self.workers.spawn(Arc::new(self.objects.compactor()));
+        self.workers.spawn(Arc::new(self.objects.kms().deletion()));
         self.workers.spawn(Arc::new(OrphanSweep::new(self.objects.clone())));
         self.workers.spawn(self.catalog.purge_worker());
         self.workers.spawn(self.queries.keeper());
@@ -393,6 +396,7 @@ impl Lake {
 /// The services of the table kind.
 fn services(
     identity: &Arc<Identity>,
+    kms: &Kms,
     audit: &Arc<AuditLog>,
     catalog: &Catalog,
     crawlers: &Crawlers,
@@ -402,6 +406,7 @@ fn services(
     vec![
         Arc::new(tarn_service_iam::service(identity.clone())),
         Arc::new(tarn_service_sts::service()),
+        Arc::new(tarn_service_kms::service(kms.clone())),
         Arc::new(tarn_service_cloudtrail::service(audit.clone())),
         Arc::new(tarn_service_glue::service(catalog.clone(), crawlers.clone())),
         Arc::new(tarn_service_firehose::service(streams.clone())),

@@ -63,6 +63,7 @@ impl Objects {
             policy: None,
             tags: request.tags,
             versioning: Versioning::default(),
+            encryption: None,
         };
         let count_max = self.options.buckets_count_max;
         caller

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::errors::ObjectsError;
 
-/// An entity tag: the MD5 of the bytes, or the MD5 of the parts' MD5s with their count.
+/// An entity tag: the MD5 of the bytes, or the MD5 of the parts' MD5s with their count. Where a KMS or a customer's key is used, a MAC
+/// stands in the MD5's place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Etag {
     /// Of bytes uploaded at once.

@@ -7,6 +7,7 @@ use tarn_audit::Caller;
 
 use crate::checksums::{ChecksumAlgorithm, ExpectedDigests};
 use crate::conditions::{ReadConditions, WriteConditions};
+use crate::encryption::{CustomerKey, EncryptionRequest};
 use crate::errors::ObjectsError;
 use crate::get::{ByteRange, ObjectVersion};
 use crate::multipart::{UploadName, UploadPart};
@@ -39,6 +40,10 @@ pub struct CopyObject {
     pub checksum: Option<ChecksumAlgorithm>,
     /// Only if the target is so.
     pub conditions: WriteConditions,
+    /// How the target is to be encrypted: what the source is does not count.
+    pub encryption: EncryptionRequest,
+    /// The key that the caller keeps, where the source is encrypted by one.
+    pub source_customer_key: Option<CustomerKey>,
 }
 
 /// A part to be copied.
@@ -56,6 +61,10 @@ pub struct UploadPartCopy {
     pub upload: UploadName,
     /// As which part.
     pub number: u32,
+    /// The key that the caller keeps, where the upload was begun with one.
+    pub customer_key: Option<CustomerKey>,
+    /// The key that the caller keeps, where the source is encrypted by one.
+    pub source_customer_key: Option<CustomerKey>,
 }
 
 impl Objects {
@@ -72,10 +81,12 @@ impl Objects {
             class,
             checksum,
             conditions,
+            encryption,
+            source_customer_key,
         } = request;
         let source = self.head_object(caller.authorized(), &source_bucket, &source_key)?;
         source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
-        let to_itself = source_bucket == bucket && source_key == key;
+        let to_itself = source_bucket == bucket && source_key == key && encryption.is_default();
         if to_itself && metadata.is_none() && class.is_none_or(|class| class == source.class()) && checksum.is_none() {
             // The sentence is AWS's: clients look for it.
             return Err(ObjectsError::InvalidRequest {
@@ -100,8 +111,10 @@ impl Objects {
             class: class.unwrap_or_default(),
             expected: ExpectedDigests { algorithm: kept, ..ExpectedDigests::default() },
             conditions,
+            encryption,
             ..PutObject::new(bucket, key)
         };
+        let source = self.unlock(caller.authorizer(), &source, source_customer_key.as_ref())?;
         let body = self.copied(caller, &source, 0..source.size_bytes());
         self.put_object(caller, put, body).await
     }
@@ -112,7 +125,16 @@ impl Objects {
         caller: &Caller,
         request: UploadPartCopy,
     ) -> Result<UploadedPart, ObjectsError> {
-        let UploadPartCopy { source_bucket, source_key, source_conditions, source_range, upload, number } = request;
+        let UploadPartCopy {
+            source_bucket,
+            source_key,
+            source_conditions,
+            source_range,
+            upload,
+            number,
+            customer_key,
+            source_customer_key,
+        } = request;
         let source = self.head_object(caller.authorized(), &source_bucket, &source_key)?;
         source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
         let size_bytes = source.size_bytes();
@@ -124,11 +146,12 @@ impl Objects {
             }
             Some(range) => range.resolve(size_bytes)?,
         };
+        let source = self.unlock(caller.authorizer(), &source, source_customer_key.as_ref())?;
         let body = self.copied(caller, &source, range.clone());
         let content_length = Some(range.end - range.start);
         self.upload_part(
             caller,
-            UploadPart { upload, number, content_length, expected: ExpectedDigests::default() },
+            UploadPart { upload, number, content_length, expected: ExpectedDigests::default(), customer_key },
             body,
         )
         .await

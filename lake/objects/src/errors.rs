@@ -2,6 +2,7 @@
 
 use tarn_blobs::BlobError;
 use tarn_keys::KeysError;
+use tarn_keys::kms::KmsError;
 use tarn_metadata::{StoreError, WriteError};
 use tarn_policy::Denied;
 
@@ -263,6 +264,32 @@ pub enum ObjectsError {
         /// Why not.
         reason: String,
     },
+    /// The object is encrypted by a key that the caller keeps, and it was not given.
+    #[error(
+        "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
+    )]
+    CustomerKeyRequired,
+    /// The object is encrypted by another key than the one given.
+    #[error("the object is encrypted by another key than the one given")]
+    CustomerKeyWrong,
+    /// A key was given for an object that is not encrypted by a customer's.
+    #[error("The encryption parameters are not applicable to this object.")]
+    CustomerKeyNotApplicable,
+    /// The bucket takes no objects that are encrypted by customers' keys.
+    #[error("the bucket `{bucket}` does not take objects encrypted by keys that customers keep (SSE-C)")]
+    CustomerKeysBlocked {
+        /// The bucket.
+        bucket: String,
+    },
+    /// The object is encrypted by a KMS key, and nobody was asked whether the reader may decrypt it.
+    #[error("the object is encrypted by the KMS key {key}, which this reader does not ask for")]
+    Locked {
+        /// The key's ARN.
+        key: String,
+    },
+    /// The KMS key cannot be used.
+    #[error("{0}")]
+    Kms(#[from] KmsError),
     /// Refused by policy, where the domain itself had to ask.
     #[error("{0}")]
     Denied(Denied),

@@ -13,6 +13,7 @@ use tarn_metadata::Read;
 use tarn_policy::Authorized;
 
 use crate::checksums::{Checksum, Etag};
+use crate::encryption::Encryption;
 use crate::errors::ObjectsError;
 use crate::keyspaces::VERSIONS;
 use crate::names::{BucketName, ObjectKey};
@@ -26,6 +27,8 @@ use crate::tagging::{ObjectMetadata, Tags};
 pub struct ObjectVersion {
     record: Arc<VersionRecord>,
     pin: Arc<Pin>,
+    /// Opened for who reads it, where that takes more than the lake's own key.
+    unlocked: Option<DataKey>,
 }
 
 impl fmt::Debug for ObjectVersion {
@@ -40,7 +43,20 @@ impl fmt::Debug for ObjectVersion {
 
 impl ObjectVersion {
     pub(crate) fn new(record: VersionRecord, pin: Pin) -> Self {
-        Self { record: Arc::new(record), pin: Arc::new(pin) }
+        Self { record: Arc::new(record), pin: Arc::new(pin), unlocked: None }
+    }
+
+    pub(crate) fn record(&self) -> &VersionRecord {
+        &self.record
+    }
+
+    pub(crate) fn unlocked(&self, data_key: DataKey) -> Self {
+        Self { unlocked: Some(data_key), ..self.clone() }
+    }
+
+    /// What its data key is sealed by.
+    pub fn encryption(&self) -> &Encryption {
+        &self.record.encryption
     }
 
     /// Its bucket.
@@ -176,10 +192,11 @@ impl Objects {
         Ok(ObjectVersion::new(record, pin))
     }
 
-    /// The bytes `range` of a version, in chunks of at most about 1 MiB, each authenticated. The range must lie inside of it.
+    /// The bytes `range` of a version, in chunks of at most about 1 MiB, each authenticated. The range must lie inside of it, and the
+    /// version must be unlocked where it is encrypted by more than the lake's own key: see `unlock`.
     pub fn read(
         &self,
-        _proof: &Authorized,
+        proof: &Authorized,
         version: &ObjectVersion,
         range: Range<u64>,
     ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
@@ -188,7 +205,7 @@ impl Objects {
         if range.start > range.end || range.end > record.size_bytes {
             return failed(ObjectsError::InvalidRange { size_bytes: record.size_bytes });
         }
-        let data_key = match self.open_version(&record) {
+        let data_key = match self.open_for_reader(proof, version) {
             Ok(data_key) => data_key,
             Err(error) => return failed(error),
         };
@@ -231,11 +248,40 @@ impl Objects {
         Ok(whole.freeze())
     }
 
-    /// The version's data key, once its layout has been found to be the one that was sealed.
-    fn open_version(&self, record: &VersionRecord) -> Result<DataKey, ObjectsError> {
-        let data_key = self.open_data_key(&record.id, &record.data_key)?;
-        data_key.verify("object-layout", &layout_bytes(record), &record.layout_tag)?;
-        Ok(data_key)
+    /// Refuses a version whose layout is not the one that was sealed. What authenticates it is the data key itself, where the lake's own
+    /// key wraps that.
+    fn check_layout(&self, record: &VersionRecord) -> Result<DataKey, ObjectsError> {
+        let layout_key = self.layout_key(&record.id, &record.encryption, &record.data_key)?;
+        layout_key.verify("object-layout", &layout_bytes(record), &record.layout_tag)?;
+        Ok(layout_key)
+    }
+
+    /// The version's data key, for the lake's own work on stored bytes.
+    pub(crate) fn open_version(&self, record: &VersionRecord) -> Result<DataKey, ObjectsError> {
+        let layout_key = self.check_layout(record)?;
+        match &record.encryption {
+            Encryption::Lake => Ok(layout_key),
+            Encryption::Kms(_) | Encryption::Customer(_) => {
+                self.open_for_lake(&record.id, &record.encryption, &record.data_key)
+            }
+        }
+    }
+
+    /// The version's data key, for who reads it.
+    fn open_for_reader(&self, proof: &Authorized, version: &ObjectVersion) -> Result<DataKey, ObjectsError> {
+        let record = version.record();
+        match (&record.encryption, &version.unlocked) {
+            (Encryption::Lake, _) => self.open_version(record),
+            (Encryption::Kms(_) | Encryption::Customer(_), Some(data_key)) => {
+                self.check_layout(record)?;
+                Ok(data_key.clone())
+            }
+            (Encryption::Kms(by), None) => {
+                self.check_layout(record)?;
+                self.open_for_service(proof, &record.id, by, &record.data_key)
+            }
+            (Encryption::Customer(_), None) => Err(ObjectsError::CustomerKeyRequired),
+        }
     }
 
     /// As `read_part`; if compaction has moved the bytes since the version was found, they are looked for once more.

@@ -13,6 +13,7 @@ mod conditions;
 mod configurations;
 mod copy;
 mod delete;
+mod encryption;
 mod errors;
 mod gc;
 mod get;
@@ -38,6 +39,9 @@ pub use checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDig
 pub use conditions::{EtagCondition, ReadConditions, WriteConditions};
 pub use copy::{CopyObject, UploadPartCopy};
 pub use delete::{DELETE_OBJECTS_COUNT_MAX, DeleteObject};
+pub use encryption::{
+    BucketEncryption, CustomerEncryption, CustomerKey, DefaultEncryption, Encryption, EncryptionRequest, KmsEncryption,
+};
 pub use errors::{BodyError, BodyErrorKind, Condition, ObjectsError};
 pub use gc::{Collector, Compactor};
 pub use get::{ByteRange, ObjectVersion};

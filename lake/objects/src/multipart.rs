@@ -11,6 +11,7 @@ use tarn_policy::Authorized;
 
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests};
 use crate::conditions::WriteConditions;
+use crate::encryption::{CustomerKey, EncryptionRequest, Sealing, tag_bytes};
 use crate::errors::ObjectsError;
 use crate::gc::bury;
 use crate::get::ObjectVersion;
@@ -45,6 +46,8 @@ pub struct CreateMultipartUpload {
     pub class: StorageClass,
     /// The checksum of parts and object; without one, CRC64NVME over all bytes is kept.
     pub checksum: Option<(ChecksumAlgorithm, Option<ChecksumKind>)>,
+    /// How it is to be encrypted.
+    pub encryption: EncryptionRequest,
 }
 
 /// Which upload a call means.
@@ -69,6 +72,8 @@ pub struct UploadPart {
     pub content_length: Option<u64>,
     /// What the caller says the bytes are.
     pub expected: ExpectedDigests,
+    /// The key that the caller keeps, where the upload was begun with one.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// One part that a completion lists.
@@ -97,6 +102,8 @@ pub struct CompleteMultipartUpload {
     pub size_bytes: Option<u64>,
     /// Only if this holds.
     pub conditions: WriteConditions,
+    /// The key that the caller keeps, if it is given once more.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// A page of an upload's parts.
@@ -153,7 +160,7 @@ impl Objects {
         caller: &Caller,
         request: CreateMultipartUpload,
     ) -> Result<UploadRecord, ObjectsError> {
-        let CreateMultipartUpload { bucket, key, metadata, tags, class, checksum } = request;
+        let CreateMultipartUpload { bucket, key, metadata, tags, class, checksum, encryption } = request;
         metadata.check()?;
         let checksum = match checksum {
             None => None,
@@ -168,7 +175,7 @@ impl Objects {
             }
         };
         let id = self.new_uuid();
-        let (_, data_key) = self.new_data_key(&id)?;
+        let Sealing { sealed, encryption, .. } = self.sealing(caller, &bucket, &key, &id, &encryption).await?;
         let initiator = caller.principal().arn().map(|arn| arn.to_string()).unwrap_or_default();
         let upload = UploadRecord {
             id,
@@ -180,8 +187,9 @@ impl Objects {
             tags,
             class,
             checksum,
-            data_key,
+            data_key: sealed,
             owner: None,
+            encryption,
         };
         caller
             .commit(&*self.store, move |tx| {
@@ -200,7 +208,7 @@ impl Objects {
         request: UploadPart,
         body: Body<'_>,
     ) -> Result<UploadedPart, ObjectsError> {
-        let UploadPart { upload: name, number, content_length, expected } = request;
+        let UploadPart { upload: name, number, content_length, expected, customer_key } = request;
         if !(1..=PARTS_COUNT_MAX).contains(&number) {
             return Err(ObjectsError::InvalidArgument {
                 name: "partNumber",
@@ -221,7 +229,7 @@ impl Objects {
                 ),
             });
         }
-        let data_key = self.open_data_key(&upload.id, &upload.data_key)?;
+        let data_key = self.open_upload(caller.authorizer(), &upload, customer_key.as_ref())?;
         // Each attempt has an id, and so a key, of its own: two attempts at one number must not share a key stream.
         let attempt = self.new_uuid();
         let part_sealing_key = data_key.part(number, attempt).map_err(ObjectsError::Keys)?;
@@ -232,7 +240,8 @@ impl Objects {
         expected.check(&received.computed)?;
         let value = |algorithm| Some(Checksum::full(algorithm, received.computed.checksum(algorithm)?.to_vec()));
         let checksums = algorithms.into_iter().filter_map(value).collect();
-        let (size_bytes, md5, modified_ms) = (received.size_bytes, received.computed.md5, self.now_ms());
+        let md5 = tag_bytes(&upload.encryption, &data_key, received.computed.md5)?;
+        let (size_bytes, modified_ms) = (received.size_bytes, self.now_ms());
         let (objects, caller) = (self.clone(), caller.clone());
         let commit = async move {
             let durable = received.finish().await?;
@@ -266,11 +275,12 @@ impl Objects {
             Ok(upload) => upload,
             Err(error) => return self.completed_before(&request).unwrap_or(Err(error)),
         };
-        let data_key = self.open_data_key(&upload.id, &upload.data_key)?;
+        self.check_completion(caller.authorizer(), &upload, request.customer_key.as_ref())?;
+        let layout_key = self.layout_key(&upload.id, &upload.encryption, &upload.data_key)?;
         let pin = self.pins.pin(upload.id);
         let size_bytes_min = self.options.part_size_bytes_min;
         let record = caller
-            .commit(&*self.store, move |tx| complete_in(tx, &request, &data_key, size_bytes_min))
+            .commit(&*self.store, move |tx| complete_in(tx, &request, &layout_key, size_bytes_min))
             .await
             .map_err(ObjectsError::from)?;
         self.dead.notify_one();
@@ -369,7 +379,7 @@ fn check_order(parts: &[CompletedPart]) -> Result<(), ObjectsError> {
 fn complete_in(
     tx: &mut Tx<'_>,
     request: &CompleteMultipartUpload,
-    data_key: &DataKey,
+    layout_key: &DataKey,
     size_bytes_min: u64,
 ) -> Result<VersionRecord, ObjectsError> {
     let name = &request.upload;
@@ -462,8 +472,9 @@ fn complete_in(
         layout_tag: [0; 32],
         parts,
         owner: upload.owner,
+        encryption: upload.encryption,
     };
-    seal_layout(data_key, &mut record)?;
+    seal_layout(layout_key, &mut record)?;
     install(tx, &record)?;
     Ok(record)
 }

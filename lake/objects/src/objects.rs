@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tarn_blobs::BlobStore;
+use tarn_keys::kms::Kms;
 use tarn_keys::{DataKey, KeyContext, Keys, SealedDataKey};
 use tarn_metadata::{Read, Snapshot, Store, StoreExt, Tx};
 use tarn_runtime::{EntropyExt, Runtime};
@@ -44,6 +45,7 @@ pub struct Objects {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) kms: Kms,
     pub(crate) runtime: Runtime,
     pub(crate) options: Arc<ObjectsOptions>,
     pub(crate) pins: Arc<Pins>,
@@ -67,10 +69,12 @@ impl Objects {
         options: ObjectsOptions,
     ) -> Self {
         let options = Arc::new(options);
+        let kms = Kms::new(store.clone(), keys.clone(), runtime.clone());
         Self {
             store,
             blobs,
             keys,
+            kms,
             runtime,
             options,
             pins: Arc::default(),
@@ -107,7 +111,7 @@ impl Objects {
     }
 }
 
-fn data_key_context(id: &VersionUuid) -> KeyContext {
+pub(crate) fn data_key_context(id: &VersionUuid) -> KeyContext {
     KeyContext::new("object-version").part(id)
 }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::checksums::{Checksum, ChecksumAlgorithm, Computed, Digests, Etag, ExpectedDigests};
 use crate::conditions::WriteConditions;
+use crate::encryption::{EncryptionRequest, Sealing, tag_bytes};
 use crate::errors::{BodyError, BodyErrorKind, ObjectsError};
 use crate::get::ObjectVersion;
 use crate::keyspaces::CURRENT;
@@ -49,6 +50,8 @@ pub struct PutObject {
     pub expected: ExpectedDigests,
     /// Only if this holds.
     pub conditions: WriteConditions,
+    /// How it is to be encrypted.
+    pub encryption: EncryptionRequest,
 }
 
 impl PutObject {
@@ -63,6 +66,7 @@ impl PutObject {
             class: StorageClass::Standard,
             expected: ExpectedDigests::default(),
             conditions: WriteConditions::default(),
+            encryption: EncryptionRequest::default(),
         }
     }
 }
@@ -237,11 +241,13 @@ impl Objects {
         request: PutObject,
         body: Body<'_>,
     ) -> Result<ObjectVersion, ObjectsError> {
-        let PutObject { bucket, key, content_length, metadata, tags, class, expected, conditions } = request;
+        let PutObject { bucket, key, content_length, metadata, tags, class, expected, conditions, encryption } =
+            request;
         metadata.check()?;
         require_bucket(&self.snapshot()?, &bucket)?;
         let id = self.new_uuid();
-        let (data_key, sealed_key) = self.new_data_key(&id)?;
+        let sealing = self.sealing(caller, &bucket, &key, &id, &encryption).await?;
+        let Sealing { data_key, sealed, layout_key, encryption } = sealing;
         let part_key = data_key.part(1, id).map_err(ObjectsError::Keys)?;
         let kept = expected.named().unwrap_or(ChecksumAlgorithm::Crc64Nvme);
         let received = self
@@ -256,15 +262,16 @@ impl Objects {
             key,
             size_bytes: received.size_bytes,
             modified_ms: self.now_ms(),
-            etag: Etag::Md5(received.computed.md5),
+            etag: Etag::Md5(tag_bytes(&encryption, &data_key, received.computed.md5)?),
             checksum: Some(Checksum::full(kept, value)),
             metadata,
             tags,
             class,
-            data_key: sealed_key,
+            data_key: sealed,
             layout_tag: [0; 32],
             parts: Vec::new(),
             owner: None,
+            encryption,
         };
         let (objects, caller) = (self.clone(), caller.clone());
         // From here on the work goes to its end even if the caller goes away: a commit must not be separated from its blob.
@@ -272,7 +279,7 @@ impl Objects {
             let size_bytes = received.size_bytes;
             let durable = received.finish().await?;
             record.parts.push(PartRecord { number: 1, size_bytes, blob: durable.blob.clone(), checksum: None });
-            let fate = match seal_layout(&data_key, &mut record) {
+            let fate = match seal_layout(&layout_key, &mut record) {
                 Ok(()) => objects.commit_version(&caller, record, conditions).await,
                 Err(error) => Err(error),
             };
@@ -316,9 +323,9 @@ pub(crate) fn check_conditions(
     conditions.check(current.as_ref().map(|current| &current.etag), || no_such_key(bucket, key))
 }
 
-/// Binds sizes and parts to the data key, so that a record whose layout was altered is not read.
-pub(crate) fn seal_layout(data_key: &tarn_keys::DataKey, record: &mut VersionRecord) -> Result<(), ObjectsError> {
-    record.layout_tag = data_key.authenticate("object-layout", &layout_bytes(record)).map_err(ObjectsError::Keys)?;
+/// Binds sizes and parts to a key of the version, so that a record whose layout was altered is not read.
+pub(crate) fn seal_layout(layout_key: &tarn_keys::DataKey, record: &mut VersionRecord) -> Result<(), ObjectsError> {
+    record.layout_tag = layout_key.authenticate("object-layout", &layout_bytes(record)).map_err(ObjectsError::Keys)?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use tarn_metadata::{Key, Record, RecordError};
 use tarn_types::{AccountId, Region};
 
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag};
+use crate::encryption::{BucketEncryption, Encryption};
 use crate::names::{BucketName, ObjectKey};
 use crate::records_v1;
 use crate::tagging::{ObjectMetadata, Tags};
@@ -46,6 +47,8 @@ pub struct Bucket {
     pub tags: Tags,
     /// Whether it keeps versions.
     pub versioning: Versioning,
+    /// How its objects are encrypted if their writers do not say, where that is not by the lake's own key.
+    pub encryption: Option<BucketEncryption>,
 }
 
 impl Record for Bucket {
@@ -151,14 +154,16 @@ pub struct VersionRecord {
     pub tags: Tags,
     /// Where the bytes are.
     pub class: StorageClass,
-    /// The data key, sealed by the lake's key.
+    /// The data key, sealed as `encryption` says.
     pub data_key: SealedDataKey,
-    /// Authenticates sizes, entity tag and parts under the data key.
+    /// Authenticates sizes, entity tag and parts under a key of the version.
     pub layout_tag: [u8; 32],
     /// The parts in order; one if it was uploaded at once.
     pub parts: Vec<PartRecord>,
     /// Whose it is, where that is not the bucket's owner.
     pub owner: Option<AccountId>,
+    /// What the data key is sealed by.
+    pub encryption: Encryption,
 }
 
 impl Record for VersionRecord {
@@ -210,10 +215,12 @@ pub struct UploadRecord {
     pub class: StorageClass,
     /// The checksum its creator asked for.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
-    /// The data key, sealed by the lake's key.
+    /// The data key, sealed as `encryption` says.
     pub data_key: SealedDataKey,
     /// Whose the object will be, where that is not the bucket's owner.
     pub owner: Option<AccountId>,
+    /// What the data key is sealed by.
+    pub encryption: Encryption,
 }
 
 impl Record for UploadRecord {
@@ -231,7 +238,7 @@ pub struct UploadedPart {
     pub number: u32,
     /// Plain bytes.
     pub size_bytes: u64,
-    /// MD5 of the plain bytes.
+    /// Its entity tag: the MD5 of the plain bytes, or a MAC of that where a KMS or a customer's key is used.
     pub md5: [u8; 16],
     /// The checksum of the upload's algorithm, and those the caller gave besides.
     pub checksums: Vec<Checksum>,

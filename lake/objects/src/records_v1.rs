@@ -7,6 +7,7 @@ use tarn_metadata::{Record, RecordError, decode_form};
 use tarn_types::{AccountId, Region};
 
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag};
+use crate::encryption::Encryption;
 use crate::names::{BucketName, ObjectKey};
 use crate::records::{self, PartRecord, StorageClass, VersionName, VersionUuid, Versioning};
 use crate::tagging::{ObjectMetadata, Tags};
@@ -42,6 +43,7 @@ impl From<Bucket> for records::Bucket {
             policy: old.policy,
             tags: old.tags,
             versioning: Versioning::Unversioned,
+            encryption: None,
         }
     }
 }
@@ -109,6 +111,7 @@ impl From<VersionRecord> for records::VersionRecord {
             layout_tag: old.layout_tag,
             parts: old.parts,
             owner: None,
+            encryption: Encryption::Lake,
         }
     }
 }
@@ -141,6 +144,7 @@ impl From<UploadRecord> for records::UploadRecord {
             checksum: old.checksum,
             data_key: old.data_key,
             owner: None,
+            encryption: Encryption::Lake,
         }
     }
 }

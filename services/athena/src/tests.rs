@@ -41,6 +41,7 @@ impl Runner for TwoRows {
     fn page<'a>(
         &'a self,
         _: &'a Authorized,
+        _: &'a BoundAuthorizer,
         _: &'a S3Location,
         _: ResultFile,
         _: u64,

@@ -146,25 +146,6 @@ pub(crate) async fn get_bucket_versioning(
     Ok(S3Response::new(GetBucketVersioningOutput::default()))
 }
 
-/// Every object is encrypted by the lake's key.
-pub(crate) async fn get_bucket_encryption(
-    call: &Call,
-    request: S3Request<GetBucketEncryptionInput>,
-) -> S3Result<S3Response<GetBucketEncryptionOutput>> {
-    call.objects().bucket(call.proof(), &bucket_name(&request.input.bucket)?).map_err(objects_error)?;
-    let by_default = ServerSideEncryptionByDefault {
-        kms_master_key_id: None,
-        sse_algorithm: ServerSideEncryption::from_static(ServerSideEncryption::AES256),
-    };
-    let rule = ServerSideEncryptionRule {
-        apply_server_side_encryption_by_default: Some(by_default),
-        blocked_encryption_types: None,
-        bucket_key_enabled: Some(false),
-    };
-    let configuration = ServerSideEncryptionConfiguration { rules: vec![rule] };
-    Ok(S3Response::new(GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) }))
-}
-
 /// ACLs are disabled; the answer is the one AWS gives then: the owner has all.
 pub(crate) async fn get_bucket_acl(
     call: &Call,

@@ -133,42 +133,13 @@ pub(crate) fn check_object_acl(headers: &HeaderMap) -> S3Result<()> {
 /// Headers of a write that ask for what is not built are refused, never ignored.
 pub(crate) fn check_write_headers(headers: &HeaderMap) -> S3Result<()> {
     check_object_acl(headers)?;
-    const REFUSED: [&str; 5] = [
-        "x-amz-server-side-encryption-customer-",
-        "x-amz-copy-source-server-side-encryption-customer-",
-        "x-amz-object-lock-",
-        "x-amz-website-redirect-location",
-        "x-amz-write-offset-bytes",
-    ];
+    const REFUSED: [&str; 3] = ["x-amz-object-lock-", "x-amz-website-redirect-location", "x-amz-write-offset-bytes"];
     for name in headers.keys() {
         if let Some(refused) = REFUSED.iter().find(|refused| name.as_str().starts_with(**refused)) {
             return Err(not_implemented(refused.trim_end_matches('-')));
         }
     }
-    match headers.get("x-amz-server-side-encryption").map(HeaderValue::as_bytes) {
-        None | Some(b"AES256") => {}
-        Some(b"aws:kms" | b"aws:kms:dsse" | b"aws:fsx") => {
-            return Err(not_implemented("x-amz-server-side-encryption with a KMS key"));
-        }
-        Some(_) => {
-            return Err(s3_error!(InvalidArgument, "The encryption method specified is not supported"));
-        }
-    }
-    if headers.contains_key("x-amz-server-side-encryption-aws-kms-key-id")
-        || headers.contains_key("x-amz-server-side-encryption-context")
-    {
-        return Err(not_implemented("x-amz-server-side-encryption with a KMS key"));
-    }
     Ok(())
-}
-
-/// Headers of a read that ask for what is not built.
-pub(crate) fn check_read_headers(headers: &HeaderMap) -> S3Result<()> {
-    match headers.keys().find(|name| name.as_str().starts_with("x-amz-server-side-encryption-customer-")) {
-        // AWS: 400 for a customer's key where the object was not encrypted by one.
-        Some(_) => Err(s3_error!(InvalidRequest, "The encryption parameters are not applicable to this object.")),
-        None => Ok(()),
-    }
 }
 
 /// Only the null version exists.

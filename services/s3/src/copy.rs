@@ -9,6 +9,10 @@ use crate::convert::{
     bucket_name, check_version, check_write_headers, checksum_algorithm, etag, kind_name, not_implemented, object_key,
     parse_tagging_header, read_conditions, set_checksum, storage_class, timestamp, write_conditions,
 };
+use crate::encryption::{
+    customer_key, customer_of, describe_encryption, describe_new_encryption, encryption_request, source_customer_key,
+};
+use crate::errors::objects_error;
 use crate::operations::Call;
 use crate::put::content_encoding;
 
@@ -39,6 +43,8 @@ pub(crate) async fn copy_object(
     check_write_headers(headers)?;
     let (replace_metadata, replace_tags) =
         (replaces(headers, "x-amz-metadata-directive")?, replaces(headers, "x-amz-tagging-directive")?);
+    let (encryption, source_customer_key) = (encryption_request(headers)?, source_customer_key(headers)?);
+    let customer = customer_of(&encryption);
     let input = request.input;
     if input.annotation_directive.is_some() {
         return Err(not_implemented("object annotations"));
@@ -79,6 +85,8 @@ pub(crate) async fn copy_object(
         class,
         checksum,
         conditions: write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref())?,
+        encryption,
+        source_customer_key,
     };
     let copied = call.objects().copy_object(&call.caller, copy).await;
     let version = copied.map_err(|error| call.hide_missing(&source_bucket, error))?;
@@ -91,11 +99,9 @@ pub(crate) async fn copy_object(
         set_checksum!(result, checksum.algorithm, checksum.to_string());
         result.checksum_type = Some(ChecksumType::from_static(kind_name(checksum.kind)));
     }
-    Ok(S3Response::new(CopyObjectOutput {
-        copy_object_result: Some(result),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
-        ..CopyObjectOutput::default()
-    }))
+    let mut output = CopyObjectOutput { copy_object_result: Some(result), ..CopyObjectOutput::default() };
+    describe_new_encryption!(output, version.encryption(), customer.as_ref());
+    Ok(S3Response::new(output))
 }
 
 pub(crate) async fn upload_part_copy(
@@ -103,6 +109,7 @@ pub(crate) async fn upload_part_copy(
     request: S3Request<UploadPartCopyInput>,
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
     check_write_headers(&request.headers)?;
+    let (customer, source_customer_key) = (customer_key(&request.headers)?, source_customer_key(&request.headers)?);
     let input = request.input;
     let (source_bucket, source_key) = source(&input.copy_source)?;
     let source_range = input.copy_source_range.as_deref().map(copy_range).transpose()?;
@@ -122,7 +129,10 @@ pub(crate) async fn upload_part_copy(
             upload_id: input.upload_id,
         },
         number: u32::try_from(input.part_number).unwrap_or(0),
+        customer_key: customer.clone(),
+        source_customer_key,
     };
+    let encryption = call.objects().multipart_upload(call.proof(), &copy.upload).map_err(objects_error)?.encryption;
     let copied = call.objects().upload_part_copy(&call.caller, copy).await;
     let part = copied.map_err(|error| call.hide_missing(&source_bucket, error))?;
     let mut result = CopyPartResult {
@@ -133,11 +143,9 @@ pub(crate) async fn upload_part_copy(
     if let Some(checksum) = part.checksums.first() {
         set_checksum!(result, checksum.algorithm, checksum.to_string());
     }
-    Ok(S3Response::new(UploadPartCopyOutput {
-        copy_part_result: Some(result),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
-        ..UploadPartCopyOutput::default()
-    }))
+    let mut output = UploadPartCopyOutput { copy_part_result: Some(result), ..UploadPartCopyOutput::default() };
+    describe_encryption!(output, &encryption, customer.as_ref());
+    Ok(S3Response::new(output))
 }
 
 /// `bytes=FIRST-LAST`: both ends must be given.

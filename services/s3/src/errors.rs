@@ -4,6 +4,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode};
 use s3s::{S3Error, S3ErrorCode};
 use tarn_blobs::BlobError;
+use tarn_keys::kms::KmsError;
 use tarn_metadata::StoreError;
 use tarn_objects::{BodyErrorKind, ObjectsError};
 
@@ -109,12 +110,46 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
         ObjectsError::InvalidStorageClass { .. } => S3Error::new(Code::InvalidStorageClass),
         ObjectsError::InvalidArgument { .. } => with(Code::InvalidArgument),
         ObjectsError::InvalidRequest { .. } => with(Code::InvalidRequest),
+        ObjectsError::CustomerKeyRequired | ObjectsError::CustomerKeyNotApplicable => with(Code::InvalidRequest),
+        ObjectsError::CustomerKeyWrong | ObjectsError::CustomerKeysBlocked { .. } => with(Code::AccessDenied),
+        ObjectsError::Kms(kms) => kms_error(kms, &error),
         ObjectsError::Denied(_) => with(Code::AccessDenied),
         ObjectsError::Store(StoreError::NoSpace) | ObjectsError::Blob(BlobError::NoSpace) => {
             tracing::error!(%error, "the disk is full");
             custom("InsufficientStorage", StatusCode::INSUFFICIENT_STORAGE, message.clone())
         }
         ObjectsError::Store(StoreError::Closed) | ObjectsError::Stopping => S3Error::new(Code::ServiceUnavailable),
-        ObjectsError::Store(_) | ObjectsError::Blob(_) | ObjectsError::Keys(_) => internal(&error),
+        ObjectsError::Store(_) | ObjectsError::Blob(_) | ObjectsError::Keys(_) | ObjectsError::Locked { .. } => {
+            internal(&error)
+        }
+    }
+}
+
+/// What a caller is told of a KMS key that cannot be used: KMS's own words, under S3's prefix.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#KMSErrorCodeList>
+fn kms_error(kms: &KmsError, error: &ObjectsError) -> S3Error {
+    let said = |code| custom(code, StatusCode::BAD_REQUEST, kms.to_string());
+    match kms {
+        KmsError::NoSuchKey { .. } | KmsError::NoSuchAlias { .. } | KmsError::InvalidArn { .. } => {
+            said("KMS.NotFoundException")
+        }
+        KmsError::Disabled { .. } => said("KMS.DisabledException"),
+        KmsError::PendingDeletion { .. } => said("KMS.KMSInvalidStateException"),
+        KmsError::Denied(_) => S3Error::with_message(S3ErrorCode::AccessDenied, kms.to_string()),
+        KmsError::Validation { .. } => S3Error::with_message(S3ErrorCode::InvalidArgument, kms.to_string()),
+        KmsError::Moved { .. } => S3Error::with_message(S3ErrorCode::SlowDown, kms.to_string()),
+        KmsError::InvalidCiphertext
+        | KmsError::IncorrectKey
+        | KmsError::NotPendingDeletion { .. }
+        | KmsError::AliasExists { .. }
+        | KmsError::InvalidAliasName { .. }
+        | KmsError::MalformedPolicy { .. }
+        | KmsError::InvalidTag { .. }
+        | KmsError::LimitExceeded { .. }
+        | KmsError::InvalidMarker
+        | KmsError::ManagedByAws { .. }
+        | KmsError::Unsupported { .. }
+        | KmsError::Store(_)
+        | KmsError::Keys(_) => internal(error),
     }
 }

@@ -11,12 +11,13 @@ use http::StatusCode;
 use s3s::dto::*;
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Request, S3Response, S3Result, StdError, s3_error};
-use tarn_objects::{ObjectVersion, ObjectsError};
+use tarn_objects::{CustomerKey, ObjectVersion, ObjectsError};
 
 use crate::convert::{
-    bucket_name, byte_range, check_read_headers, check_version, etag, kind_name, object_key, page_size,
-    read_conditions, set_checksum, timestamp,
+    bucket_name, byte_range, check_version, etag, kind_name, object_key, page_size, read_conditions, set_checksum,
+    timestamp,
 };
+use crate::encryption::{check_read_headers, customer_key, describe_encryption};
 use crate::errors::objects_error;
 use crate::operations::Call;
 
@@ -94,7 +95,7 @@ fn wanted(version: &ObjectVersion, range: Option<Range>, part_number: Option<i32
 }
 
 macro_rules! describe {
-    ($output:ident, $version:ident, $wanted:ident, $checksums:expr) => {{
+    ($output:ident, $version:ident, $wanted:ident, $customer:expr, $checksums:expr) => {{
         let metadata = $version.metadata();
         let mut output = $output {
             accept_ranges: Some("bytes".to_owned()),
@@ -110,10 +111,10 @@ macro_rules! describe {
             last_modified: Some(timestamp($version.modified_ms())),
             metadata: (!metadata.user.is_empty()).then(|| metadata.user.clone().into_iter().collect()),
             parts_count: $wanted.parts_count,
-            server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
             tag_count: i32::try_from($version.tags().len()).ok().filter(|count| *count > 0),
             ..$output::default()
         };
+        describe_encryption!(output, $version.encryption(), $customer);
         // A checksum of the whole says nothing of a range.
         if $checksums
             && $wanted.is_whole
@@ -134,11 +135,31 @@ fn find(call: &Call, bucket: &str, key: &str, version_id: Option<&str>) -> S3Res
         .map_err(|error| call.hide_missing(&bucket, error))
 }
 
+/// Whether the answer is to have the checksum.
+fn checksums(mode: Option<&ChecksumMode>) -> bool {
+    mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED)
+}
+
+/// What tells of an object needs its customer's key, if it has one; what tells of its bytes needs all that reading them does.
+fn check_key(
+    call: &Call,
+    version: &ObjectVersion,
+    customer: Option<&CustomerKey>,
+    tells_of_bytes: bool,
+) -> S3Result<()> {
+    if tells_of_bytes {
+        call.objects().unlock(call.caller.authorizer(), version, customer).map(|_| ()).map_err(objects_error)
+    } else {
+        call.objects().check_customer_key(version, customer).map_err(objects_error)
+    }
+}
+
 pub(crate) async fn get_object(
     call: &Call,
     request: S3Request<GetObjectInput>,
 ) -> S3Result<S3Response<GetObjectOutput>> {
     check_read_headers(&request.headers)?;
+    let customer = customer_key(&request.headers)?;
     let input = request.input;
     let overrides = [
         &input.response_cache_control,
@@ -156,6 +177,8 @@ pub(crate) async fn get_object(
         ));
     }
     let version = find(call, &input.bucket, &input.key, input.version_id.as_deref())?;
+    let version =
+        call.objects().unlock(call.caller.authorizer(), &version, customer.as_ref()).map_err(objects_error)?;
     read_conditions(
         input.if_match.as_ref(),
         input.if_none_match.as_ref(),
@@ -165,8 +188,8 @@ pub(crate) async fn get_object(
     .check_read(version.etag(), version.modified_ms())
     .map_err(objects_error)?;
     let wanted = wanted(&version, input.range, input.part_number)?;
-    let checksums = input.checksum_mode.as_ref().is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED);
-    let mut output = describe!(GetObjectOutput, version, wanted, checksums);
+    let checksums = checksums(input.checksum_mode.as_ref());
+    let mut output = describe!(GetObjectOutput, version, wanted, customer.as_ref(), checksums);
     let size_bytes = wanted.range.end - wanted.range.start;
     let mut stream = call.objects().read(call.proof(), &version, wanted.range.clone());
     let blob = if size_bytes <= INLINE_SIZE_BYTES_MAX {
@@ -189,8 +212,10 @@ pub(crate) async fn head_object(
     request: S3Request<HeadObjectInput>,
 ) -> S3Result<S3Response<HeadObjectOutput>> {
     check_read_headers(&request.headers)?;
+    let customer = customer_key(&request.headers)?;
     let input = request.input;
     let version = find(call, &input.bucket, &input.key, input.version_id.as_deref())?;
+    check_key(call, &version, customer.as_ref(), checksums(input.checksum_mode.as_ref()))?;
     read_conditions(
         input.if_match.as_ref(),
         input.if_none_match.as_ref(),
@@ -200,8 +225,8 @@ pub(crate) async fn head_object(
     .check_read(version.etag(), version.modified_ms())
     .map_err(objects_error)?;
     let wanted = wanted(&version, input.range, input.part_number)?;
-    let checksums = input.checksum_mode.as_ref().is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED);
-    let output = describe!(HeadObjectOutput, version, wanted, checksums);
+    let checksums = checksums(input.checksum_mode.as_ref());
+    let output = describe!(HeadObjectOutput, version, wanted, customer.as_ref(), checksums);
     let partial = wanted.content_range.is_some();
     Ok(S3Response::with_status(output, if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK }))
 }
@@ -211,8 +236,10 @@ pub(crate) async fn get_object_attributes(
     request: S3Request<GetObjectAttributesInput>,
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
     check_read_headers(&request.headers)?;
+    let customer = customer_key(&request.headers)?;
     let input = request.input;
     let version = find(call, &input.bucket, &input.key, input.version_id.as_deref())?;
+    check_key(call, &version, customer.as_ref(), false)?;
     let mut wants = [false; 5];
     if input.object_attributes.is_empty() {
         return Err(s3_error!(InvalidArgument, "The x-amz-object-attributes header names no attribute"));

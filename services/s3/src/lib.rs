@@ -10,11 +10,13 @@
 mod access;
 mod answer;
 mod api;
+mod bucket_encryption;
 mod buckets;
 mod convert;
 mod copy;
 mod delete;
 mod documents;
+mod encryption;
 mod errors;
 mod gate;
 mod get;

@@ -12,13 +12,13 @@ use crate::convert::{
     is_url_encoding, kind_name, listed, not_implemented, object_key, page_size, parse_checksum, parse_tagging_header,
     set_checksum, shown_key, storage_class, timestamp, write_conditions,
 };
+use crate::encryption::{
+    completion_headers, customer_key, customer_of, describe_encryption, describe_new_encryption, describe_server_key,
+    encryption_request,
+};
 use crate::errors::objects_error;
 use crate::operations::Call;
 use crate::put::{body, content_encoding};
-
-fn encryption() -> Option<ServerSideEncryption> {
-    Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256))
-}
 
 fn upload_name(bucket: &str, key: &str, upload_id: String) -> S3Result<UploadName> {
     Ok(UploadName { bucket: bucket_name(bucket)?, key: object_key(key)?, upload_id })
@@ -38,6 +38,8 @@ pub(crate) async fn create_multipart_upload(
     request: S3Request<CreateMultipartUploadInput>,
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
     check_write_headers(&request.headers)?;
+    let encryption = encryption_request(&request.headers)?;
+    let customer = customer_of(&encryption);
     let input = request.input;
     let algorithm =
         input.checksum_algorithm.as_ref().map(|algorithm| checksum_algorithm(algorithm.as_str())).transpose()?;
@@ -64,18 +66,20 @@ pub(crate) async fn create_multipart_upload(
         tags: input.tagging.as_deref().map(parse_tagging_header).transpose()?.unwrap_or_else(Tags::default),
         class: storage_class(input.storage_class.as_ref().map(StorageClass::as_str))?,
         checksum: algorithm.map(|algorithm| (algorithm, kind)),
+        encryption,
     };
     let upload = call.objects().create_multipart_upload(&call.caller, create).await.map_err(objects_error)?;
     let (checksum_algorithm, checksum_type) = checksum_of(&upload);
-    Ok(S3Response::new(CreateMultipartUploadOutput {
+    let mut output = CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: shown_key(input.key),
         checksum_algorithm,
         checksum_type,
-        server_side_encryption: encryption(),
         upload_id: Some(upload.upload_id()),
         ..CreateMultipartUploadOutput::default()
-    }))
+    };
+    describe_new_encryption!(output, &upload.encryption, customer.as_ref());
+    Ok(S3Response::new(output))
 }
 
 pub(crate) async fn upload_part(
@@ -85,19 +89,19 @@ pub(crate) async fn upload_part(
     check_write_headers(&request.headers)?;
     let expected = expected_digests(&request.headers, request.trailing_headers)?;
     let given = expected.named();
+    let customer = customer_key(&request.headers)?;
     let input = request.input;
     let part = UploadPart {
         upload: upload_name(&input.bucket, &input.key, input.upload_id)?,
         number: u32::try_from(input.part_number).unwrap_or(0),
         content_length: input.content_length.and_then(|length| u64::try_from(length).ok()),
         expected,
+        customer_key: customer.clone(),
     };
+    let encryption = call.objects().multipart_upload(call.proof(), &part.upload).map_err(objects_error)?.encryption;
     let part = call.objects().upload_part(&call.caller, part, body(input.body)).await.map_err(objects_error)?;
-    let mut output = UploadPartOutput {
-        e_tag: etag(&Etag::Md5(part.md5)),
-        server_side_encryption: encryption(),
-        ..Default::default()
-    };
+    let mut output = UploadPartOutput { e_tag: etag(&Etag::Md5(part.md5)), ..Default::default() };
+    describe_encryption!(output, &encryption, customer.as_ref());
     let answered = part.checksums.iter().find(|checksum| given == Some(checksum.algorithm)).or(part.checksums.first());
     if let Some(checksum) = answered {
         set_checksum!(output, checksum.algorithm, checksum.to_string());
@@ -142,6 +146,7 @@ pub(crate) async fn complete_multipart_upload(
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
     let checksums = header_checksums(&request.headers)?;
+    let customer = customer_key(&request.headers)?;
     let input = request.input;
     let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
     if parts.is_empty() {
@@ -154,6 +159,7 @@ pub(crate) async fn complete_multipart_upload(
         kind: input.checksum_type.as_ref().map(|kind| checksum_kind(kind.as_str())).transpose()?,
         size_bytes: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
         conditions: write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref())?,
+        customer_key: customer.clone(),
     };
     let bucket = complete.upload.bucket.clone();
     let completed = call.objects().complete_multipart_upload(&call.caller, complete).await;
@@ -163,14 +169,14 @@ pub(crate) async fn complete_multipart_upload(
         bucket: Some(input.bucket),
         key: shown_key(input.key),
         e_tag: etag(version.etag()),
-        server_side_encryption: encryption(),
         ..CompleteMultipartUploadOutput::default()
     };
+    describe_server_key!(output, version.encryption());
     if let Some(checksum) = version.checksum() {
         set_checksum!(output, checksum.algorithm, checksum.to_string());
         output.checksum_type = Some(ChecksumType::from_static(kind_name(checksum.kind)));
     }
-    Ok(S3Response::new(output))
+    Ok(S3Response::with_headers(output, completion_headers(version.encryption(), customer.as_ref())))
 }
 
 pub(crate) async fn abort_multipart_upload(

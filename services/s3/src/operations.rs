@@ -11,7 +11,7 @@ use tarn_policy::{Authorized, Requirement};
 use crate::api::Inner;
 use crate::errors::objects_error;
 use crate::refusals::Record;
-use crate::{buckets, copy, delete, get, listing, multipart, policy, put, select, tagging};
+use crate::{bucket_encryption, buckets, copy, delete, get, listing, multipart, policy, put, select, tagging};
 
 pub(crate) struct Handlers(pub(crate) Arc<Inner>);
 
@@ -94,7 +94,9 @@ operations! {
     head_bucket(HeadBucketInput) -> HeadBucketOutput = buckets::head_bucket;
     get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput = buckets::get_bucket_location;
     get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = buckets::get_bucket_versioning;
-    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = buckets::get_bucket_encryption;
+    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = bucket_encryption::get_bucket_encryption;
+    put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput = bucket_encryption::put_bucket_encryption;
+    delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput = bucket_encryption::delete_bucket_encryption;
     get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput = buckets::get_bucket_acl;
     get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = policy::get_bucket_policy;
     put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput = policy::put_bucket_policy;

@@ -11,6 +11,7 @@ use crate::convert::{
     bucket_name, check_write_headers, etag, expected_digests, kind_name, object_key, parse_tagging_header,
     set_checksum, storage_class, write_conditions,
 };
+use crate::encryption::{customer_of, describe_new_encryption, encryption_request};
 use crate::operations::Call;
 
 /// A streamed body with the domain's errors.
@@ -70,6 +71,8 @@ pub(crate) async fn put_object(
 ) -> S3Result<S3Response<PutObjectOutput>> {
     check_write_headers(&request.headers)?;
     let expected = expected_digests(&request.headers, request.trailing_headers)?;
+    let encryption = encryption_request(&request.headers)?;
+    let customer = customer_of(&encryption);
     let input = request.input;
     let metadata = ObjectMetadata {
         content_type: input.content_type,
@@ -87,16 +90,14 @@ pub(crate) async fn put_object(
         class: storage_class(input.storage_class.as_ref().map(StorageClass::as_str))?,
         expected,
         conditions: write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref())?,
+        encryption,
         ..PutObject::new(bucket_name(&input.bucket)?, object_key(&input.key)?)
     };
     let bucket = put.bucket.clone();
     let stored = call.objects().put_object(&call.caller, put, body(input.body)).await;
     let version = stored.map_err(|error| call.hide_missing(&bucket, error))?;
-    let mut output = PutObjectOutput {
-        e_tag: etag(version.etag()),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
-        ..PutObjectOutput::default()
-    };
+    let mut output = PutObjectOutput { e_tag: etag(version.etag()), ..PutObjectOutput::default() };
+    describe_new_encryption!(output, version.encryption(), customer.as_ref());
     if let Some(checksum) = version.checksum() {
         set_checksum!(output, checksum.algorithm, checksum.to_string());
         output.checksum_type = Some(ChecksumType::from_static(kind_name(checksum.kind)));

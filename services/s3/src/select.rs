@@ -15,19 +15,23 @@ use tarn_objects::select::{
 };
 
 use crate::convert::{bucket_name, object_key};
-use crate::errors::custom;
+use crate::encryption::customer_key;
+use crate::errors::{custom, objects_error};
 use crate::operations::Call;
 
 pub(crate) async fn select_object_content(
     call: &Call,
     request: S3Request<SelectObjectContentInput>,
 ) -> S3Result<S3Response<SelectObjectContentOutput>> {
+    let customer = customer_key(&request.headers)?;
     let input = request.input;
     let (bucket, key) = (bucket_name(&input.bucket)?, object_key(&input.key)?);
     let progress = input.request.request_progress.as_ref().is_some_and(|progress| progress.enabled == Some(true));
     let asked = asked(input.request)?;
     let found = call.objects().head_object(call.proof(), &bucket, &key);
     let version = found.map_err(|error| call.hide_missing(&bucket, error))?;
+    let version =
+        call.objects().unlock(call.caller.authorizer(), &version, customer.as_ref()).map_err(objects_error)?;
     let Some(selector) = &call.inner.selector else {
         return Err(s3_error!(NotImplemented, "This server does not select from objects"));
     };

@@ -12,13 +12,15 @@ pub mod glue;
 #[rustfmt::skip]
 pub mod iam;
 #[rustfmt::skip]
+pub mod kms;
+#[rustfmt::skip]
 pub mod sts;
 
 use tarn_aws_protocol::ServiceModel;
 
 /// Every service that has generated operations.
 pub static SERVICES: &[&ServiceModel] =
-    &[&athena::SERVICE, &cloudtrail::SERVICE, &firehose::SERVICE, &glue::SERVICE, &iam::SERVICE, &sts::SERVICE];
+    &[&athena::SERVICE, &cloudtrail::SERVICE, &firehose::SERVICE, &glue::SERVICE, &iam::SERVICE, &kms::SERVICE, &sts::SERVICE];
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tarn_audit::Caller;
 use tarn_policy::{
-    Context, PoliciesUnreadable, Policy, PolicyKind, PolicySets, Principal, Question, ResourcePolicies, ResourcePolicy,
-    decide,
+    Context, PoliciesUnreadable, Policy, PolicyKind, PolicySets, Principal, Question, Requirement, ResourcePolicies,
+    ResourcePolicy, decide,
 };
 use tarn_types::{AccountId, Arn, Region};
 
@@ -110,6 +110,25 @@ impl Kms {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Kms {
+    /// Whether a key's policy alone lets a service do what it needs for an account's own work, where no identity policy is to be asked.
+    pub fn lets_service(&self, service: &Principal, requirement: &Requirement) -> Result<bool, KmsError> {
+        let Some(arn) = &requirement.resource else { return Ok(false) };
+        let Some(found) = self.policy_of(arn)? else { return Ok(false) };
+        let request = Context::new();
+        let question = Question {
+            principal: service,
+            action: requirement.action,
+            resource: Some(arn),
+            resource_owner: found.owner.as_ref(),
+            own: &requirement.context,
+            request: &request,
+        };
+        let sets = PolicySets { identity: &[], resource: found.policy.as_deref(), resource_decides: true };
+        Ok(decide(&question, &sets).is_allowed())
     }
 }
 

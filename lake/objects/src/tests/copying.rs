@@ -14,6 +14,8 @@ fn copy(bucket: &BucketName, from: &str, to: &str) -> CopyObject {
         class: None,
         checksum: None,
         conditions: WriteConditions::default(),
+        encryption: EncryptionRequest::default(),
+        source_customer_key: None,
     }
 }
 
@@ -63,6 +65,7 @@ async fn ranges_are_copied_into_parts() {
         tags: Tags::default(),
         class: StorageClass::Standard,
         checksum: None,
+        encryption: EncryptionRequest::default(),
     };
     let upload = lake.objects.create_multipart_upload(&lake.caller(), request).await.unwrap();
     let upload = UploadName { bucket: name.clone(), key: key("b"), upload_id: upload.upload_id() };
@@ -73,6 +76,8 @@ async fn ranges_are_copied_into_parts() {
         source_range: Some(range),
         upload: upload.clone(),
         number: 1,
+        customer_key: None,
+        source_customer_key: None,
     };
     let beyond = lake.objects.upload_part_copy(&lake.caller(), part_of(ByteRange::FromTo { first: 5, last: 10 })).await;
     assert!(matches!(beyond, Err(ObjectsError::InvalidRange { .. })));
@@ -80,8 +85,15 @@ async fn ranges_are_copied_into_parts() {
         lake.objects.upload_part_copy(&lake.caller(), part_of(ByteRange::FromTo { first: 5, last: 9 })).await.unwrap();
     let parts = vec![CompletedPart { number: 1, etag: Etag::Md5(part.md5).to_string(), checksums: Vec::new() }];
     let conditions = WriteConditions { if_none_match: Some(EtagCondition::Any), if_match: None };
-    let complete =
-        CompleteMultipartUpload { upload, parts, checksums: Vec::new(), kind: None, size_bytes: Some(5), conditions };
+    let complete = CompleteMultipartUpload {
+        upload,
+        parts,
+        checksums: Vec::new(),
+        kind: None,
+        size_bytes: Some(5),
+        conditions,
+        customer_key: None,
+    };
     lake.objects.complete_multipart_upload(&lake.caller(), complete).await.unwrap();
     assert_eq!(lake.get(&name, "b").await.unwrap(), "56789");
 }

@@ -66,6 +66,7 @@ async fn workload(lake: &OpenLake, helper: &Lake, disk: &SimulatedDisk, name: &B
                     tags: Tags::default(),
                     class: StorageClass::Standard,
                     checksum: None,
+                    encryption: EncryptionRequest::default(),
                 };
                 let upload = lake.objects.create_multipart_upload(&helper.caller(), create).await.unwrap();
                 let upload = UploadName { bucket: name.clone(), key: key(&at), upload_id: upload.upload_id() };
@@ -74,8 +75,13 @@ async fn workload(lake: &OpenLake, helper: &Lake, disk: &SimulatedDisk, name: &B
                     let bytes = bytes_of(step * 10 + u64::from(number), size);
                     whole.extend_from_slice(&bytes);
                     let expected = ExpectedDigests::default();
-                    let part =
-                        UploadPart { upload: upload.clone(), number, content_length: Some(size as u64), expected };
+                    let part = UploadPart {
+                        upload: upload.clone(),
+                        number,
+                        content_length: Some(size as u64),
+                        expected,
+                        customer_key: None,
+                    };
                     let part = lake.objects.upload_part(&helper.caller(), part, body_of(bytes)).await.unwrap();
                     parts.push(CompletedPart { number, etag: Etag::Md5(part.md5).to_string(), checksums: Vec::new() });
                 }
@@ -86,6 +92,7 @@ async fn workload(lake: &OpenLake, helper: &Lake, disk: &SimulatedDisk, name: &B
                     kind: None,
                     size_bytes: None,
                     conditions: WriteConditions::default(),
+                    customer_key: None,
                 };
                 lake.objects.complete_multipart_upload(&helper.caller(), complete).await.unwrap();
                 now.insert(at, whole.into());

@@ -3,6 +3,7 @@
 
 mod copying;
 mod crashes;
+mod encryption;
 mod model;
 mod multipart;
 mod reading;
@@ -108,6 +109,7 @@ impl Lake {
             tags: Tags::default(),
             class: StorageClass::Standard,
             checksum: None,
+            encryption: EncryptionRequest::default(),
         };
         self.objects.create_multipart_upload(&self.caller(), request).await.unwrap()
     }

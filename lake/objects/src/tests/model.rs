@@ -96,6 +96,8 @@ async fn run(steps: Vec<Step>) {
                     class: None,
                     checksum: None,
                     conditions: WriteConditions::default(),
+                    encryption: EncryptionRequest::default(),
+                    source_customer_key: None,
                 };
                 let outcome = lake.objects.copy_object(&lake.caller(), request).await;
                 assert_eq!(outcome.is_ok(), model.contains_key(KEYS[from]));
@@ -112,6 +114,7 @@ async fn run(steps: Vec<Step>) {
                     tags: Tags::default(),
                     class: StorageClass::Standard,
                     checksum: None,
+                    encryption: EncryptionRequest::default(),
                 };
                 let upload = lake.objects.create_multipart_upload(&lake.caller(), request).await.unwrap();
                 let upload = UploadName { bucket: name.clone(), key: key(KEYS[at]), upload_id: upload.upload_id() };
@@ -123,6 +126,7 @@ async fn run(steps: Vec<Step>) {
                         number,
                         content_length: Some(bytes.len() as u64),
                         expected,
+                        customer_key: None,
                     };
                     let part = lake.objects.upload_part(&lake.caller(), request, body_of(bytes.clone())).await.unwrap();
                     last.insert(number, (bytes, part.md5));
@@ -142,6 +146,7 @@ async fn run(steps: Vec<Step>) {
                         kind: None,
                         size_bytes: None,
                         conditions,
+                        customer_key: None,
                     };
                     lake.objects.complete_multipart_upload(&lake.caller(), request).await.unwrap();
                     parts_of.insert(KEYS[at].to_owned(), last.len());

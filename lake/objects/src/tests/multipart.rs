@@ -19,14 +19,20 @@ async fn begin(
         tags: Tags::default(),
         class: StorageClass::Standard,
         checksum,
+        encryption: EncryptionRequest::default(),
     };
     let upload = lake.objects.create_multipart_upload(&lake.caller(), request).await.unwrap();
     UploadName { bucket: bucket.clone(), key: key(at), upload_id: upload.upload_id() }
 }
 
 async fn part(lake: &Lake, upload: &UploadName, number: u32, bytes: &str) -> CompletedPart {
-    let request =
-        UploadPart { upload: upload.clone(), number, content_length: None, expected: ExpectedDigests::default() };
+    let request = UploadPart {
+        upload: upload.clone(),
+        number,
+        content_length: None,
+        expected: ExpectedDigests::default(),
+        customer_key: None,
+    };
     let part = lake.objects.upload_part(&lake.caller(), request, body_of(bytes.to_owned())).await.unwrap();
     CompletedPart { number, etag: Etag::Md5(part.md5).quoted(), checksums: Vec::new() }
 }
@@ -40,6 +46,7 @@ fn completion(upload: &UploadName, parts: Vec<CompletedPart>) -> CompleteMultipa
         kind: None,
         size_bytes: None,
         conditions,
+        customer_key: None,
     }
 }
 
@@ -132,6 +139,7 @@ async fn checksums_of_parts_are_kept_and_compared() {
             tags: Tags::default(),
             class: StorageClass::Standard,
             checksum: Some((ChecksumAlgorithm::Sha1, Some(ChecksumKind::FullObject))),
+            encryption: EncryptionRequest::default(),
         },
     );
     assert!(matches!(refused.await, Err(ObjectsError::InvalidRequest { .. })));
@@ -169,7 +177,13 @@ async fn uploads_are_listed_and_aborted() {
     lake.objects.abort_multipart_upload(&lake.caller(), &name, &key("a/1"), &first.upload_id).await.unwrap();
     let again = lake.objects.abort_multipart_upload(&lake.caller(), &name, &key("a/1"), &first.upload_id).await;
     assert!(matches!(again, Err(ObjectsError::NoSuchUpload { .. })));
-    let late = UploadPart { upload: first, number: 1, content_length: None, expected: ExpectedDigests::default() };
+    let late = UploadPart {
+        upload: first,
+        number: 1,
+        content_length: None,
+        expected: ExpectedDigests::default(),
+        customer_key: None,
+    };
     assert!(matches!(
         lake.objects.upload_part(&lake.caller(), late, body_of("x")).await,
         Err(ObjectsError::NoSuchUpload { .. })

@@ -9,7 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use tarn_objects::{BodyError, BodyErrorKind, BucketName, ObjectKey, Objects, ObjectsError, body_of};
-use tarn_policy::Authorized;
+use tarn_policy::{Authorized, BoundAuthorizer};
 
 use super::QueryContext;
 use super::failures::failure;
@@ -175,6 +175,7 @@ impl ResultReader {
     pub async fn page(
         &self,
         proof: &Authorized,
+        authorizer: &BoundAuthorizer,
         bucket: &str,
         key: &str,
         kind: ResultKind,
@@ -185,6 +186,7 @@ impl ResultReader {
         let bucket_name = BucketName::new(bucket).map_err(unreadable)?;
         let object_key = ObjectKey::new(key).map_err(unreadable)?;
         let version = self.objects.head_object(proof, &bucket_name, &object_key).map_err(unreadable)?;
+        let version = self.objects.unlock(authorizer, &version, None).map_err(unreadable)?;
         let size_bytes = version.size_bytes();
         if start > size_bytes {
             return Err(ResultError::BadStart { at: start, size_bytes });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tarn_catalog::S3Location;
-use tarn_policy::Authorized;
+use tarn_policy::{Authorized, BoundAuthorizer};
 
 use super::runner::{Page, Ran, Run, Runner};
 use crate::engine::results::{ResultKind, ResultReader};
@@ -42,6 +42,7 @@ impl Runner for EngineRunner {
     fn page<'a>(
         &'a self,
         proof: &'a Authorized,
+        authorizer: &'a BoundAuthorizer,
         place: &'a S3Location,
         file: ResultFile,
         start: u64,
@@ -52,7 +53,7 @@ impl Runner for EngineRunner {
             ResultFile::Txt | ResultFile::Bare | ResultFile::Tables => ResultKind::Txt,
         };
         async move {
-            let page = self.reader.page(proof, &place.bucket, &place.prefix, kind, start, rows_max).await;
+            let page = self.reader.page(proof, authorizer, &place.bucket, &place.prefix, kind, start, rows_max).await;
             let page = page.map_err(|error| error.to_string())?;
             Ok(Page { rows: page.rows, next: page.next })
         }

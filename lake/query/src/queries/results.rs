@@ -103,7 +103,7 @@ impl Queries {
         let wanted = rows_max + usize::from(skips);
         let mut page = self
             .runner
-            .page(&proof, &place, file, start, wanted)
+            .page(&proof, caller.authorizer(), &place, file, start, wanted)
             .await
             .map_err(|reason| QueriesError::Unreadable { reason })?;
         if skips {
@@ -116,7 +116,7 @@ impl Queries {
                 // One row too many was read: its place is not known, so that it is read again.
                 page = self
                     .runner
-                    .page(&proof, &place, file, start, rows_max)
+                    .page(&proof, caller.authorizer(), &place, file, start, rows_max)
                     .await
                     .map_err(|reason| QueriesError::Unreadable { reason })?;
             }

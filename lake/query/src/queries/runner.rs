@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use tarn_audit::Caller;
 use tarn_catalog::S3Location;
-use tarn_policy::Authorized;
+use tarn_policy::{Authorized, BoundAuthorizer};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Progress;
@@ -64,10 +64,11 @@ pub trait Runner: Send + Sync + 'static {
     /// is gone again. Answers soon after `cancel`.
     fn run(&self, run: Run) -> BoxFuture<'_, Result<Ran, QueryError>>;
 
-    /// Up to `rows_max` rows of the result at `place` from byte `start`. `Err` says why it cannot be read.
+    /// Up to `rows_max` rows of the result at `place` from byte `start`; `authorizer` is asked for what reading its bytes takes besides. `Err` says why it cannot be read.
     fn page<'a>(
         &'a self,
         proof: &'a Authorized,
+        authorizer: &'a BoundAuthorizer,
         place: &'a S3Location,
         file: ResultFile,
         start: u64,

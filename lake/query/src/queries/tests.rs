@@ -53,6 +53,7 @@ impl Runner for Script {
     fn page<'a>(
         &'a self,
         _: &'a Authorized,
+        _: &'a BoundAuthorizer,
         _: &'a S3Location,
         _: ResultFile,
         start: u64,

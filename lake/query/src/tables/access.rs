@@ -268,6 +268,9 @@ impl Access {
         let version = self.objects.head_object(&proof, &Self::bucket(bucket)?, &Self::key(key)?).map_err(|error| {
             QueryError::new(ErrorName::HiveCannotOpenSplit, format!("Error opening s3://{bucket}/{key}: {error}"))
         })?;
+        let version = self.objects.unlock(self.caller.authorizer(), &version, None).map_err(|error| {
+            QueryError::new(ErrorName::HiveCannotOpenSplit, format!("Error opening s3://{bucket}/{key}: {error}"))
+        })?;
         Ok(OpenFile { proof, version, access: self.clone() })
     }
 

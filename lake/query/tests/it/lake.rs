@@ -157,8 +157,18 @@ impl Lake {
         let reader = ResultReader::new(self.objects.clone());
         let (mut start, mut rows) = (0, Vec::new());
         loop {
-            let page =
-                reader.page(&proof(), &outcome.output.bucket, &outcome.output.prefix, kind, start, 2).await.unwrap();
+            let page = reader
+                .page(
+                    &proof(),
+                    self.caller().authorizer(),
+                    &outcome.output.bucket,
+                    &outcome.output.prefix,
+                    kind,
+                    start,
+                    2,
+                )
+                .await
+                .unwrap();
             rows.extend(page.rows);
             match page.next {
                 Some(next) => start = next,

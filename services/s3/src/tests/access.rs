@@ -21,6 +21,10 @@ fn example(operation: &str) -> Ask {
         "DeleteBucketTagging" => ask(delete, "/lake-raw?tagging"),
         "GetBucketVersioning" => ask(get, "/lake-raw?versioning"),
         "GetBucketEncryption" => ask(get, "/lake-raw?encryption"),
+        "PutBucketEncryption" => ask(put, "/lake-raw?encryption").body(
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>",
+        ),
+        "DeleteBucketEncryption" => ask(delete, "/lake-raw?encryption"),
         "GetBucketAcl" => ask(get, "/lake-raw?acl"),
         "ListObjects" => ask(get, "/lake-raw"),
         "ListObjectsV2" => ask(get, "/lake-raw?list-type=2"),
@@ -237,7 +241,7 @@ async fn unserved_operations_say_so() {
     let header = |name, value: &str| ask(Method::PUT, "/lake-raw/k").body("x").header(name, value);
     for (name, value, expected) in [
         ("x-amz-storage-class", "GLACIER", "400 InvalidStorageClass"),
-        ("x-amz-server-side-encryption", "aws:kms", "501 NotImplemented"),
+        ("x-amz-server-side-encryption", "aws:kms:dsse", "501 NotImplemented"),
         ("x-amz-server-side-encryption", "ROT13", "400 InvalidArgument"),
         ("x-amz-acl", "public-read", "400 AccessControlListNotSupported"),
         ("x-amz-object-lock-mode", "COMPLIANCE", "501 NotImplemented"),
