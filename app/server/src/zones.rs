@@ -24,6 +24,7 @@ pub(crate) async fn make(objects: &Objects, catalog: &Catalog, steward: &Steward
             name: BucketName::new(bucket.clone()).map_err(|error| failed(error.to_string()))?,
             region: steward.scope.region.clone(),
             tags: Tags::default(),
+            lock: false,
         };
         match objects.create_bucket(&steward.caller("s3.amazonaws.com", "CreateBucket"), request).await {
             Ok(_) | Err(ObjectsError::BucketAlreadyOwnedByYou { .. }) => {}

@@ -56,8 +56,12 @@ impl Lake {
         let workers = crawlers.workers(&Shutdown::new());
         let proof = Authorized::internal("test", AccountId::first());
         let lake = Self { crawlers, catalog, objects, clock, proof, workers };
-        let bucket =
-            CreateBucket { name: BucketName::new("lake")?, region: Region::us_east_1(), tags: Tags::default() };
+        let bucket = CreateBucket {
+            name: BucketName::new("lake")?,
+            region: Region::us_east_1(),
+            tags: Tags::default(),
+            lock: false,
+        };
         lake.objects.create_bucket(&lake.caller(), bucket).await?;
         Ok(lake)
     }
@@ -90,8 +94,9 @@ impl Lake {
     }
 
     async fn delete(&self, key: &str) -> Result<(), Failure> {
-        let delete = DeleteObject { key: ObjectKey::new(key)?, if_match: None };
-        Ok(self.objects.delete_object(&self.caller(), &BucketName::new("lake")?, delete).await?)
+        let delete = DeleteObject::new(ObjectKey::new(key)?);
+        self.objects.delete_object(&self.caller(), &BucketName::new("lake")?, delete).await?;
+        Ok(())
     }
 
     async fn create(&self, input: CrawlerInput) -> Result<(), Failure> {

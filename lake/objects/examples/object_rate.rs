@@ -92,7 +92,7 @@ async fn main() {
     let keys = Arc::new(Keys::ephemeral(&runtime).unwrap());
     let objects = Objects::new(store, blobs, keys, runtime.clone(), ObjectsOptions::default());
     let bucket = BucketName::new(format!("rate-{}", runtime.entropy.u64())).unwrap();
-    let create = CreateBucket { name: bucket.clone(), region: Region::us_east_1(), tags: Tags::default() };
+    let create = CreateBucket { name: bucket.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
     objects.create_bucket(&caller(&runtime), create).await.unwrap();
     let at = |n: u64| ObjectKey::new(format!("prefix/{:02}/object-{n:08}", n % 16)).unwrap();
 

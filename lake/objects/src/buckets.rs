@@ -8,7 +8,8 @@ use tarn_policy::Authorized;
 use tarn_types::{AccountId, Region};
 
 use crate::errors::ObjectsError;
-use crate::keyspaces::{BUCKETS, CURRENT, UPLOADS};
+use crate::keyspaces::{BUCKETS, CURRENT, HISTORY, UPLOADS};
+use crate::lock::BucketLock;
 use crate::names::BucketName;
 use crate::objects::{Objects, bucket_in};
 use crate::records::{Bucket, Versioning, bucket_key};
@@ -26,6 +27,8 @@ pub struct CreateBucket {
     pub region: Region,
     /// Its tags.
     pub tags: Tags,
+    /// Whether its versions can be locked; then it keeps versions from the beginning.
+    pub lock: bool,
 }
 
 /// Which buckets to list.
@@ -62,8 +65,9 @@ impl Objects {
             created_ms: self.now_ms(),
             policy: None,
             tags: request.tags,
-            versioning: Versioning::default(),
+            versioning: if request.lock { Versioning::Enabled } else { Versioning::default() },
             encryption: None,
+            lock: request.lock.then(BucketLock::default),
         };
         let count_max = self.options.buckets_count_max;
         caller
@@ -123,7 +127,7 @@ impl Objects {
         Ok(page)
     }
 
-    /// Removes an empty bucket. Uploads under way in it are aborted.
+    /// Removes a bucket without objects, versions and delete markers. Uploads under way in it are aborted.
     pub async fn delete_bucket(&self, caller: &Caller, name: &BucketName) -> Result<(), ObjectsError> {
         let snapshot = self.snapshot()?;
         bucket_in(&snapshot, name)?;
@@ -133,6 +137,7 @@ impl Objects {
             Err(error) => Err(error),
         };
         empty(&|| Ok(snapshot.prefix(CURRENT, &bucket_key(name)).next().transpose()?.is_none()))?;
+        empty(&|| Ok(snapshot.prefix(HISTORY, &bucket_key(name)).next().transpose()?.is_none()))?;
         for upload in snapshot.prefix(UPLOADS, &bucket_key(name)) {
             let (_, upload) = upload?;
             match self.abort_multipart_upload(caller, name, &upload.key, &hex::encode(upload.id)).await {
@@ -145,7 +150,8 @@ impl Objects {
             .commit(&*self.store, move |tx| {
                 bucket_in(tx, &name)?;
                 let at = bucket_key(&name);
-                let object = tx.prefix(CURRENT, &at).next().transpose()?.is_some();
+                let object = tx.prefix(CURRENT, &at).next().transpose()?.is_some()
+                    || tx.prefix(HISTORY, &at).next().transpose()?.is_some();
                 let upload = tx.prefix(UPLOADS, &at).next().transpose()?.is_some();
                 if object || upload {
                     return Err(ObjectsError::BucketNotEmpty { bucket: name.to_string() });

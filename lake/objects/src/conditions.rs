@@ -92,12 +92,8 @@ pub struct WriteConditions {
 }
 
 impl WriteConditions {
-    /// Refuses unless the conditions hold over what is there now.
-    pub(crate) fn check(
-        &self,
-        current: Option<&Etag>,
-        missing: impl FnOnce() -> ObjectsError,
-    ) -> Result<(), ObjectsError> {
+    /// Refuses unless the conditions hold over what is there now; `missing` is why nothing is.
+    pub(crate) fn check(&self, current: Option<&Etag>, missing: Option<ObjectsError>) -> Result<(), ObjectsError> {
         if let Some(tags) = &self.if_none_match
             && current.is_some_and(|etag| tags.holds(etag))
         {
@@ -106,7 +102,9 @@ impl WriteConditions {
         match (&self.if_match, current) {
             (None, _) => Ok(()),
             // AWS answers 404, not 412, where there is nothing to match.
-            (Some(_), None) => Err(missing()),
+            (Some(_), None) => {
+                Err(missing.unwrap_or(ObjectsError::PreconditionFailed { condition: Condition::IfMatch }))
+            }
             (Some(tags), Some(etag)) if tags.holds(etag) => Ok(()),
             (Some(_), Some(_)) => Err(ObjectsError::PreconditionFailed { condition: Condition::IfMatch }),
         }
@@ -149,7 +147,8 @@ mod tests {
     #[test]
     fn writes_are_conditional() {
         let check = |conditions: WriteConditions, current: Option<&Etag>, expected: &str| {
-            let missing = || ObjectsError::NoSuchKey { bucket: "b".to_owned(), key: "k".to_owned() };
+            let missing =
+                Some(ObjectsError::NoSuchKey { bucket: "b".to_owned(), key: "k".to_owned(), delete_marker: None });
             let found = match conditions.check(current, missing) {
                 Ok(()) => "ok",
                 Err(ObjectsError::NoSuchKey { .. }) => "missing",

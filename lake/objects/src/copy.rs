@@ -10,12 +10,14 @@ use crate::conditions::{ReadConditions, WriteConditions};
 use crate::encryption::{CustomerKey, EncryptionRequest};
 use crate::errors::ObjectsError;
 use crate::get::{ByteRange, ObjectVersion};
+use crate::lock::VersionLock;
 use crate::multipart::{UploadName, UploadPart};
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::Objects;
 use crate::put::{Body, PutObject, internal_body_error};
 use crate::records::{StorageClass, UploadedPart};
 use crate::tagging::{ObjectMetadata, Tags};
+use crate::versions::VersionId;
 
 /// A copy to be made.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct CopyObject {
     pub source_bucket: BucketName,
     /// From which key.
     pub source_key: ObjectKey,
+    /// Which version of it; the latest if not said.
+    pub source_version: Option<VersionId>,
     /// Only if the source is so.
     pub source_conditions: ReadConditions,
     /// To which bucket.
@@ -44,6 +48,8 @@ pub struct CopyObject {
     pub encryption: EncryptionRequest,
     /// The key that the caller keeps, where the source is encrypted by one.
     pub source_customer_key: Option<CustomerKey>,
+    /// What is to keep the copy: the source's lock is not copied.
+    pub lock: VersionLock,
 }
 
 /// A part to be copied.
@@ -53,6 +59,8 @@ pub struct UploadPartCopy {
     pub source_bucket: BucketName,
     /// From which key.
     pub source_key: ObjectKey,
+    /// Which version of it; the latest if not said.
+    pub source_version: Option<VersionId>,
     /// Only if the source is so.
     pub source_conditions: ReadConditions,
     /// Only these bytes of it; all must exist.
@@ -67,12 +75,31 @@ pub struct UploadPartCopy {
     pub source_customer_key: Option<CustomerKey>,
 }
 
+/// A copy that was made.
+#[derive(Debug, Clone)]
+pub struct CopiedObject {
+    /// The copy.
+    pub version: ObjectVersion,
+    /// Which version it was made of; nothing where the source's bucket was never versioned.
+    pub source_version: Option<VersionId>,
+}
+
+/// A part that was copied.
+#[derive(Debug, Clone)]
+pub struct CopiedPart {
+    /// The part.
+    pub part: UploadedPart,
+    /// Which version it was made of; nothing where the source's bucket was never versioned.
+    pub source_version: Option<VersionId>,
+}
+
 impl Objects {
     /// Copies an object of at most 5 GiB. The proof must cover source and target.
-    pub async fn copy_object(&self, caller: &Caller, request: CopyObject) -> Result<ObjectVersion, ObjectsError> {
+    pub async fn copy_object(&self, caller: &Caller, request: CopyObject) -> Result<CopiedObject, ObjectsError> {
         let CopyObject {
             source_bucket,
             source_key,
+            source_version,
             source_conditions,
             bucket,
             key,
@@ -83,10 +110,13 @@ impl Objects {
             conditions,
             encryption,
             source_customer_key,
+            lock,
         } = request;
-        let source = self.head_object(caller.authorized(), &source_bucket, &source_key)?;
+        let source = self.copy_source(caller, &source_bucket, &source_key, source_version.as_ref())?;
         source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
-        let to_itself = source_bucket == bucket && source_key == key && encryption.is_default();
+        // An older version is brought back by copying it over the latest.
+        let to_itself =
+            source_bucket == bucket && source_key == key && source_version.is_none() && encryption.is_default();
         if to_itself && metadata.is_none() && class.is_none_or(|class| class == source.class()) && checksum.is_none() {
             // The sentence is AWS's: clients look for it.
             return Err(ObjectsError::InvalidRequest {
@@ -112,22 +142,39 @@ impl Objects {
             expected: ExpectedDigests { algorithm: kept, ..ExpectedDigests::default() },
             conditions,
             encryption,
+            lock,
             ..PutObject::new(bucket, key)
         };
         let source = self.unlock(caller.authorizer(), &source, source_customer_key.as_ref())?;
         let body = self.copied(caller, &source, 0..source.size_bytes());
-        self.put_object(caller, put, body).await
+        let source_version = source.version_id();
+        let version = self.put_object(caller, put, body).await?;
+        Ok(CopiedObject { version, source_version })
+    }
+
+    fn copy_source(
+        &self,
+        caller: &Caller,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+    ) -> Result<ObjectVersion, ObjectsError> {
+        self.head_version(caller.authorized(), bucket, key, version).map_err(|error| match error {
+            // The sentence is AWS's.
+            ObjectsError::IsDeleteMarker { .. } => ObjectsError::InvalidRequest {
+                reason: "The source of a copy request may not specifically refer to a delete marker by version id."
+                    .to_owned(),
+            },
+            other => other,
+        })
     }
 
     /// Copies a range of an object into an upload. The proof must cover source and target.
-    pub async fn upload_part_copy(
-        &self,
-        caller: &Caller,
-        request: UploadPartCopy,
-    ) -> Result<UploadedPart, ObjectsError> {
+    pub async fn upload_part_copy(&self, caller: &Caller, request: UploadPartCopy) -> Result<CopiedPart, ObjectsError> {
         let UploadPartCopy {
             source_bucket,
             source_key,
+            source_version,
             source_conditions,
             source_range,
             upload,
@@ -135,7 +182,7 @@ impl Objects {
             customer_key,
             source_customer_key,
         } = request;
-        let source = self.head_object(caller.authorized(), &source_bucket, &source_key)?;
+        let source = self.copy_source(caller, &source_bucket, &source_key, source_version.as_ref())?;
         source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
         let size_bytes = source.size_bytes();
         let range = match source_range {
@@ -149,12 +196,10 @@ impl Objects {
         let source = self.unlock(caller.authorizer(), &source, source_customer_key.as_ref())?;
         let body = self.copied(caller, &source, range.clone());
         let content_length = Some(range.end - range.start);
-        self.upload_part(
-            caller,
-            UploadPart { upload, number, content_length, expected: ExpectedDigests::default(), customer_key },
-            body,
-        )
-        .await
+        let part = UploadPart { upload, number, content_length, expected: ExpectedDigests::default(), customer_key };
+        let source_version = source.version_id();
+        let part = self.upload_part(caller, part, body).await?;
+        Ok(CopiedPart { part, source_version })
     }
 
     fn copied(&self, caller: &Caller, source: &ObjectVersion, range: Range<u64>) -> Body<'static> {

@@ -6,6 +6,9 @@ use tarn_keys::kms::KmsError;
 use tarn_metadata::{StoreError, WriteError};
 use tarn_policy::Denied;
 
+use crate::lock::LockReason;
+use crate::versions::VersionId;
+
 /// Why a body could not be read to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -124,6 +127,8 @@ pub enum ObjectsError {
         bucket: String,
         /// The key.
         key: String,
+        /// The delete marker that is the latest version there, if one is.
+        delete_marker: Option<VersionId>,
     },
     /// No such version.
     #[error("there is no version `{version_id}` of `{key}`")]
@@ -132,6 +137,43 @@ pub enum ObjectsError {
         key: String,
         /// What was asked for.
         version_id: String,
+    },
+    /// The version that was named is a delete marker: there is nothing to read.
+    #[error("the version `{version_id}` of `{key}` is a delete marker")]
+    IsDeleteMarker {
+        /// The key.
+        key: String,
+        /// What was asked for.
+        version_id: VersionId,
+        /// When the marker was made, milliseconds since 1970.
+        modified_ms: i64,
+    },
+    /// A lock keeps the version.
+    #[error("the version is protected by {}", reason.text())]
+    Locked {
+        /// What protects it.
+        reason: LockReason,
+    },
+    /// The bucket's versioning or lock does not allow it.
+    #[error("{reason}")]
+    InvalidBucketState {
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The bucket was made without object lock.
+    #[error("the bucket `{bucket}` has no object lock configuration")]
+    NoObjectLockConfiguration {
+        /// Its name.
+        bucket: String,
+    },
+    /// The version has no retention or no legal hold.
+    #[error("the version has no object lock configuration of this kind")]
+    NoVersionLock,
+    /// A retention of no time, or of too long.
+    #[error("the retention period must be from 1 day to {years_max} years")]
+    InvalidRetentionPeriod {
+        /// The limit.
+        years_max: u32,
     },
     /// The key is too long.
     #[error("the key has {size_bytes} bytes, more than {size_bytes_max}")]

@@ -16,16 +16,19 @@ use crate::checksums::{Checksum, Etag};
 use crate::encryption::Encryption;
 use crate::errors::ObjectsError;
 use crate::keyspaces::VERSIONS;
+use crate::lock::VersionLock;
 use crate::names::{BucketName, ObjectKey};
-use crate::objects::{Objects, current_in, layout_bytes};
+use crate::objects::{Objects, bucket_in, layout_bytes};
 use crate::pins::Pin;
-use crate::records::{PartRecord, StorageClass, VersionRecord, VersionUuid, version_key};
+use crate::records::{PartRecord, StorageClass, VersionName, VersionRecord, VersionUuid, Versioning, version_key};
 use crate::tagging::{ObjectMetadata, Tags};
+use crate::versions::{VersionId, version_in};
 
 /// One version of an object, found and held: its bytes stay readable while this lives, even if the object is replaced. Cheap to clone.
 #[derive(Clone)]
 pub struct ObjectVersion {
     record: Arc<VersionRecord>,
+    versioning: Versioning,
     pin: Arc<Pin>,
     /// Opened for who reads it, where that takes more than the lake's own key.
     unlocked: Option<DataKey>,
@@ -42,8 +45,8 @@ impl fmt::Debug for ObjectVersion {
 }
 
 impl ObjectVersion {
-    pub(crate) fn new(record: VersionRecord, pin: Pin) -> Self {
-        Self { record: Arc::new(record), pin: Arc::new(pin), unlocked: None }
+    pub(crate) fn new(record: VersionRecord, versioning: Versioning, pin: Pin) -> Self {
+        Self { record: Arc::new(record), versioning, pin: Arc::new(pin), unlocked: None }
     }
 
     pub(crate) fn record(&self) -> &VersionRecord {
@@ -72,6 +75,21 @@ impl ObjectVersion {
     /// Names these very bytes for ever, unlike the key.
     pub fn id(&self) -> VersionUuid {
         self.record.id
+    }
+
+    /// As callers name it; nothing where the bucket was never versioned.
+    pub fn version_id(&self) -> Option<VersionId> {
+        (self.versioning != Versioning::Unversioned).then(|| self.record.version_id())
+    }
+
+    /// Its name, if its writing made it a version of its own.
+    pub fn own_version_id(&self) -> Option<VersionId> {
+        (self.record.name == VersionName::Id).then(|| self.record.version_id())
+    }
+
+    /// What keeps it from being removed.
+    pub fn lock(&self) -> &VersionLock {
+        &self.record.lock
     }
 
     /// Bytes.
@@ -181,15 +199,31 @@ impl Objects {
     /// The current version at a key.
     pub fn head_object(
         &self,
-        _proof: &Authorized,
+        proof: &Authorized,
         bucket: &BucketName,
         key: &ObjectKey,
     ) -> Result<ObjectVersion, ObjectsError> {
+        self.head_version(proof, bucket, key, None)
+    }
+
+    /// The version at a key that is named, or the latest.
+    pub fn head_version(
+        &self,
+        _proof: &Authorized,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+    ) -> Result<ObjectVersion, ObjectsError> {
         let epoch = self.pins.enter();
-        let (_, record) = current_in(&self.snapshot()?, bucket, key)?;
+        let snapshot = self.snapshot()?;
+        let record = version_in(&snapshot, bucket, key, version)?;
         let pin = self.pins.pin(record.id);
         drop(epoch);
-        Ok(ObjectVersion::new(record, pin))
+        let versioning = match record.name {
+            VersionName::Id => Versioning::Enabled,
+            VersionName::Null => bucket_in(&snapshot, bucket)?.versioning,
+        };
+        Ok(ObjectVersion::new(record, versioning, pin))
     }
 
     /// The bytes `range` of a version, in chunks of at most about 1 MiB, each authenticated. The range must lie inside of it, and the

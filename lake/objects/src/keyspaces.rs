@@ -2,13 +2,15 @@
 
 use tarn_metadata::{Keyspace, Outbox};
 
-use crate::records::{Bucket, CurrentVersion, DeadBlobs, PartOwner, UploadRecord, UploadedPart, VersionRecord};
+use crate::records::{
+    Bucket, CurrentVersion, DeadBlobs, HistoryRecord, NullVersion, PartOwner, UploadRecord, UploadedPart, VersionRecord,
+};
 
 /// Buckets by name.
 pub const BUCKETS: Keyspace<Bucket> = Keyspace::new(0x0400, "objects.buckets");
 /// What is at each key now: by bucket and key. Listings read only this.
 pub const CURRENT: Keyspace<CurrentVersion> = Keyspace::new(0x0401, "objects.current");
-/// Versions by their id.
+/// Objects' versions by their id, the latest ones and the others.
 pub const VERSIONS: Keyspace<VersionRecord> = Keyspace::new(0x0402, "objects.versions");
 /// Uploads under way: by bucket, key and id.
 pub const UPLOADS: Keyspace<UploadRecord> = Keyspace::new(0x0403, "objects.uploads");
@@ -18,3 +20,8 @@ pub const PARTS: Keyspace<UploadedPart> = Keyspace::new(0x0404, "objects.parts")
 pub const PART_OWNERS: Keyspace<PartOwner> = Keyspace::new(0x0405, "objects.part-owners");
 /// Blobs to be deleted.
 pub const DEAD_BLOBS: Outbox<DeadBlobs> = Outbox::new(Keyspace::new(0x0406, "objects.dead-blobs"));
+/// Versions that are not the latest, and all delete markers: by bucket, key and order, the newest first. Where a key has a row here
+/// and none in `CURRENT`, the first one is a delete marker.
+pub const HISTORY: Keyspace<HistoryRecord> = Keyspace::new(0x0410, "objects.history");
+/// Null versions that lie in the history: by bucket and key.
+pub const NULL_VERSIONS: Keyspace<NullVersion> = Keyspace::new(0x0411, "objects.null-versions");

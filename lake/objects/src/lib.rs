@@ -19,6 +19,8 @@ mod gc;
 mod get;
 pub mod keyspaces;
 mod listing;
+mod listing_versions;
+mod lock;
 mod multipart;
 mod names;
 mod objects;
@@ -30,6 +32,7 @@ mod records_v1;
 pub mod select;
 mod tagging;
 mod verify;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -37,8 +40,8 @@ mod tests;
 pub use buckets::{BucketPage, CreateBucket, LIST_BUCKETS_COUNT_MAX, ListBuckets};
 pub use checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests, ReadTrailer, RunningDigests};
 pub use conditions::{EtagCondition, ReadConditions, WriteConditions};
-pub use copy::{CopyObject, UploadPartCopy};
-pub use delete::{DELETE_OBJECTS_COUNT_MAX, DeleteObject};
+pub use copy::{CopiedObject, CopiedPart, CopyObject, UploadPartCopy};
+pub use delete::{DELETE_OBJECTS_COUNT_MAX, DeleteObject, Deleted};
 pub use encryption::{
     BucketEncryption, CustomerEncryption, CustomerKey, DefaultEncryption, Encryption, EncryptionRequest, KmsEncryption,
 };
@@ -46,6 +49,10 @@ pub use errors::{BodyError, BodyErrorKind, Condition, ObjectsError};
 pub use gc::{Collector, Compactor};
 pub use get::{ByteRange, ObjectVersion};
 pub use listing::{LIST_COUNT_MAX, ListObjects, ListUploads, ListedObject, Listing, UploadListing};
+pub use listing_versions::{ListVersions, ListedVersion, VersionListing};
+pub use lock::{
+    BucketLock, Bypass, DefaultRetention, LockReason, Retention, RetentionMode, RetentionPeriod, VersionLock,
+};
 pub use multipart::{
     CompleteMultipartUpload, CompletedPart, CreateMultipartUpload, PARTS_COUNT_MAX, PartPage, UploadName, UploadPart,
     parse_upload_id,
@@ -54,7 +61,9 @@ pub use names::{BucketName, KEY_SIZE_BYTES_MAX, ObjectKey};
 pub use objects::{DAY_MS, Objects, ObjectsOptions};
 pub use put::{Body, PutObject, body_of};
 pub use records::{
-    Bucket, CurrentVersion, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionName, VersionUuid, Versioning,
+    Bucket, CurrentVersion, DeleteMarker, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionEntry,
+    VersionName, VersionUuid, Versioning,
 };
 pub use tagging::{ObjectMetadata, Tags};
 pub use verify::{Damage, Verified, verify_blobs};
+pub use versions::VersionId;

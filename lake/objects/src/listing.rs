@@ -90,7 +90,7 @@ pub struct UploadListing {
 }
 
 /// Reads a bucket's records in key order, in batches that fit how far it runs between two seeks.
-struct Scan<'a, R> {
+pub(crate) struct Scan<'a, R> {
     snapshot: &'a Snapshot,
     keyspace: Keyspace<R>,
     bucket_size_bytes: usize,
@@ -106,7 +106,7 @@ impl<'a, R: Record> Scan<'a, R> {
     }
 
     /// Keys of `bucket` with `prefix`, from `from` on.
-    fn new(
+    pub(crate) fn new(
         snapshot: &'a Snapshot,
         keyspace: Keyspace<R>,
         bucket: &BucketName,
@@ -129,7 +129,7 @@ impl<'a, R: Record> Scan<'a, R> {
     }
 
     /// Goes on at `to`, which must not lie behind.
-    fn seek(&mut self, to: &Key) {
+    pub(crate) fn seek(&mut self, to: &Key) {
         let to = Self::full(self.keyspace, to);
         // What is read already may reach past the place.
         while let Some((key, _)) = self.batch.as_slice().first() {
@@ -147,7 +147,7 @@ impl<'a, R: Record> Scan<'a, R> {
     }
 
     /// The next object key, what follows it in the record's key, and the record.
-    fn next(&mut self) -> Result<Option<(String, Vec<u8>, bytes::Bytes)>, ObjectsError> {
+    pub(crate) fn next(&mut self) -> Result<Option<(String, Vec<u8>, bytes::Bytes)>, ObjectsError> {
         loop {
             if let Some((key, value)) = self.batch.next() {
                 let mut reader: KeyReader<'_> = Key::reader(key.get(self.bucket_size_bytes..).unwrap_or_default());
@@ -172,7 +172,7 @@ impl<'a, R: Record> Scan<'a, R> {
         }
     }
 
-    fn decode(&self, value: &[u8]) -> Result<R, ObjectsError> {
+    pub(crate) fn decode(&self, value: &[u8]) -> Result<R, ObjectsError> {
         decode_record(value).map_err(|source| {
             ObjectsError::Store(tarn_metadata::StoreError::Record { keyspace: self.keyspace.name, source })
         })
@@ -180,14 +180,14 @@ impl<'a, R: Record> Scan<'a, R> {
 }
 
 /// The common prefix `key` rolls up into, if any.
-fn common_prefix<'k>(key: &'k str, prefix: &str, delimiter: Option<&str>) -> Option<&'k str> {
+pub(crate) fn common_prefix<'k>(key: &'k str, prefix: &str, delimiter: Option<&str>) -> Option<&'k str> {
     let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty())?;
     let at = key.get(prefix.len()..)?.find(delimiter)?;
     key.get(..prefix.len() + at + delimiter.len())
 }
 
 /// Where to read on after everything that begins with `prefix`.
-fn past(bucket: &BucketName, prefix: &str) -> Option<Key> {
+pub(crate) fn past(bucket: &BucketName, prefix: &str) -> Option<Key> {
     bucket_key(bucket).text_prefix(prefix).after_prefix()
 }
 

@@ -17,14 +17,16 @@ use crate::gc::bury;
 use crate::get::ObjectVersion;
 use crate::keyspaces::{PART_OWNERS, PARTS, UPLOADS, VERSIONS};
 use crate::listing::LIST_COUNT_MAX;
+use crate::lock::{VersionLock, check_asked, lock_of_new};
 use crate::names::{BucketName, ObjectKey};
-use crate::objects::{Objects, install, require_bucket};
+use crate::objects::{Objects, bucket_in, require_bucket};
 use crate::put::{Body, check_conditions, seal_layout};
 use crate::records::{
     DeadBlobs, PartOwner, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionName, VersionRecord,
-    VersionUuid, part_key, upload_key, version_key,
+    VersionUuid, Versioning, part_key, upload_key, version_key,
 };
 use crate::tagging::{ObjectMetadata, Tags};
+use crate::versions::install;
 
 /// The most parts of an upload.
 pub const PARTS_COUNT_MAX: u32 = 10_000;
@@ -48,6 +50,8 @@ pub struct CreateMultipartUpload {
     pub checksum: Option<(ChecksumAlgorithm, Option<ChecksumKind>)>,
     /// How it is to be encrypted.
     pub encryption: EncryptionRequest,
+    /// What is to keep the object; what is not said here, the bucket's default says.
+    pub lock: VersionLock,
 }
 
 /// Which upload a call means.
@@ -160,7 +164,7 @@ impl Objects {
         caller: &Caller,
         request: CreateMultipartUpload,
     ) -> Result<UploadRecord, ObjectsError> {
-        let CreateMultipartUpload { bucket, key, metadata, tags, class, checksum, encryption } = request;
+        let CreateMultipartUpload { bucket, key, metadata, tags, class, checksum, encryption, lock } = request;
         metadata.check()?;
         let checksum = match checksum {
             None => None,
@@ -190,10 +194,12 @@ impl Objects {
             data_key: sealed,
             owner: None,
             encryption,
+            lock,
         };
+        let now_ms = self.now_ms();
         caller
             .commit(&*self.store, move |tx| {
-                require_bucket(tx, &upload.bucket)?;
+                check_asked(bucket_in(tx, &upload.bucket)?.lock, &upload.lock, now_ms)?;
                 tx.put(UPLOADS, &upload_key(&upload.bucket, &upload.key, &upload.id), &upload)?;
                 Ok(upload)
             })
@@ -278,28 +284,33 @@ impl Objects {
         self.check_completion(caller.authorizer(), &upload, request.customer_key.as_ref())?;
         let layout_key = self.layout_key(&upload.id, &upload.encryption, &upload.data_key)?;
         let pin = self.pins.pin(upload.id);
-        let size_bytes_min = self.options.part_size_bytes_min;
-        let record = caller
-            .commit(&*self.store, move |tx| complete_in(tx, &request, &layout_key, size_bytes_min))
+        let limits = Completion { size_bytes_min: self.options.part_size_bytes_min, now_ms: self.now_ms() };
+        let (record, versioning) = caller
+            .commit(&*self.store, move |tx| complete_in(tx, &request, &layout_key, &limits))
             .await
             .map_err(ObjectsError::from)?;
         self.dead.notify_one();
-        Ok(ObjectVersion::new(record, pin))
+        Ok(ObjectVersion::new(record, versioning, pin))
     }
 
     /// The object that this very completion made before, if it is still there.
     fn completed_before(&self, request: &CompleteMultipartUpload) -> Option<Result<ObjectVersion, ObjectsError>> {
         let id = parse_upload_id(&request.upload.upload_id)?;
         let pin = self.pins.pin(id);
-        let record = match self.snapshot().and_then(|snapshot| Ok(snapshot.get(VERSIONS, &version_key(&id))?)) {
-            Ok(record) => record?,
+        let found = self.snapshot().and_then(|snapshot| {
+            let Some(record) = snapshot.get(VERSIONS, &version_key(&id))? else { return Ok(None) };
+            let versioning = bucket_in(&snapshot, &record.bucket)?.versioning;
+            Ok(Some((record, versioning)))
+        });
+        let (record, versioning) = match found {
+            Ok(found) => found?,
             Err(error) => return Some(Err(error)),
         };
         let md5s: Option<Vec<[u8; 16]>> = request.parts.iter().map(|part| md5_of(&part.etag)).collect();
         let same = record.bucket == request.upload.bucket
             && record.key == request.upload.key
             && md5s.is_some_and(|md5s| Etag::of_parts(&md5s) == record.etag);
-        same.then(|| Ok(ObjectVersion::new(record, pin)))
+        same.then(|| Ok(ObjectVersion::new(record, versioning, pin)))
     }
 
     /// Gives up an upload and its parts.
@@ -376,14 +387,21 @@ fn check_order(parts: &[CompletedPart]) -> Result<(), ObjectsError> {
     }
 }
 
+struct Completion {
+    size_bytes_min: u64,
+    now_ms: i64,
+}
+
 fn complete_in(
     tx: &mut Tx<'_>,
     request: &CompleteMultipartUpload,
     layout_key: &DataKey,
-    size_bytes_min: u64,
-) -> Result<VersionRecord, ObjectsError> {
+    limits: &Completion,
+) -> Result<(VersionRecord, Versioning), ObjectsError> {
+    let Completion { size_bytes_min, now_ms } = *limits;
     let name = &request.upload;
     let upload = upload_in(tx, name)?;
+    let bucket = bucket_in(tx, &name.bucket)?;
     check_conditions(tx, &name.bucket, &name.key, &request.conditions)?;
     let uploaded = parts_in(tx, &upload.id)?;
     let (algorithm, kind) = upload.kept();
@@ -473,8 +491,10 @@ fn complete_in(
         parts,
         owner: upload.owner,
         encryption: upload.encryption,
+        order: 0,
+        lock: lock_of_new(bucket.lock, upload.lock, now_ms),
     };
     seal_layout(layout_key, &mut record)?;
-    install(tx, &record)?;
-    Ok(record)
+    install(tx, bucket.versioning, &mut record, now_ms)?;
+    Ok((record, bucket.versioning))
 }

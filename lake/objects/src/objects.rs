@@ -6,16 +6,16 @@ use std::sync::Arc;
 use tarn_blobs::BlobStore;
 use tarn_keys::kms::Kms;
 use tarn_keys::{DataKey, KeyContext, Keys, SealedDataKey};
-use tarn_metadata::{Read, Snapshot, Store, StoreExt, Tx};
+use tarn_metadata::{Read, Snapshot, Store, StoreExt};
 use tarn_runtime::{EntropyExt, Runtime};
 use tokio::sync::Notify;
 
 use crate::errors::ObjectsError;
-use crate::keyspaces::{BUCKETS, CURRENT, VERSIONS};
-use crate::names::{BucketName, ObjectKey};
+use crate::keyspaces::BUCKETS;
+use crate::names::BucketName;
 use crate::pins::Pins;
 use crate::policy::PolicyCache;
-use crate::records::{Bucket, CurrentVersion, VersionRecord, VersionUuid, bucket_key, current_key, version_key};
+use crate::records::{Bucket, VersionRecord, VersionUuid, bucket_key};
 
 /// What may be set differently.
 #[derive(Debug, Clone)]
@@ -141,51 +141,4 @@ pub(crate) fn require_bucket(read: &impl Read, bucket: &BucketName) -> Result<()
     } else {
         Err(ObjectsError::NoSuchBucket { bucket: bucket.to_string() })
     }
-}
-
-/// The current version at a key, compact and whole.
-pub(crate) fn current_in(
-    read: &impl Read,
-    bucket: &BucketName,
-    key: &ObjectKey,
-) -> Result<(CurrentVersion, VersionRecord), ObjectsError> {
-    let Some(current) = read.get(CURRENT, &current_key(bucket, key))? else {
-        require_bucket(read, bucket)?;
-        return Err(no_such_key(bucket, key));
-    };
-    match read.get(VERSIONS, &version_key(&current.id))? {
-        Some(version) => Ok((current, version)),
-        None => Err(ObjectsError::Store(tarn_metadata::StoreError::Corrupt {
-            place: format!("objects.versions {}", hex::encode(current.id)),
-            reason: "the current version of a key has no record".to_owned(),
-        })),
-    }
-}
-
-pub(crate) fn no_such_key(bucket: &BucketName, key: &ObjectKey) -> ObjectsError {
-    ObjectsError::NoSuchKey { bucket: bucket.to_string(), key: key.to_string() }
-}
-
-/// Makes `record` the current version at its key; the one it replaces dies in the same transaction.
-pub(crate) fn install(tx: &mut Tx<'_>, record: &VersionRecord) -> Result<(), ObjectsError> {
-    remove_current(tx, &record.bucket, &record.key)?;
-    tx.put(VERSIONS, &version_key(&record.id), record)?;
-    tx.put(CURRENT, &current_key(&record.bucket, &record.key), &record.current())?;
-    Ok(())
-}
-
-/// Removes the current version at a key, if there is one, and leaves its blobs to the collector.
-pub(crate) fn remove_current(
-    tx: &mut Tx<'_>,
-    bucket: &BucketName,
-    key: &ObjectKey,
-) -> Result<Option<CurrentVersion>, ObjectsError> {
-    let at = current_key(bucket, key);
-    let Some(current) = tx.get(CURRENT, &at)? else { return Ok(None) };
-    if let Some(version) = tx.get(VERSIONS, &version_key(&current.id))? {
-        crate::gc::bury(tx, &version.dead())?;
-    }
-    tx.delete(VERSIONS, &version_key(&current.id))?;
-    tx.delete(CURRENT, &at)?;
-    Ok(Some(current))
 }

@@ -16,11 +16,13 @@ use crate::encryption::{EncryptionRequest, Sealing, tag_bytes};
 use crate::errors::{BodyError, BodyErrorKind, ObjectsError};
 use crate::get::ObjectVersion;
 use crate::keyspaces::CURRENT;
+use crate::lock::{VersionLock, check_asked, lock_of_new};
 use crate::names::{BucketName, ObjectKey};
-use crate::objects::{Objects, install, layout_bytes, no_such_key, require_bucket};
+use crate::objects::{Objects, bucket_in, layout_bytes};
 use crate::pins::InFlight;
 use crate::records::{PartRecord, StorageClass, VersionName, VersionRecord, VersionUuid, current_key};
 use crate::tagging::{ObjectMetadata, Tags};
+use crate::versions::{install, missing};
 use tarn_metadata::{Read, StoreError};
 
 /// Bytes as they come from the caller.
@@ -52,6 +54,8 @@ pub struct PutObject {
     pub conditions: WriteConditions,
     /// How it is to be encrypted.
     pub encryption: EncryptionRequest,
+    /// What is to keep it; what is not said here, the bucket's default says.
+    pub lock: VersionLock,
 }
 
 impl PutObject {
@@ -67,6 +71,7 @@ impl PutObject {
             expected: ExpectedDigests::default(),
             conditions: WriteConditions::default(),
             encryption: EncryptionRequest::default(),
+            lock: VersionLock::default(),
         }
     }
 }
@@ -241,10 +246,10 @@ impl Objects {
         request: PutObject,
         body: Body<'_>,
     ) -> Result<ObjectVersion, ObjectsError> {
-        let PutObject { bucket, key, content_length, metadata, tags, class, expected, conditions, encryption } =
+        let PutObject { bucket, key, content_length, metadata, tags, class, expected, conditions, encryption, lock } =
             request;
         metadata.check()?;
-        require_bucket(&self.snapshot()?, &bucket)?;
+        check_asked(bucket_in(&self.snapshot()?, &bucket)?.lock, &lock, self.now_ms())?;
         let id = self.new_uuid();
         let sealing = self.sealing(caller, &bucket, &key, &id, &encryption).await?;
         let Sealing { data_key, sealed, layout_key, encryption } = sealing;
@@ -272,6 +277,8 @@ impl Objects {
             parts: Vec::new(),
             owner: None,
             encryption,
+            order: 0,
+            lock,
         };
         let (objects, caller) = (self.clone(), caller.clone());
         // From here on the work goes to its end even if the caller goes away: a commit must not be separated from its blob.
@@ -291,21 +298,24 @@ impl Objects {
     async fn commit_version(
         &self,
         caller: &Caller,
-        record: VersionRecord,
+        mut record: VersionRecord,
         conditions: WriteConditions,
     ) -> Result<ObjectVersion, ObjectsError> {
         let id: VersionUuid = record.id;
         let pin = self.pins.pin(id);
-        let record = caller
+        let now_ms = self.now_ms();
+        let (record, versioning) = caller
             .commit(&*self.store, move |tx| {
-                require_bucket(tx, &record.bucket)?;
+                let bucket = bucket_in(tx, &record.bucket)?;
                 check_conditions(tx, &record.bucket, &record.key, &conditions)?;
-                install(tx, &record)?;
-                Ok::<_, ObjectsError>(record)
+                check_asked(bucket.lock, &record.lock, now_ms)?;
+                record.lock = lock_of_new(bucket.lock, record.lock, now_ms);
+                install(tx, bucket.versioning, &mut record, now_ms)?;
+                Ok::<_, ObjectsError>((record, bucket.versioning))
             })
             .await?;
         self.dead.notify_one();
-        Ok(ObjectVersion::new(record, pin))
+        Ok(ObjectVersion::new(record, versioning, pin))
     }
 }
 
@@ -320,7 +330,11 @@ pub(crate) fn check_conditions(
         return Ok(());
     }
     let current = read.get(CURRENT, &current_key(bucket, key))?;
-    conditions.check(current.as_ref().map(|current| &current.etag), || no_such_key(bucket, key))
+    let missing = match current {
+        Some(_) => None,
+        None => Some(missing(read, bucket, key)?),
+    };
+    conditions.check(current.as_ref().map(|current| &current.etag), missing)
 }
 
 /// Binds sizes and parts to a key of the version, so that a record whose layout was altered is not read.

@@ -9,6 +9,7 @@ use tarn_types::{AccountId, Region};
 
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag};
 use crate::encryption::{BucketEncryption, Encryption};
+use crate::lock::{BucketLock, VersionLock};
 use crate::names::{BucketName, ObjectKey};
 use crate::records_v1;
 use crate::tagging::{ObjectMetadata, Tags};
@@ -49,6 +50,8 @@ pub struct Bucket {
     pub versioning: Versioning,
     /// How its objects are encrypted if their writers do not say, where that is not by the lake's own key.
     pub encryption: Option<BucketEncryption>,
+    /// Whether its versions can be locked, and how new ones are.
+    pub lock: Option<BucketLock>,
 }
 
 impl Record for Bucket {
@@ -106,6 +109,8 @@ pub struct CurrentVersion {
     pub name: VersionName,
     /// Whose it is, where that is not the bucket's owner.
     pub owner: Option<AccountId>,
+    /// The sequence of the transaction that put it at its key: of two versions of a key the higher is the newer.
+    pub order: u64,
 }
 
 impl Record for CurrentVersion {
@@ -114,6 +119,54 @@ impl Record for CurrentVersion {
     fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
         records_v1::migrate::<Self, records_v1::CurrentVersion>(version, bytes)
     }
+}
+
+/// What was put at a key by a deletion in a versioned bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteMarker {
+    /// Which.
+    pub id: VersionUuid,
+    /// How S3 names it.
+    pub name: VersionName,
+    /// When it was made, milliseconds since 1970.
+    pub modified_ms: i64,
+    /// Whose it is, where that is not the bucket's owner.
+    pub owner: Option<AccountId>,
+    /// The sequence of the transaction that put it at its key.
+    pub order: u64,
+}
+
+/// One of the versions of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VersionEntry {
+    /// An object.
+    Object(CurrentVersion),
+    /// A delete marker.
+    DeleteMarker(DeleteMarker),
+}
+
+/// A version that is not the latest, or a delete marker that is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryRecord {
+    /// The version.
+    pub entry: VersionEntry,
+    /// Since when it is not the latest any more, milliseconds since 1970; nothing if it is (a delete marker).
+    pub noncurrent_since_ms: Option<i64>,
+}
+
+impl Record for HistoryRecord {
+    const VERSION: u16 = 1;
+}
+
+/// Where the null version of a key lies in the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NullVersion {
+    /// Its order.
+    pub order: u64,
+}
+
+impl Record for NullVersion {
+    const VERSION: u16 = 1;
 }
 
 /// One part of a version: what is encrypted under a key of its own.
@@ -164,6 +217,10 @@ pub struct VersionRecord {
     pub owner: Option<AccountId>,
     /// What the data key is sealed by.
     pub encryption: Encryption,
+    /// The sequence of the transaction that put it at its key.
+    pub order: u64,
+    /// What keeps it from being removed.
+    pub lock: VersionLock,
 }
 
 impl Record for VersionRecord {
@@ -186,6 +243,7 @@ impl VersionRecord {
             tag_count: u8::try_from(self.tags.len()).unwrap_or(u8::MAX),
             name: self.name,
             owner: self.owner.clone(),
+            order: self.order,
         }
     }
 
@@ -221,6 +279,8 @@ pub struct UploadRecord {
     pub owner: Option<AccountId>,
     /// What the data key is sealed by.
     pub encryption: Encryption,
+    /// The lock that was asked for; without one, the bucket's default holds when the upload is completed.
+    pub lock: VersionLock,
 }
 
 impl Record for UploadRecord {
@@ -288,6 +348,11 @@ pub(crate) fn bucket_key(bucket: &BucketName) -> Key {
 
 pub(crate) fn current_key(bucket: &BucketName, key: &ObjectKey) -> Key {
     bucket_key(bucket).text(key.as_str())
+}
+
+/// Where the versions of a key that are not in `CURRENT` begin; the newest is the first.
+pub(crate) fn history_key(bucket: &BucketName, key: &ObjectKey, order: u64) -> Key {
+    current_key(bucket, key).u64_descending(order)
 }
 
 pub(crate) fn version_key(id: &VersionUuid) -> Key {

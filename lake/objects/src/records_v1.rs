@@ -8,6 +8,7 @@ use tarn_types::{AccountId, Region};
 
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag};
 use crate::encryption::Encryption;
+use crate::lock::VersionLock;
 use crate::names::{BucketName, ObjectKey};
 use crate::records::{self, PartRecord, StorageClass, VersionName, VersionUuid, Versioning};
 use crate::tagging::{ObjectMetadata, Tags};
@@ -44,6 +45,7 @@ impl From<Bucket> for records::Bucket {
             tags: old.tags,
             versioning: Versioning::Unversioned,
             encryption: None,
+            lock: None,
         }
     }
 }
@@ -71,6 +73,7 @@ impl From<CurrentVersion> for records::CurrentVersion {
             tag_count: old.tag_count,
             name: VersionName::Null,
             owner: None,
+            order: 0,
         }
     }
 }
@@ -112,6 +115,8 @@ impl From<VersionRecord> for records::VersionRecord {
             parts: old.parts,
             owner: None,
             encryption: Encryption::Lake,
+            order: 0,
+            lock: VersionLock::default(),
         }
     }
 }
@@ -145,6 +150,7 @@ impl From<UploadRecord> for records::UploadRecord {
             data_key: old.data_key,
             owner: None,
             encryption: Encryption::Lake,
+            lock: VersionLock::default(),
         }
     }
 }
@@ -166,7 +172,10 @@ mod tests {
         lake.put(&name, "a/b", "bytes").await;
         let upload = lake.begin_upload(&name, "a/c").await;
         let snapshot = lake.objects.snapshot().unwrap();
-        let (current, version) = crate::objects::current_in(&snapshot, &name, &key("a/b")).unwrap();
+        let mut version = crate::versions::version_in(&snapshot, &name, &key("a/b"), None).unwrap();
+        // What was put before there were orders is older than all that has one.
+        version.order = 0;
+        let current = version.current();
         (crate::objects::bucket_in(&snapshot, &bucket("lake-raw")).unwrap(), current, version, upload)
     }
 

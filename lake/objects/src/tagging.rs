@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
 use tarn_metadata::Read;
-use tarn_policy::Authorized;
 
 use crate::errors::ObjectsError;
 use crate::keyspaces::{CURRENT, VERSIONS};
 use crate::names::{BucketName, ObjectKey};
-use crate::objects::{Objects, current_in};
-use crate::records::{current_key, version_key};
+use crate::objects::{Objects, bucket_in};
+use crate::records::{VersionEntry, Versioning, current_key, version_key};
+use crate::versions::{VersionId, locate, put_version, version_in};
 
 /// The most tags of an object.
 pub const OBJECT_TAGS_COUNT_MAX: usize = 10;
@@ -122,37 +122,46 @@ impl ObjectMetadata {
 }
 
 impl Objects {
-    /// The tags of the current object.
-    pub fn object_tags(&self, proof: &Authorized, bucket: &BucketName, key: &ObjectKey) -> Result<Tags, ObjectsError> {
-        Ok(self.head_object(proof, bucket, key)?.tags().clone())
-    }
-
     /// The tags that policies see as `s3:ExistingObjectTag`; none where there is no object. Not for answers to callers.
-    pub fn condition_tags(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Tags, ObjectsError> {
+    pub fn condition_tags(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+    ) -> Result<Tags, ObjectsError> {
         let snapshot = self.snapshot()?;
-        match snapshot.get(CURRENT, &current_key(bucket, key))? {
-            Some(current) if current.tag_count > 0 => {
-                Ok(snapshot.get(VERSIONS, &version_key(&current.id))?.map(|version| version.tags).unwrap_or_default())
+        let found = match version {
+            None => snapshot.get(CURRENT, &current_key(bucket, key))?,
+            Some(id) => match locate(&snapshot, bucket, key, id)?.map(|located| located.entry) {
+                Some(VersionEntry::Object(version)) => Some(version),
+                Some(VersionEntry::DeleteMarker(_)) | None => None,
+            },
+        };
+        match found {
+            Some(found) if found.tag_count > 0 => {
+                Ok(snapshot.get(VERSIONS, &version_key(&found.id))?.map(|version| version.tags).unwrap_or_default())
             }
             _ => Ok(Tags::default()),
         }
     }
 
-    /// Replaces the tags of the current object; empty removes them.
+    /// Replaces the tags of a version, or of the latest; empty removes them. Answers the version's id, where there are versions.
     pub async fn put_object_tags(
         &self,
         caller: &Caller,
         bucket: &BucketName,
         key: &ObjectKey,
+        version: Option<&VersionId>,
         tags: Tags,
-    ) -> Result<(), ObjectsError> {
-        let (bucket, key) = (bucket.clone(), key.clone());
+    ) -> Result<Option<VersionId>, ObjectsError> {
+        let (bucket, key, version) = (bucket.clone(), key.clone(), version.copied());
         caller
             .commit(&*self.store, move |tx| {
-                let (_, mut record) = current_in(tx, &bucket, &key)?;
+                let versioning = bucket_in(tx, &bucket)?.versioning;
+                let mut record = version_in(tx, &bucket, &key, version.as_ref())?;
                 record.tags = tags;
-                tx.put(VERSIONS, &version_key(&record.id), &record)?;
-                Ok(tx.put(CURRENT, &current_key(&bucket, &key), &record.current())?)
+                put_version(tx, &record)?;
+                Ok((versioning != Versioning::Unversioned).then(|| record.version_id()))
             })
             .await
             .map_err(ObjectsError::from)

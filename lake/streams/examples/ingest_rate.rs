@@ -200,7 +200,7 @@ async fn main() {
     let (streams, objects, catalog) = open(&folder, &runtime).await;
 
     let name = BucketName::new("bench").unwrap();
-    let bucket = CreateBucket { name, region: Region::us_east_1(), tags: Tags::default() };
+    let bucket = CreateBucket { name, region: Region::us_east_1(), tags: Tags::default(), lock: false };
     objects.create_bucket(&caller(&runtime), bucket).await.unwrap();
     let database = DatabaseInput { name: "bench".to_owned(), ..DatabaseInput::default() };
     catalog.create_database(&caller(&runtime), database, BTreeMap::default()).await.unwrap();

@@ -81,7 +81,10 @@ impl Lake {
         let lake = Self { streams, objects, catalog, store, blobs, keys, runtime, clock, door };
         let name = BucketName::new("lake-raw").unwrap();
         lake.objects
-            .create_bucket(&lake.caller(), CreateBucket { name, region: Region::us_east_1(), tags: Tags::default() })
+            .create_bucket(
+                &lake.caller(),
+                CreateBucket { name, region: Region::us_east_1(), tags: Tags::default(), lock: false },
+            )
             .await
             .unwrap();
         lake
@@ -381,7 +384,10 @@ async fn a_failed_delivery_keeps_its_records_and_is_tried_again() {
     assert_eq!(lake.chunks(), 1);
     let name = BucketName::new("not-there-yet").unwrap();
     lake.objects
-        .create_bucket(&lake.caller(), CreateBucket { name, region: Region::us_east_1(), tags: Tags::default() })
+        .create_bucket(
+            &lake.caller(),
+            CreateBucket { name, region: Region::us_east_1(), tags: Tags::default(), lock: false },
+        )
         .await
         .unwrap();
     assert_eq!(lake.deliver_after(1).await, 1);
@@ -413,7 +419,7 @@ async fn a_full_stream_takes_what_it_has_room_for() {
     assert!(matches!(put(1).await, Err(StreamsError::Backlog { .. })));
     // What was taken is there, and nothing else.
     let name = BucketName::new("not-there-yet").unwrap();
-    let bucket = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default() };
+    let bucket = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
     lake.objects.create_bucket(&lake.caller(), bucket).await.unwrap();
     while lake.deliver_after(60).await > 0 {}
     let listing = lake.objects.list_objects(&proof(), &ListObjects::new(name, "")).unwrap();

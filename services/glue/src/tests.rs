@@ -340,7 +340,7 @@ async fn partitions_go_through_every_call() -> Result<(), Failure> {
 async fn a_crawler_is_made_started_and_asked() -> Result<(), Failure> {
     let lake = Lake::new()?;
     let bucket = BucketName::new("lake")?;
-    let make = CreateBucket { name: bucket.clone(), region: Region::us_east_1(), tags: Tags::default() };
+    let make = CreateBucket { name: bucket.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
     lake.objects.create_bucket(&caller(), make).await?;
     let put = PutObject::new(bucket, ObjectKey::new("t/a.csv")?);
     lake.objects.put_object(&caller(), put, body_of("id,name\n1,x\n")).await?;

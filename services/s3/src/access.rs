@@ -45,6 +45,7 @@ impl S3Access for Hooks {
             key: path.get_object_key(),
             headers: cx.headers(),
             query: cx.uri().query().unwrap_or_default(),
+            now_ms: meta.time.as_millisecond(),
         };
         parameters::check(operation.name, &request)?;
         let mut requirements = (operation.requirements)(&self.0.objects, &request)?;
@@ -58,7 +59,7 @@ impl S3Access for Hooks {
         if let (Some(bucket), Some(expected)) = (request.bucket, request.header("x-amz-expected-bucket-owner")) {
             self.0.check_owner(bucket, expected)?;
         }
-        if let (Some((bucket, _)), Some(expected)) =
+        if let (Some((bucket, _, _)), Some(expected)) =
             (request.copy_source()?, request.header("x-amz-source-expected-bucket-owner"))
         {
             self.0.check_owner(&bucket, expected)?;

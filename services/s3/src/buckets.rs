@@ -71,9 +71,6 @@ pub(crate) async fn create_bucket(
     if !matches!(ownership, None | Some("BucketOwnerEnforced")) {
         return Err(not_implemented("x-amz-object-ownership other than BucketOwnerEnforced"));
     }
-    if input.object_lock_enabled_for_bucket == Some(true) {
-        return Err(not_implemented("x-amz-bucket-object-lock-enabled"));
-    }
     let served = call.inner.region.as_str();
     let (constraint, tags) = match input.create_bucket_configuration {
         Some(configuration) => {
@@ -99,7 +96,12 @@ pub(crate) async fn create_bucket(
     }
     let name = bucket_name(&input.bucket)?;
     let tags = Tags::of_bucket(tag_pairs(tags)).map_err(objects_error)?;
-    let create = CreateBucket { name, region: call.inner.region.clone(), tags };
+    let create = CreateBucket {
+        name,
+        region: call.inner.region.clone(),
+        tags,
+        lock: input.object_lock_enabled_for_bucket == Some(true),
+    };
     let bucket = call.objects().create_bucket(&call.caller, create).await.map_err(objects_error)?;
     Ok(S3Response::new(CreateBucketOutput {
         bucket_arn: Some(bucket.name.arn().to_string()),
@@ -135,15 +137,6 @@ pub(crate) async fn get_bucket_location(
 ) -> S3Result<S3Response<GetBucketLocationOutput>> {
     let bucket = call.objects().bucket(call.proof(), &bucket_name(&request.input.bucket)?).map_err(objects_error)?;
     Ok(S3Response::new(GetBucketLocationOutput { location_constraint: location(&bucket.region) }))
-}
-
-/// No bucket was ever versioned: the empty answer is the true one.
-pub(crate) async fn get_bucket_versioning(
-    call: &Call,
-    request: S3Request<GetBucketVersioningInput>,
-) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-    call.objects().bucket(call.proof(), &bucket_name(&request.input.bucket)?).map_err(objects_error)?;
-    Ok(S3Response::new(GetBucketVersioningOutput::default()))
 }
 
 /// ACLs are disabled; the answer is the one AWS gives then: the owner has all.

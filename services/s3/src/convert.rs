@@ -10,7 +10,7 @@ use s3s::dto::{ETag, ETagCondition, Owner, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, TrailingHeaders, s3_error};
 use tarn_objects::{
     BucketName, ByteRange, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, EtagCondition, ExpectedDigests, ObjectKey,
-    ReadConditions, StorageClass, Tags, WriteConditions,
+    ReadConditions, StorageClass, Tags, VersionId, WriteConditions,
 };
 
 use crate::errors::objects_error;
@@ -78,16 +78,12 @@ pub(crate) fn read_conditions(
     }
 }
 
-/// The conditions of a write. S3 takes only `*` for If-None-Match:
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
+/// The conditions of a write: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
 pub(crate) fn write_conditions(
     if_match: Option<&ETagCondition>,
     if_none_match: Option<&ETagCondition>,
-) -> S3Result<WriteConditions> {
-    if if_none_match.is_some_and(|condition| !condition.is_any()) {
-        return Err(not_implemented("If-None-Match with an entity tag"));
-    }
-    Ok(WriteConditions { if_none_match: if_none_match.map(etag_condition), if_match: if_match.map(etag_condition) })
+) -> WriteConditions {
+    WriteConditions { if_none_match: if_none_match.map(etag_condition), if_match: if_match.map(etag_condition) }
 }
 
 pub(crate) fn if_match(condition: Option<&ETagCondition>) -> Option<EtagCondition> {
@@ -133,7 +129,7 @@ pub(crate) fn check_object_acl(headers: &HeaderMap) -> S3Result<()> {
 /// Headers of a write that ask for what is not built are refused, never ignored.
 pub(crate) fn check_write_headers(headers: &HeaderMap) -> S3Result<()> {
     check_object_acl(headers)?;
-    const REFUSED: [&str; 3] = ["x-amz-object-lock-", "x-amz-website-redirect-location", "x-amz-write-offset-bytes"];
+    const REFUSED: [&str; 2] = ["x-amz-website-redirect-location", "x-amz-write-offset-bytes"];
     for name in headers.keys() {
         if let Some(refused) = REFUSED.iter().find(|refused| name.as_str().starts_with(**refused)) {
             return Err(not_implemented(refused.trim_end_matches('-')));
@@ -142,13 +138,21 @@ pub(crate) fn check_write_headers(headers: &HeaderMap) -> S3Result<()> {
     Ok(())
 }
 
-/// Only the null version exists.
-pub(crate) fn check_version(version_id: Option<&str>) -> S3Result<()> {
+/// The version that a request names, if it names one.
+pub(crate) fn version_id(version_id: Option<&str>) -> S3Result<Option<VersionId>> {
     match version_id {
-        None | Some("null") => Ok(()),
+        None => Ok(None),
         Some("") => Err(s3_error!(InvalidArgument, "Version id cannot be the empty string")),
-        Some(_) => Err(s3_error!(NoSuchVersion)),
+        Some(text) => match VersionId::parse(text) {
+            Some(id) => Ok(Some(id)),
+            None => Err(s3_error!(InvalidArgument, "Invalid version id specified")),
+        },
     }
+}
+
+/// A version as answers name it.
+pub(crate) fn shown_version(version: Option<VersionId>) -> Option<String> {
+    version.map(|version| version.to_string())
 }
 
 /// Tags as `x-amz-tagging` carries them: a query string.

@@ -3,24 +3,28 @@
 use http::HeaderMap;
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
-use tarn_objects::{BucketName, ByteRange, CopyObject, ObjectKey, ObjectMetadata, Tags, UploadName, UploadPartCopy};
+use tarn_objects::{
+    BucketName, ByteRange, CopiedObject, CopiedPart, CopyObject, ObjectKey, ObjectMetadata, Tags, UploadName,
+    UploadPartCopy, VersionId,
+};
 
 use crate::convert::{
-    bucket_name, check_version, check_write_headers, checksum_algorithm, etag, kind_name, not_implemented, object_key,
-    parse_tagging_header, read_conditions, set_checksum, storage_class, timestamp, write_conditions,
+    bucket_name, check_write_headers, checksum_algorithm, etag, kind_name, not_implemented, object_key,
+    parse_tagging_header, read_conditions, set_checksum, shown_version, storage_class, timestamp,
+    version_id as parse_version, write_conditions,
 };
 use crate::encryption::{
     customer_key, customer_of, describe_encryption, describe_new_encryption, encryption_request, source_customer_key,
 };
 use crate::errors::objects_error;
+use crate::lock::version_lock;
 use crate::operations::Call;
 use crate::put::content_encoding;
 
-fn source(copy_source: &CopySource) -> S3Result<(BucketName, ObjectKey)> {
+fn source(copy_source: &CopySource) -> S3Result<(BucketName, ObjectKey, Option<VersionId>)> {
     match copy_source {
         CopySource::Bucket { bucket, key, version_id } => {
-            check_version(version_id.as_deref())?;
-            Ok((bucket_name(bucket)?, object_key(key)?))
+            Ok((bucket_name(bucket)?, object_key(key)?, parse_version(version_id.as_deref())?))
         }
         _ => Err(not_implemented("copies from access points")),
     }
@@ -49,7 +53,7 @@ pub(crate) async fn copy_object(
     if input.annotation_directive.is_some() {
         return Err(not_implemented("object annotations"));
     }
-    let (source_bucket, source_key) = source(&input.copy_source)?;
+    let (source_bucket, source_key, source_version) = source(&input.copy_source)?;
     let metadata = replace_metadata.then(|| ObjectMetadata {
         content_type: input.content_type,
         content_encoding: content_encoding(input.content_encoding),
@@ -72,6 +76,7 @@ pub(crate) async fn copy_object(
     let copy = CopyObject {
         source_bucket: source_bucket.clone(),
         source_key,
+        source_version,
         source_conditions: read_conditions(
             input.copy_source_if_match.as_ref(),
             input.copy_source_if_none_match.as_ref(),
@@ -84,12 +89,17 @@ pub(crate) async fn copy_object(
         tags,
         class,
         checksum,
-        conditions: write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref())?,
+        conditions: write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref()),
+        lock: version_lock(
+            input.object_lock_mode.as_ref(),
+            input.object_lock_retain_until_date.as_ref(),
+            input.object_lock_legal_hold_status.as_ref(),
+        )?,
         encryption,
         source_customer_key,
     };
     let copied = call.objects().copy_object(&call.caller, copy).await;
-    let version = copied.map_err(|error| call.hide_missing(&source_bucket, error))?;
+    let CopiedObject { version, source_version } = copied.map_err(|error| call.hide_missing(&source_bucket, error))?;
     let mut result = CopyObjectResult {
         e_tag: etag(version.etag()),
         last_modified: Some(timestamp(version.modified_ms())),
@@ -99,7 +109,12 @@ pub(crate) async fn copy_object(
         set_checksum!(result, checksum.algorithm, checksum.to_string());
         result.checksum_type = Some(ChecksumType::from_static(kind_name(checksum.kind)));
     }
-    let mut output = CopyObjectOutput { copy_object_result: Some(result), ..CopyObjectOutput::default() };
+    let mut output = CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: shown_version(source_version),
+        version_id: shown_version(version.own_version_id()),
+        ..CopyObjectOutput::default()
+    };
     describe_new_encryption!(output, version.encryption(), customer.as_ref());
     Ok(S3Response::new(output))
 }
@@ -111,11 +126,12 @@ pub(crate) async fn upload_part_copy(
     check_write_headers(&request.headers)?;
     let (customer, source_customer_key) = (customer_key(&request.headers)?, source_customer_key(&request.headers)?);
     let input = request.input;
-    let (source_bucket, source_key) = source(&input.copy_source)?;
+    let (source_bucket, source_key, source_version) = source(&input.copy_source)?;
     let source_range = input.copy_source_range.as_deref().map(copy_range).transpose()?;
     let copy = UploadPartCopy {
         source_bucket: source_bucket.clone(),
         source_key,
+        source_version,
         source_conditions: read_conditions(
             input.copy_source_if_match.as_ref(),
             input.copy_source_if_none_match.as_ref(),
@@ -134,7 +150,7 @@ pub(crate) async fn upload_part_copy(
     };
     let encryption = call.objects().multipart_upload(call.proof(), &copy.upload).map_err(objects_error)?.encryption;
     let copied = call.objects().upload_part_copy(&call.caller, copy).await;
-    let part = copied.map_err(|error| call.hide_missing(&source_bucket, error))?;
+    let CopiedPart { part, source_version } = copied.map_err(|error| call.hide_missing(&source_bucket, error))?;
     let mut result = CopyPartResult {
         e_tag: etag(&tarn_objects::Etag::Md5(part.md5)),
         last_modified: Some(timestamp(part.modified_ms)),
@@ -143,7 +159,11 @@ pub(crate) async fn upload_part_copy(
     if let Some(checksum) = part.checksums.first() {
         set_checksum!(result, checksum.algorithm, checksum.to_string());
     }
-    let mut output = UploadPartCopyOutput { copy_part_result: Some(result), ..UploadPartCopyOutput::default() };
+    let mut output = UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        copy_source_version_id: shown_version(source_version),
+        ..UploadPartCopyOutput::default()
+    };
     describe_encryption!(output, &encryption, customer.as_ref());
     Ok(S3Response::new(output))
 }

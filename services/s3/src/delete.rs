@@ -1,11 +1,12 @@
-//! Deletes on the wire: one object, or up to a thousand named in a body, each asked for by itself.
+//! Deletes on the wire: one object or version, or up to a thousand named in a body, each asked for by itself.
 
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
-use tarn_objects::{BucketName, DELETE_OBJECTS_COUNT_MAX, DeleteObject, EtagCondition, ObjectsError};
+use tarn_objects::{BucketName, DELETE_OBJECTS_COUNT_MAX, DeleteObject, Deleted, EtagCondition, ObjectsError};
 
-use crate::convert::{bucket_name, check_version, if_match, not_implemented, object_key};
+use crate::convert::{bucket_name, if_match, not_implemented, object_key, shown_version, version_id as parse_version};
 use crate::errors::objects_error;
+use crate::lock::bypass;
 use crate::operations::Call;
 use crate::resources::on_existing;
 
@@ -18,15 +19,24 @@ pub(crate) async fn delete_object(
         return Err(not_implemented("x-amz-if-match-size and x-amz-if-match-last-modified-time"));
     }
     let (bucket, key) = (bucket_name(&input.bucket)?, object_key(&input.key)?);
-    // A version that never was is deleted already.
-    if check_version(input.version_id.as_deref()).is_ok() {
-        let delete = DeleteObject { key, if_match: if_match(input.if_match.as_ref()) };
-        call.objects()
-            .delete_object(&call.caller, &bucket, delete)
-            .await
-            .map_err(|error| call.hide_missing(&bucket, error))?;
-    }
-    let output = DeleteObjectOutput { version_id: input.version_id, ..DeleteObjectOutput::default() };
+    let named = input.version_id.as_deref();
+    let delete = DeleteObject {
+        version: parse_version(named)?,
+        if_match: if_match(input.if_match.as_ref()),
+        bypass: bypass(call, input.bypass_governance_retention, &input.bucket, &input.key, named),
+        ..DeleteObject::new(key)
+    };
+    let deleted = call.objects().delete_object(&call.caller, &bucket, delete).await;
+    let (marker, version) = match deleted.map_err(|error| call.hide_missing(&bucket, error))? {
+        Deleted::Object => (None, None),
+        Deleted::Marked { marker } => (Some(true), Some(marker)),
+        Deleted::Version { version, was_delete_marker } => (was_delete_marker.then_some(true), Some(version)),
+    };
+    let output = DeleteObjectOutput {
+        delete_marker: marker,
+        version_id: shown_version(version),
+        ..DeleteObjectOutput::default()
+    };
     Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
 }
 
@@ -34,7 +44,7 @@ pub(crate) async fn delete_objects(
     call: &Call,
     request: S3Request<DeleteObjectsInput>,
 ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-    let DeleteObjectsInput { bucket, delete, .. } = request.input;
+    let DeleteObjectsInput { bucket, delete, bypass_governance_retention, .. } = request.input;
     let bucket = bucket_name(&bucket)?;
     let quiet = delete.quiet.unwrap_or(false);
     if delete.objects.is_empty() || delete.objects.len() > DELETE_OBJECTS_COUNT_MAX {
@@ -42,34 +52,38 @@ pub(crate) async fn delete_objects(
     }
     let (mut deletes, mut deleted, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for object in delete.objects {
-        let named = object.key.clone();
-        match allowed(call, &bucket, object) {
-            Ok(Some(delete)) => deletes.push(delete),
-            Ok(None) => deleted.push(DeletedObject { key: Some(named), ..DeletedObject::default() }),
-            Err(error) => errors.push(error_entry(named, &error)),
+        let (key, version) = (object.key.clone(), object.version_id.clone());
+        match allowed(call, &bucket, object, bypass_governance_retention) {
+            Ok(delete) => deletes.push(delete),
+            Err(error) => errors.push(error_entry(key, version, &error)),
         }
     }
-    if deletes.is_empty() {
-        // Whoever may delete nothing here must not learn from this answer whether the bucket is there.
-        if errors.is_empty() {
-            call.objects().bucket(call.proof(), &bucket).map_err(objects_error)?;
-        }
-    } else {
-        let single = (deletes.len() == 1).then(|| deletes.first().map(|delete| delete.key.to_string())).flatten();
-        match call.objects().delete_objects(&call.caller, &bucket, deletes).await {
-            Ok(outcomes) => {
-                for (key, outcome) in outcomes {
+    // Whoever may delete nothing here must not learn from this answer whether the bucket is there.
+    if !deletes.is_empty() {
+        let single = match deletes.as_slice() {
+            [single] => Some(single.clone()),
+            _ => None,
+        };
+        match (call.objects().delete_objects(&call.caller, &bucket, deletes).await, single) {
+            (Ok(outcomes), _) => {
+                for (delete, outcome) in outcomes {
                     match outcome {
-                        Ok(()) => deleted.push(DeletedObject { key: Some(key.into()), ..DeletedObject::default() }),
-                        Err(error) => errors.push(error_entry(key.into(), &call.hide_missing(&bucket, error))),
+                        Ok(outcome) => deleted.push(deleted_entry(delete, outcome)),
+                        Err(error) => errors.push(refused_entry(call, &bucket, delete, error)),
                     }
                 }
             }
-            // The domain refuses a single condition as a whole.
-            Err(error @ (ObjectsError::PreconditionFailed { .. } | ObjectsError::NoSuchKey { .. })) => {
-                errors.push(error_entry(single.unwrap_or_default(), &call.hide_missing(&bucket, error)));
-            }
-            Err(error) => return Err(objects_error(error)),
+            // The domain refuses a single one as a whole.
+            (
+                Err(
+                    error @ (ObjectsError::PreconditionFailed { .. }
+                    | ObjectsError::NoSuchKey { .. }
+                    | ObjectsError::NoSuchVersion { .. }
+                    | ObjectsError::Locked { .. }),
+                ),
+                Some(single),
+            ) => errors.push(refused_entry(call, &bucket, single, error)),
+            (Err(error), _) => return Err(objects_error(error)),
         }
     }
     Ok(S3Response::new(DeleteObjectsOutput {
@@ -79,10 +93,16 @@ pub(crate) async fn delete_objects(
     }))
 }
 
-/// Asks for one object of a body. `None`: a version that never was, which is deleted already.
-fn allowed(call: &Call, bucket: &BucketName, object: ObjectIdentifier) -> S3Result<Option<DeleteObject>> {
-    let action = if object.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
-    let requirement = on_existing(call.objects(), action, bucket.as_str(), &object.key)?;
+/// Asks for one object of a body.
+fn allowed(
+    call: &Call,
+    bucket: &BucketName,
+    object: ObjectIdentifier,
+    asked_bypass: Option<bool>,
+) -> S3Result<DeleteObject> {
+    let named = object.version_id.as_deref();
+    let action = if named.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
+    let requirement = on_existing(call.objects(), action, bucket.as_str(), &object.key, named)?;
     call.caller
         .authorizer()
         .authorize(vec![requirement])
@@ -90,19 +110,43 @@ fn allowed(call: &Call, bucket: &BucketName, object: ObjectIdentifier) -> S3Resu
     if object.size.is_some() || object.last_modified_time.is_some() {
         return Err(not_implemented("Size and LastModifiedTime of an object to delete"));
     }
-    let key = object_key(&object.key)?;
-    if check_version(object.version_id.as_deref()).is_err() {
-        return Ok(None);
-    }
-    let if_match = object.e_tag.map(|etag| EtagCondition::parse(etag.value()));
-    Ok(Some(DeleteObject { key, if_match }))
+    Ok(DeleteObject {
+        version: parse_version(named)?,
+        if_match: object.e_tag.map(|etag| EtagCondition::parse(etag.value())),
+        bypass: bypass(call, asked_bypass, bucket.as_str(), &object.key, named),
+        ..DeleteObject::new(object_key(&object.key)?)
+    })
 }
 
-fn error_entry(key: String, error: &s3s::S3Error) -> Error {
+fn deleted_entry(delete: DeleteObject, outcome: Deleted) -> DeletedObject {
+    let key = Some(delete.key.into());
+    match outcome {
+        Deleted::Object => DeletedObject { key, ..DeletedObject::default() },
+        Deleted::Marked { marker } => DeletedObject {
+            key,
+            delete_marker: Some(true),
+            delete_marker_version_id: Some(marker.to_string()),
+            version_id: None,
+        },
+        Deleted::Version { version, was_delete_marker } => DeletedObject {
+            key,
+            delete_marker: was_delete_marker.then_some(true),
+            delete_marker_version_id: was_delete_marker.then(|| version.to_string()),
+            version_id: Some(version.to_string()),
+        },
+    }
+}
+
+fn refused_entry(call: &Call, bucket: &BucketName, delete: DeleteObject, error: ObjectsError) -> Error {
+    let version = delete.version.map(|version| version.to_string());
+    error_entry(delete.key.into(), version, &call.hide_missing(bucket, error))
+}
+
+fn error_entry(key: String, version_id: Option<String>, error: &s3s::S3Error) -> Error {
     Error {
         code: Some(error.code().as_str().to_owned()),
         key: Some(key),
         message: error.message().map(str::to_owned),
-        version_id: None,
+        version_id,
     }
 }

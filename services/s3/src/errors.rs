@@ -6,7 +6,7 @@ use s3s::{S3Error, S3ErrorCode};
 use tarn_blobs::BlobError;
 use tarn_keys::kms::KmsError;
 use tarn_metadata::StoreError;
-use tarn_objects::{BodyErrorKind, ObjectsError};
+use tarn_objects::{BodyErrorKind, ObjectsError, VersionId};
 
 use crate::gate::GateRefusal;
 
@@ -35,6 +35,15 @@ pub(crate) fn custom(code: &'static str, status: StatusCode, message: String) ->
     error
 }
 
+fn marker_headers(marker: &VersionId) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+    if let Ok(version) = HeaderValue::from_str(&marker.to_string()) {
+        headers.insert("x-amz-version-id", version);
+    }
+    headers
+}
+
 /// What a caller is told of a domain error.
 pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
     use S3ErrorCode as Code;
@@ -52,7 +61,38 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
         }
         ObjectsError::NoSuchTagSet { .. } => S3Error::new(Code::NoSuchTagSet),
         ObjectsError::MalformedPolicy { .. } => with(Code::MalformedPolicy),
-        ObjectsError::NoSuchKey { .. } => S3Error::new(Code::NoSuchKey),
+        ObjectsError::NoSuchKey { delete_marker: None, .. } => S3Error::new(Code::NoSuchKey),
+        ObjectsError::NoSuchKey { delete_marker: Some(marker), .. } => {
+            let mut error = S3Error::new(Code::NoSuchKey);
+            error.set_headers(marker_headers(marker));
+            error
+        }
+        ObjectsError::IsDeleteMarker { version_id, modified_ms, .. } => {
+            let mut error = S3Error::new(Code::MethodNotAllowed);
+            let mut headers = marker_headers(version_id);
+            headers.insert(http::header::ALLOW, HeaderValue::from_static("DELETE"));
+            if let Some(modified) = crate::convert::http_date(*modified_ms) {
+                headers.insert(http::header::LAST_MODIFIED, modified);
+            }
+            error.set_headers(headers);
+            error
+        }
+        ObjectsError::Locked { reason } => {
+            tracing::debug!(?reason, "a version is locked");
+            S3Error::with_message(Code::AccessDenied, "Access Denied because object protected by object lock.")
+        }
+        ObjectsError::InvalidBucketState { .. } => with(Code::InvalidBucketState),
+        ObjectsError::NoObjectLockConfiguration { .. } => S3Error::with_message(
+            Code::ObjectLockConfigurationNotFoundError,
+            "Object Lock configuration does not exist for this bucket",
+        ),
+        ObjectsError::NoVersionLock => S3Error::with_message(
+            Code::NoSuchObjectLockConfiguration,
+            "The specified object does not have a ObjectLock configuration",
+        ),
+        ObjectsError::InvalidRetentionPeriod { .. } => {
+            custom("InvalidRetentionPeriod", StatusCode::BAD_REQUEST, message.clone())
+        }
         ObjectsError::NoSuchVersion { .. } => S3Error::new(Code::NoSuchVersion),
         ObjectsError::KeyTooLong { .. } => S3Error::new(Code::KeyTooLongError),
         ObjectsError::NoSuchUpload { .. } => S3Error::new(Code::NoSuchUpload),

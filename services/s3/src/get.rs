@@ -14,11 +14,12 @@ use s3s::{S3Request, S3Response, S3Result, StdError, s3_error};
 use tarn_objects::{CustomerKey, ObjectVersion, ObjectsError};
 
 use crate::convert::{
-    bucket_name, byte_range, check_version, etag, kind_name, object_key, page_size, read_conditions, set_checksum,
-    timestamp,
+    bucket_name, byte_range, etag, kind_name, object_key, page_size, read_conditions, set_checksum, shown_version,
+    timestamp, version_id as parse_version,
 };
 use crate::encryption::{check_read_headers, customer_key, describe_encryption};
 use crate::errors::objects_error;
+use crate::lock::shown_lock;
 use crate::operations::Call;
 
 /// Up to this size a body is read before the head is sent, so that both go out in one write and a read error is an answer.
@@ -95,7 +96,7 @@ fn wanted(version: &ObjectVersion, range: Option<Range>, part_number: Option<i32
 }
 
 macro_rules! describe {
-    ($output:ident, $version:ident, $wanted:ident, $customer:expr, $checksums:expr) => {{
+    ($output:ident, $call:ident, $version:ident, $wanted:ident, $customer:expr, $checksums:expr) => {{
         let metadata = $version.metadata();
         let mut output = $output {
             accept_ranges: Some("bytes".to_owned()),
@@ -112,9 +113,14 @@ macro_rules! describe {
             metadata: (!metadata.user.is_empty()).then(|| metadata.user.clone().into_iter().collect()),
             parts_count: $wanted.parts_count,
             tag_count: i32::try_from($version.tags().len()).ok().filter(|count| *count > 0),
+            version_id: shown_version($version.version_id()),
             ..$output::default()
         };
         describe_encryption!(output, $version.encryption(), $customer);
+        let shown = shown_lock($call, &$version);
+        output.object_lock_mode = shown.mode;
+        output.object_lock_retain_until_date = shown.until;
+        output.object_lock_legal_hold_status = shown.legal_hold;
         // A checksum of the whole says nothing of a range.
         if $checksums
             && $wanted.is_whole
@@ -128,10 +134,10 @@ macro_rules! describe {
 }
 
 fn find(call: &Call, bucket: &str, key: &str, version_id: Option<&str>) -> S3Result<ObjectVersion> {
-    check_version(version_id)?;
+    let id = parse_version(version_id)?;
     let bucket = bucket_name(bucket)?;
     call.objects()
-        .head_object(call.proof(), &bucket, &object_key(key)?)
+        .head_version(call.proof(), &bucket, &object_key(key)?, id.as_ref())
         .map_err(|error| call.hide_missing(&bucket, error))
 }
 
@@ -189,7 +195,7 @@ pub(crate) async fn get_object(
     .map_err(objects_error)?;
     let wanted = wanted(&version, input.range, input.part_number)?;
     let checksums = checksums(input.checksum_mode.as_ref());
-    let mut output = describe!(GetObjectOutput, version, wanted, customer.as_ref(), checksums);
+    let mut output = describe!(GetObjectOutput, call, version, wanted, customer.as_ref(), checksums);
     let size_bytes = wanted.range.end - wanted.range.start;
     let mut stream = call.objects().read(call.proof(), &version, wanted.range.clone());
     let blob = if size_bytes <= INLINE_SIZE_BYTES_MAX {
@@ -226,7 +232,7 @@ pub(crate) async fn head_object(
     .map_err(objects_error)?;
     let wanted = wanted(&version, input.range, input.part_number)?;
     let checksums = checksums(input.checksum_mode.as_ref());
-    let output = describe!(HeadObjectOutput, version, wanted, customer.as_ref(), checksums);
+    let output = describe!(HeadObjectOutput, call, version, wanted, customer.as_ref(), checksums);
     let partial = wanted.content_range.is_some();
     Ok(S3Response::with_status(output, if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK }))
 }
@@ -258,6 +264,7 @@ pub(crate) async fn get_object_attributes(
         e_tag: etag(version.etag()).filter(|_| wants_etag),
         storage_class: wants_class.then(|| StorageClass::from_static(version.class().name())),
         object_size: i64::try_from(version.size_bytes()).ok().filter(|_| wants_size),
+        version_id: shown_version(version.version_id()),
         ..GetObjectAttributesOutput::default()
     };
     if let Some(found) = version.checksum().filter(|_| wants_checksum) {

@@ -22,6 +22,7 @@ mod gate;
 mod get;
 mod host;
 mod listing;
+mod lock;
 mod multipart;
 mod operations;
 mod parameters;
@@ -34,6 +35,7 @@ mod tagging;
 #[cfg(test)]
 mod tests;
 mod unread;
+mod versioning;
 
 pub use api::{S3Api, S3Options};
 pub use gate::{Asked, CallMeta, GateRefusal, Refused, S3Gate};

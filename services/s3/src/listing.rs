@@ -1,4 +1,4 @@
-//! Listings on the wire: versions 1 and 2, and that of versions.
+//! Listings of objects on the wire: versions 1 and 2.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -61,7 +61,7 @@ fn object(found: ListedObject, url: bool, owner: Option<Owner>) -> Object {
     }
 }
 
-fn prefixes(prefixes: &[String], url: bool) -> Option<CommonPrefixList> {
+pub(crate) fn prefixes(prefixes: &[String], url: bool) -> Option<CommonPrefixList> {
     let prefixes: Vec<_> = prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(listed(prefix, url)) }).collect();
     (!prefixes.is_empty()).then_some(prefixes)
 }
@@ -143,58 +143,4 @@ fn open_token(token: &str) -> S3Result<String> {
     let refused = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
     let bytes = BASE64.decode(token).map_err(|_| refused())?;
     String::from_utf8(bytes).ok().filter(|key| !key.is_empty()).ok_or_else(refused)
-}
-
-/// Each key has one version, the null version.
-pub(crate) async fn list_object_versions(
-    call: &Call,
-    request: S3Request<ListObjectVersionsInput>,
-) -> S3Result<S3Response<ListObjectVersionsOutput>> {
-    let input = request.input;
-    if input.version_id_marker.is_some() && input.key_marker.is_none() {
-        return Err(s3_error!(InvalidArgument, "A version-id marker cannot be specified without a key marker."));
-    }
-    let asked = Asked {
-        bucket: &input.bucket,
-        prefix: input.prefix.as_deref(),
-        delimiter: input.delimiter.as_deref(),
-        start_after: input.key_marker.clone(),
-        max_keys: input.max_keys,
-        encoding: input.encoding_type.as_ref(),
-    };
-    let Page { listing, bucket, url, max_keys } = page(call, asked)?;
-    let owner = call.owner(&bucket.owner);
-    let ends_in_prefix = listing.next.as_ref().is_some_and(|next| listing.common_prefixes.last() == Some(next));
-    let versions = listing.objects.into_iter().map(|found| {
-        let object = object(found, url, owner.clone());
-        ObjectVersion {
-            checksum_algorithm: object.checksum_algorithm,
-            checksum_type: object.checksum_type,
-            e_tag: object.e_tag,
-            is_latest: Some(true),
-            key: object.key,
-            last_modified: object.last_modified,
-            owner: object.owner,
-            restore_status: None,
-            size: object.size,
-            storage_class: Some(ObjectVersionStorageClass::from_static("STANDARD")),
-            version_id: Some("null".to_owned()),
-        }
-    });
-    Ok(S3Response::new(ListObjectVersionsOutput {
-        versions: Some(versions.collect()),
-        common_prefixes: prefixes(&listing.common_prefixes, url),
-        delete_markers: None,
-        delimiter: input.delimiter.map(|delimiter| listed(&delimiter, url)),
-        encoding_type: input.encoding_type,
-        is_truncated: Some(listing.next.is_some()),
-        key_marker: Some(listed(input.key_marker.as_deref().unwrap_or_default(), url)),
-        max_keys: Some(max_keys),
-        name: Some(input.bucket),
-        next_version_id_marker: (listing.next.is_some() && !ends_in_prefix).then(|| "null".to_owned()),
-        next_key_marker: listing.next.map(|next| listed(&next, url)),
-        prefix: Some(listed(input.prefix.as_deref().unwrap_or_default(), url)),
-        request_charged: None,
-        version_id_marker: input.version_id_marker,
-    }))
 }

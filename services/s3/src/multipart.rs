@@ -10,13 +10,14 @@ use tarn_objects::{
 use crate::convert::{
     bucket_name, check_write_headers, checksum_algorithm, checksum_kind, etag, expected_digests, header_checksums,
     is_url_encoding, kind_name, listed, not_implemented, object_key, page_size, parse_checksum, parse_tagging_header,
-    set_checksum, shown_key, storage_class, timestamp, write_conditions,
+    set_checksum, shown_key, shown_version, storage_class, timestamp, write_conditions,
 };
 use crate::encryption::{
     completion_headers, customer_key, customer_of, describe_encryption, describe_new_encryption, describe_server_key,
     encryption_request,
 };
 use crate::errors::objects_error;
+use crate::lock::version_lock;
 use crate::operations::Call;
 use crate::put::{body, content_encoding};
 
@@ -67,6 +68,11 @@ pub(crate) async fn create_multipart_upload(
         class: storage_class(input.storage_class.as_ref().map(StorageClass::as_str))?,
         checksum: algorithm.map(|algorithm| (algorithm, kind)),
         encryption,
+        lock: version_lock(
+            input.object_lock_mode.as_ref(),
+            input.object_lock_retain_until_date.as_ref(),
+            input.object_lock_legal_hold_status.as_ref(),
+        )?,
     };
     let upload = call.objects().create_multipart_upload(&call.caller, create).await.map_err(objects_error)?;
     let (checksum_algorithm, checksum_type) = checksum_of(&upload);
@@ -158,7 +164,7 @@ pub(crate) async fn complete_multipart_upload(
         checksums,
         kind: input.checksum_type.as_ref().map(|kind| checksum_kind(kind.as_str())).transpose()?,
         size_bytes: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
-        conditions: write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref())?,
+        conditions: write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref()),
         customer_key: customer.clone(),
     };
     let bucket = complete.upload.bucket.clone();
@@ -169,6 +175,7 @@ pub(crate) async fn complete_multipart_upload(
         bucket: Some(input.bucket),
         key: shown_key(input.key),
         e_tag: etag(version.etag()),
+        version_id: shown_version(version.own_version_id()),
         ..CompleteMultipartUploadOutput::default()
     };
     describe_server_key!(output, version.encryption());

@@ -11,7 +11,9 @@ use tarn_policy::{Authorized, Requirement};
 use crate::api::Inner;
 use crate::errors::objects_error;
 use crate::refusals::Record;
-use crate::{bucket_encryption, buckets, copy, delete, get, listing, multipart, policy, put, select, tagging};
+use crate::{
+    bucket_encryption, buckets, copy, delete, get, listing, lock, multipart, policy, put, select, tagging, versioning,
+};
 
 pub(crate) struct Handlers(pub(crate) Arc<Inner>);
 
@@ -60,7 +62,10 @@ impl Call {
 
     /// That a key is missing is told only to those who may list the bucket; others learn no more than that they may not.
     pub(crate) fn hide_missing(&self, bucket: &BucketName, error: ObjectsError) -> s3s::S3Error {
-        if matches!(error, ObjectsError::NoSuchKey { .. } | ObjectsError::NoSuchVersion { .. }) {
+        if matches!(
+            error,
+            ObjectsError::NoSuchKey { .. } | ObjectsError::NoSuchVersion { .. } | ObjectsError::IsDeleteMarker { .. }
+        ) {
             let list = Requirement::new("s3:ListBucket", bucket.arn());
             if self.caller.authorizer().authorize(vec![list]).is_err() {
                 return s3_error!(AccessDenied, "Access Denied");
@@ -93,7 +98,8 @@ operations! {
     delete_bucket(DeleteBucketInput) -> DeleteBucketOutput = buckets::delete_bucket;
     head_bucket(HeadBucketInput) -> HeadBucketOutput = buckets::head_bucket;
     get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput = buckets::get_bucket_location;
-    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = buckets::get_bucket_versioning;
+    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = versioning::get_bucket_versioning;
+    put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput = versioning::put_bucket_versioning;
     get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = bucket_encryption::get_bucket_encryption;
     put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput = bucket_encryption::put_bucket_encryption;
     delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput = bucket_encryption::delete_bucket_encryption;
@@ -106,7 +112,7 @@ operations! {
     delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput = tagging::delete_bucket_tagging;
     list_objects(ListObjectsInput) -> ListObjectsOutput = listing::list_objects;
     list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output = listing::list_objects_v2;
-    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = listing::list_object_versions;
+    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = versioning::list_object_versions;
     get_object(GetObjectInput) -> GetObjectOutput = get::get_object;
     head_object(HeadObjectInput) -> HeadObjectOutput = get::head_object;
     select_object_content(SelectObjectContentInput) -> SelectObjectContentOutput = select::select_object_content;
@@ -118,6 +124,12 @@ operations! {
     get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput = tagging::get_object_tagging;
     put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput = tagging::put_object_tagging;
     delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput = tagging::delete_object_tagging;
+    get_object_lock_configuration(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput = lock::get_object_lock_configuration;
+    put_object_lock_configuration(PutObjectLockConfigurationInput) -> PutObjectLockConfigurationOutput = lock::put_object_lock_configuration;
+    get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput = lock::get_object_retention;
+    put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput = lock::put_object_retention;
+    get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput = lock::get_object_legal_hold;
+    put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput = lock::put_object_legal_hold;
     create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput = multipart::create_multipart_upload;
     upload_part(UploadPartInput) -> UploadPartOutput = multipart::upload_part;
     upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput = copy::upload_part_copy;

@@ -9,9 +9,10 @@ use tarn_objects::{Body, BodyError, BodyErrorKind, ObjectMetadata, PutObject, Ta
 
 use crate::convert::{
     bucket_name, check_write_headers, etag, expected_digests, kind_name, object_key, parse_tagging_header,
-    set_checksum, storage_class, write_conditions,
+    set_checksum, shown_version, storage_class, write_conditions,
 };
 use crate::encryption::{customer_of, describe_new_encryption, encryption_request};
+use crate::lock::{check_locked_payload, version_lock};
 use crate::operations::Call;
 
 /// A streamed body with the domain's errors.
@@ -89,14 +90,24 @@ pub(crate) async fn put_object(
         tags: input.tagging.as_deref().map(parse_tagging_header).transpose()?.unwrap_or_else(Tags::default),
         class: storage_class(input.storage_class.as_ref().map(StorageClass::as_str))?,
         expected,
-        conditions: write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref())?,
+        conditions: write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref()),
+        lock: version_lock(
+            input.object_lock_mode.as_ref(),
+            input.object_lock_retain_until_date.as_ref(),
+            input.object_lock_legal_hold_status.as_ref(),
+        )?,
         encryption,
         ..PutObject::new(bucket_name(&input.bucket)?, object_key(&input.key)?)
     };
+    check_locked_payload(call, &put.bucket, &put.lock, &request.headers)?;
     let bucket = put.bucket.clone();
     let stored = call.objects().put_object(&call.caller, put, body(input.body)).await;
     let version = stored.map_err(|error| call.hide_missing(&bucket, error))?;
-    let mut output = PutObjectOutput { e_tag: etag(version.etag()), ..PutObjectOutput::default() };
+    let mut output = PutObjectOutput {
+        e_tag: etag(version.etag()),
+        version_id: shown_version(version.own_version_id()),
+        ..PutObjectOutput::default()
+    };
     describe_new_encryption!(output, version.encryption(), customer.as_ref());
     if let Some(checksum) = version.checksum() {
         set_checksum!(output, checksum.algorithm, checksum.to_string());

@@ -235,6 +235,7 @@ impl S3Access for Namer {
             key: cx.s3_path().get_object_key(),
             headers: cx.headers(),
             query: cx.uri().query().unwrap_or_default(),
+            now_ms: 0,
         };
         let name = cx.s3_op().name();
         let row = operation(name);

@@ -3,13 +3,13 @@
 
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
-use s3s::dto::CopySource;
+use s3s::dto::{CopySource, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
-use tarn_objects::{BucketName, ObjectKey, Objects};
+use tarn_objects::{BucketName, ObjectKey, Objects, VersionId};
 use tarn_policy::Requirement;
 use tarn_types::Arn;
 
-use crate::convert::parse_tagging_header;
+use crate::convert::{millis, parse_tagging_header, timestamp};
 use crate::errors::objects_error;
 
 /// One operation: its class for the audit, and what it requires.
@@ -39,6 +39,7 @@ pub(crate) struct Request<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: &'a str,
+    pub(crate) now_ms: i64,
 }
 
 const fn row(
@@ -70,7 +71,7 @@ macro_rules! on_bucket {
 
 static OPERATIONS: &[Operation] = &[
     row("ListBuckets", "s3:ListAllMyBuckets", true, true, |_, _| Ok(vec![Requirement::any("s3:ListAllMyBuckets")])),
-    row("CreateBucket", "s3:CreateBucket", false, true, on_bucket!("s3:CreateBucket")),
+    row("CreateBucket", "s3:CreateBucket", false, true, |_, request| request.create_bucket()),
     row("DeleteBucket", "s3:DeleteBucket", false, true, on_bucket!("s3:DeleteBucket")),
     row("HeadBucket", "s3:ListBucket", true, true, on_bucket!("s3:ListBucket")),
     row("GetBucketLocation", "s3:GetBucketLocation", true, true, on_bucket!("s3:GetBucketLocation")),
@@ -81,6 +82,21 @@ static OPERATIONS: &[Operation] = &[
     row("PutBucketTagging", "s3:PutBucketTagging", false, true, on_bucket!("s3:PutBucketTagging")),
     row("DeleteBucketTagging", "s3:PutBucketTagging", false, true, on_bucket!("s3:PutBucketTagging")),
     row("GetBucketVersioning", "s3:GetBucketVersioning", true, true, on_bucket!("s3:GetBucketVersioning")),
+    row("PutBucketVersioning", "s3:PutBucketVersioning", false, true, on_bucket!("s3:PutBucketVersioning")),
+    row(
+        "GetObjectLockConfiguration",
+        "s3:GetBucketObjectLockConfiguration",
+        true,
+        true,
+        on_bucket!("s3:GetBucketObjectLockConfiguration"),
+    ),
+    row(
+        "PutObjectLockConfiguration",
+        "s3:PutBucketObjectLockConfiguration",
+        false,
+        true,
+        on_bucket!("s3:PutBucketObjectLockConfiguration"),
+    ),
     row(
         "GetBucketEncryption",
         "s3:GetEncryptionConfiguration",
@@ -129,6 +145,14 @@ static OPERATIONS: &[Operation] = &[
     row("GetObjectTagging", "s3:GetObjectTagging", true, false, |objects, request| {
         Ok(vec![request.existing(objects, request.versioned("s3:GetObjectTagging", "s3:GetObjectVersionTagging"))?])
     }),
+    row("GetObjectRetention", "s3:GetObjectRetention", true, false, |objects, request| {
+        Ok(vec![request.existing(objects, "s3:GetObjectRetention")?])
+    }),
+    row_by_handler("PutObjectRetention", "s3:PutObjectRetention"),
+    row("GetObjectLegalHold", "s3:GetObjectLegalHold", true, false, |objects, request| {
+        Ok(vec![request.existing(objects, "s3:GetObjectLegalHold")?])
+    }),
+    row_by_handler("PutObjectLegalHold", "s3:PutObjectLegalHold"),
     row_by_handler("PutObjectTagging", "s3:PutObjectTagging"),
     row("DeleteObjectTagging", "s3:DeleteObjectTagging", false, false, |objects, request| {
         Ok(vec![
@@ -163,12 +187,28 @@ pub fn operations() -> &'static [Operation] {
     OPERATIONS
 }
 
-/// An object's ARN with the tags it has now as condition keys.
-pub(crate) fn on_existing(objects: &Objects, action: &'static str, bucket: &str, key: &str) -> S3Result<Requirement> {
+/// An object's ARN with its version, if the request names one, and the tags it has now as condition keys.
+pub(crate) fn on_existing(
+    objects: &Objects,
+    action: &'static str,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+) -> S3Result<Requirement> {
     let mut requirement = Requirement::new(action, Arn::s3_object(bucket, key));
-    // Names that cannot be have no tags; their operation will say so.
+    let id = match version {
+        None => None,
+        Some(text) => {
+            requirement.context.set("s3:VersionId", text);
+            match VersionId::parse(text) {
+                Some(id) => Some(id),
+                // What cannot be has no tags; its operation will say so.
+                None => return Ok(requirement),
+            }
+        }
+    };
     if let (Ok(bucket), Ok(key)) = (BucketName::new(bucket), ObjectKey::new(key)) {
-        for (tag, value) in objects.condition_tags(&bucket, &key).map_err(objects_error)?.iter() {
+        for (tag, value) in objects.condition_tags(&bucket, &key, id.as_ref()).map_err(objects_error)?.iter() {
             requirement.context.set(&format!("s3:ExistingObjectTag/{tag}"), value);
         }
     }
@@ -209,7 +249,8 @@ impl Request<'_> {
     }
 
     fn existing(&self, objects: &Objects, action: &'static str) -> S3Result<Requirement> {
-        let mut requirement = on_existing(objects, action, self.bucket()?, self.key()?)?;
+        let version = self.parameter("versionId");
+        let mut requirement = on_existing(objects, action, self.bucket()?, self.key()?, version.as_deref())?;
         self.header_keys(&mut requirement);
         Ok(requirement)
     }
@@ -255,8 +296,42 @@ impl Request<'_> {
         }
     }
 
+    fn create_bucket(&self) -> S3Result<Vec<Requirement>> {
+        let mut requirements = vec![self.on_bucket("s3:CreateBucket")?];
+        if self.header("x-amz-bucket-object-lock-enabled").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            requirements.push(self.on_bucket("s3:PutBucketObjectLockConfiguration")?);
+            requirements.push(self.on_bucket("s3:PutBucketVersioning")?);
+        }
+        Ok(requirements)
+    }
+
+    /// What a write that locks what it writes must be allowed besides, with the lock as condition keys of all.
+    fn lock(&self, requirements: &mut Vec<Requirement>) -> S3Result<()> {
+        let mode = self.header("x-amz-object-lock-mode");
+        let until = self.header("x-amz-object-lock-retain-until-date");
+        let legal_hold = self.header("x-amz-object-lock-legal-hold");
+        if mode.is_some() || until.is_some() {
+            requirements.push(self.on_object("s3:PutObjectRetention")?);
+        }
+        if legal_hold.is_some() {
+            requirements.push(self.on_object("s3:PutObjectLegalHold")?);
+        }
+        // A date that is none is refused when the request is decoded.
+        let until = until.and_then(|text| Timestamp::parse(TimestampFormat::DateTime, text).ok());
+        for requirement in requirements {
+            if let (Some(mode), Some(until)) = (mode, &until) {
+                set_retention(requirement, mode, millis(until), self.now_ms);
+            }
+            if let Some(legal_hold) = legal_hold {
+                requirement.context.set("s3:object-lock-legal-hold", legal_hold);
+            }
+        }
+        Ok(())
+    }
+
     fn put(&self) -> S3Result<Vec<Requirement>> {
         let mut requirements = vec![self.on_object("s3:PutObject")?];
+        self.lock(&mut requirements)?;
         if let Some(header) = self.header("x-amz-tagging").filter(|header| !header.is_empty()) {
             let tags = parse_tagging_header(header)?;
             requirements.push(self.on_object("s3:PutObjectTagging")?);
@@ -268,34 +343,36 @@ impl Request<'_> {
     }
 
     fn copy(&self, objects: &Objects) -> S3Result<Vec<Requirement>> {
-        let Some((bucket, key)) = self.copy_source()? else {
+        let Some((bucket, key, version)) = self.copy_source()? else {
             return Err(s3_error!(InvalidRequest, "The request names no copy source"));
         };
-        let versioned = self.header("x-amz-copy-source").is_some_and(|source| source.contains("?versionId="));
-        let (read, read_tags) = if versioned {
+        let version = version.as_deref();
+        let (read, read_tags) = if version.is_some() {
             ("s3:GetObjectVersion", "s3:GetObjectVersionTagging")
         } else {
             ("s3:GetObject", "s3:GetObjectTagging")
         };
-        let source = on_existing(objects, read, &bucket, &key)?;
-        let tagged = source.context.iter().next().is_some();
+        let source = on_existing(objects, read, &bucket, &key, version)?;
+        let tagged = source.context.iter().any(|(name, _)| name.starts_with("s3:existingobjecttag/"));
         let mut requirements = vec![source];
         // Only a whole copy takes tags along; a part has none.
         let takes_tags =
             self.parameter("uploadId").is_none() && self.header("x-amz-tagging-directive") != Some("REPLACE");
         if tagged && takes_tags {
-            requirements.push(on_existing(objects, read_tags, &bucket, &key)?);
+            requirements.push(on_existing(objects, read_tags, &bucket, &key, version)?);
             requirements.push(self.on_object("s3:PutObjectTagging")?);
         }
         requirements.extend(self.put()?);
         Ok(requirements)
     }
 
-    /// Bucket and key of the copy source, decoded once.
-    pub(crate) fn copy_source(&self) -> S3Result<Option<(String, String)>> {
+    /// Bucket, key and version of the copy source, decoded once.
+    pub(crate) fn copy_source(&self) -> S3Result<Option<(String, String, Option<String>)>> {
         let Some(header) = self.header("x-amz-copy-source") else { return Ok(None) };
         match CopySource::parse(header) {
-            Ok(CopySource::Bucket { bucket, key, .. }) => Ok(Some((bucket.into(), key.into()))),
+            Ok(CopySource::Bucket { bucket, key, version_id }) => {
+                Ok(Some((bucket.into(), key.into(), version_id.map(Into::into))))
+            }
             Ok(_) => Err(S3Error::with_message(S3ErrorCode::NotImplemented, "Access points are not implemented.")),
             Err(error) => {
                 Err(s3_error!(InvalidArgument, "Copy Source must mention the source bucket and key: {error}"))
@@ -342,4 +419,16 @@ pub(crate) fn set_request_tags<'t>(requirement: &mut Requirement, tags: impl Ite
         keys.push(key.to_owned());
     }
     requirement.context.set_all("s3:RequestObjectTagKeys", keys);
+}
+
+/// The retention a request wants to set, as condition keys.
+pub(crate) fn set_retention(requirement: &mut Requirement, mode: &str, until_ms: i64, now_ms: i64) {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    requirement.context.set("s3:object-lock-mode", mode);
+    let mut until = Vec::new();
+    if timestamp(until_ms).format(TimestampFormat::DateTime, &mut until).is_ok() {
+        requirement.context.set("s3:object-lock-retain-until-date", String::from_utf8_lossy(&until).into_owned());
+    }
+    let days = until_ms.saturating_sub(now_ms).div_euclid(DAY_MS);
+    requirement.context.set("s3:object-lock-remaining-retention-days", days.to_string());
 }

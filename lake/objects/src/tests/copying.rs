@@ -6,6 +6,7 @@ fn copy(bucket: &BucketName, from: &str, to: &str) -> CopyObject {
     CopyObject {
         source_bucket: bucket.clone(),
         source_key: key(from),
+        source_version: None,
         source_conditions: ReadConditions::default(),
         bucket: bucket.clone(),
         key: key(to),
@@ -16,6 +17,7 @@ fn copy(bucket: &BucketName, from: &str, to: &str) -> CopyObject {
         conditions: WriteConditions::default(),
         encryption: EncryptionRequest::default(),
         source_customer_key: None,
+        lock: VersionLock::default(),
     }
 }
 
@@ -28,12 +30,12 @@ async fn copies_keep_or_replace_headers_and_tags() {
     request.tags = Tags::of_object([("k".to_owned(), "v".to_owned())]).unwrap();
     request.expected.algorithm = Some(ChecksumAlgorithm::Sha256);
     let source = lake.objects.put_object(&lake.caller(), request, body_of("bytes")).await.unwrap();
-    let kept = lake.objects.copy_object(&lake.caller(), copy(&name, "a", "b")).await.unwrap();
+    let kept = lake.objects.copy_object(&lake.caller(), copy(&name, "a", "b")).await.unwrap().version;
     assert_eq!((kept.metadata(), kept.tags(), kept.checksum()), (source.metadata(), source.tags(), source.checksum()));
     assert_ne!(kept.id(), source.id());
     let replaced =
         CopyObject { metadata: Some(ObjectMetadata::default()), tags: Some(Tags::default()), ..copy(&name, "a", "c") };
-    let replaced = lake.objects.copy_object(&lake.caller(), replaced).await.unwrap();
+    let replaced = lake.objects.copy_object(&lake.caller(), replaced).await.unwrap().version;
     assert_eq!((replaced.metadata(), replaced.tags()), (&ObjectMetadata::default(), &Tags::default()));
     assert_eq!(lake.get(&name, "c").await.unwrap(), "bytes");
 
@@ -66,12 +68,14 @@ async fn ranges_are_copied_into_parts() {
         class: StorageClass::Standard,
         checksum: None,
         encryption: EncryptionRequest::default(),
+        lock: VersionLock::default(),
     };
     let upload = lake.objects.create_multipart_upload(&lake.caller(), request).await.unwrap();
     let upload = UploadName { bucket: name.clone(), key: key("b"), upload_id: upload.upload_id() };
     let part_of = |range: ByteRange| UploadPartCopy {
         source_bucket: name.clone(),
         source_key: key("a"),
+        source_version: None,
         source_conditions: ReadConditions::default(),
         source_range: Some(range),
         upload: upload.clone(),
@@ -83,7 +87,7 @@ async fn ranges_are_copied_into_parts() {
     assert!(matches!(beyond, Err(ObjectsError::InvalidRange { .. })));
     let part =
         lake.objects.upload_part_copy(&lake.caller(), part_of(ByteRange::FromTo { first: 5, last: 9 })).await.unwrap();
-    let parts = vec![CompletedPart { number: 1, etag: Etag::Md5(part.md5).to_string(), checksums: Vec::new() }];
+    let parts = vec![CompletedPart { number: 1, etag: Etag::Md5(part.part.md5).to_string(), checksums: Vec::new() }];
     let conditions = WriteConditions { if_none_match: Some(EtagCondition::Any), if_match: None };
     let complete = CompleteMultipartUpload {
         upload,

@@ -14,19 +14,32 @@ use super::*;
 /// so that one in a hundred is tried.
 const CRASH_POINTS: u64 = 400;
 
-type Contents = BTreeMap<String, Bytes>;
+/// The versions of each key, the latest first: id and bytes. A delete marker has no bytes.
+type Contents = BTreeMap<String, Vec<(VersionId, Option<Bytes>)>>;
+
+/// Steps of the workload: unversioned, then versioned, then suspended.
+const STEPS: u64 = 26;
+const ENABLED_FROM: u64 = 7;
+const SUSPENDED_FROM: u64 = 18;
+
+fn add(now: &mut Contents, at: &str, id: Option<VersionId>, bytes: Option<Bytes>) {
+    let versions = now.entry(at.to_owned()).or_default();
+    let id = id.unwrap_or(VersionId::Null);
+    versions.retain(|(other, _)| *other != id);
+    versions.insert(0, (id, bytes));
+}
 
 fn crash_points() -> u64 {
     let points = std::env::var("TARN_CRASH_POINTS").ok().and_then(|text| text.parse::<u64>().ok());
     points.map_or(CRASH_POINTS, |points| (points / 100).max(1))
 }
 
-struct OpenLake {
-    objects: Objects,
-    store: Arc<EmbeddedStore>,
+pub(super) struct OpenLake {
+    pub(super) objects: Objects,
+    pub(super) store: Arc<EmbeddedStore>,
 }
 
-fn open(disk: &SimulatedDisk, keys: &Arc<Keys>, runtime: &Runtime) -> OpenLake {
+pub(super) fn open(disk: &SimulatedDisk, keys: &Arc<Keys>, runtime: &Runtime) -> OpenLake {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let store = Arc::new(EmbeddedStore::open(disk.clone(), EmbeddedOptions::default(), runtime).unwrap());
     let options = LocalOptions { reserve_bytes: 0, ..LocalOptions::default() };
@@ -47,16 +60,32 @@ fn bytes_of(step: u64, size: usize) -> Bytes {
 async fn workload(lake: &OpenLake, helper: &Lake, disk: &SimulatedDisk, name: &BucketName) -> Vec<(u64, Contents)> {
     let mut states = Vec::new();
     let mut now = Contents::new();
-    let create = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default() };
+    let create = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
     lake.objects.create_bucket(&helper.caller(), create).await.unwrap();
     states.push((disk.operations(), now.clone()));
-    for step in 0..14_u64 {
-        let at = format!("k{}", step % 4);
-        match step % 5 {
-            3 => {
-                let delete = DeleteObject { key: key(&at), if_match: None };
-                lake.objects.delete_object(&helper.caller(), name, delete).await.unwrap();
-                now.remove(&at);
+    for step in 0..STEPS {
+        let at = format!("k{}", step % 3);
+        if let Some(enabled) = [(ENABLED_FROM, true), (SUSPENDED_FROM, false)]
+            .iter()
+            .find_map(|(from, enabled)| (step == *from).then_some(*enabled))
+        {
+            lake.objects.put_bucket_versioning(&helper.caller(), name, enabled).await.unwrap();
+            states.push((disk.operations(), now.clone()));
+        }
+        match step % 7 {
+            kind @ (3 | 5 | 6) => {
+                let of_key = now.get(&at).cloned().unwrap_or_default();
+                // The latest, or the one behind it.
+                let version = (kind != 3).then(|| of_key.get(kind as usize - 5).map(|(id, _)| *id)).flatten();
+                let delete = DeleteObject { version, ..DeleteObject::new(key(&at)) };
+                match lake.objects.delete_object(&helper.caller(), name, delete).await.unwrap() {
+                    Deleted::Object => drop(now.remove(&at)),
+                    Deleted::Marked { marker } => add(&mut now, &at, Some(marker), None),
+                    Deleted::Version { version, .. } => {
+                        now.entry(at).or_default().retain(|(id, _)| *id != version);
+                    }
+                }
+                now.retain(|_, versions| !versions.is_empty());
             }
             4 => {
                 let create = CreateMultipartUpload {
@@ -67,6 +96,7 @@ async fn workload(lake: &OpenLake, helper: &Lake, disk: &SimulatedDisk, name: &B
                     class: StorageClass::Standard,
                     checksum: None,
                     encryption: EncryptionRequest::default(),
+                    lock: VersionLock::default(),
                 };
                 let upload = lake.objects.create_multipart_upload(&helper.caller(), create).await.unwrap();
                 let upload = UploadName { bucket: name.clone(), key: key(&at), upload_id: upload.upload_id() };
@@ -94,15 +124,15 @@ async fn workload(lake: &OpenLake, helper: &Lake, disk: &SimulatedDisk, name: &B
                     conditions: WriteConditions::default(),
                     customer_key: None,
                 };
-                lake.objects.complete_multipart_upload(&helper.caller(), complete).await.unwrap();
-                now.insert(at, whole.into());
+                let version = lake.objects.complete_multipart_upload(&helper.caller(), complete).await.unwrap();
+                add(&mut now, &at, version.version_id(), Some(whole.into()));
             }
             kind => {
                 let size = [700, 140_000, 0][kind as usize];
                 let bytes = bytes_of(step, size);
                 let put = PutObject::new(name.clone(), key(&at));
-                lake.objects.put_object(&helper.caller(), put, body_of(bytes.clone())).await.unwrap();
-                now.insert(at, bytes);
+                let version = lake.objects.put_object(&helper.caller(), put, body_of(bytes.clone())).await.unwrap();
+                add(&mut now, &at, version.version_id(), Some(bytes));
             }
         }
         states.push((disk.operations(), now.clone()));
@@ -114,16 +144,33 @@ async fn workload(lake: &OpenLake, helper: &Lake, disk: &SimulatedDisk, name: &B
 }
 
 async fn contents(lake: &OpenLake, name: &BucketName) -> Option<Contents> {
-    let listing = match lake.objects.list_objects(&proof(), &ListObjects::new(name.clone(), "")) {
+    let request = ListVersions {
+        bucket: name.clone(),
+        prefix: String::new(),
+        delimiter: None,
+        key_marker: None,
+        version_marker: None,
+        max_keys: 1000,
+    };
+    let listing = match lake.objects.list_object_versions(&proof(), &request) {
         Ok(listing) => listing,
         Err(ObjectsError::NoSuchBucket { .. }) => return None,
         Err(error) => panic!("{error}"),
     };
     let mut contents = Contents::new();
-    for object in listing.objects {
-        let version = lake.objects.head_object(&proof(), name, &object.object_key().unwrap()).unwrap();
-        let bytes = lake.objects.read_whole(&proof(), &version, 1 << 30).await.unwrap();
-        contents.insert(object.key, bytes);
+    for listed in listing.versions {
+        let (at, id) = (key(&listed.key), listed.entry.version_id());
+        let bytes = match lake.objects.head_version(&proof(), name, &at, Some(&id)) {
+            Ok(version) => Some(lake.objects.read_whole(&proof(), &version, 1 << 30).await.unwrap()),
+            Err(ObjectsError::IsDeleteMarker { .. }) => None,
+            Err(error) => panic!("{error}"),
+        };
+        let latest = lake.objects.head_object(&proof(), name, &at);
+        let is_latest = latest.is_ok_and(|latest| latest.version_id().unwrap_or(VersionId::Null) == id);
+        assert_eq!(listed.is_latest && bytes.is_some(), is_latest);
+        let versions = contents.entry(listed.key).or_default();
+        assert_eq!(listed.is_latest, versions.is_empty());
+        versions.push((id, bytes));
     }
     Some(contents)
 }

@@ -135,6 +135,7 @@ async fn every_kind_is_written_and_read_in_every_way() {
             class: StorageClass::Standard,
             checksum: None,
             encryption: kind.request(&kms_key),
+            lock: VersionLock::default(),
         };
         let upload = lake.objects.create_multipart_upload(&lake.caller(), upload).await.unwrap();
         let upload = UploadName { bucket: name.clone(), key: key("parts"), upload_id: upload.upload_id() };
@@ -176,6 +177,7 @@ async fn every_kind_is_written_and_read_in_every_way() {
             let copy = CopyObject {
                 source_bucket: name.clone(),
                 source_key: key(&at),
+                source_version: None,
                 source_conditions: ReadConditions::default(),
                 bucket: name.clone(),
                 key: key("copy"),
@@ -186,6 +188,7 @@ async fn every_kind_is_written_and_read_in_every_way() {
                 conditions: WriteConditions::default(),
                 encryption: to.request(&kms_key),
                 source_customer_key: customer.clone(),
+                lock: VersionLock::default(),
             };
             lake.objects.copy_object(&lake.caller(), copy).await.unwrap();
             assert_eq!(get(&lake, &name, "copy", to.customer().as_ref()).await.unwrap(), whole, "{kind:?} to {to:?}");
@@ -235,6 +238,7 @@ async fn a_customers_key_is_needed_and_must_be_the_one() {
         class: StorageClass::Standard,
         checksum: None,
         encryption: Kind::Customer.request(""),
+        lock: VersionLock::default(),
     };
     let upload = lake.objects.create_multipart_upload(&lake.caller(), upload).await.unwrap();
     let upload = UploadName { bucket: name.clone(), key: key("u"), upload_id: upload.upload_id() };
@@ -312,6 +316,7 @@ async fn kms_keys_are_asked_for_each_use() {
         class: StorageClass::Standard,
         checksum: None,
         encryption: Kind::Kms.request(&kms_key),
+        lock: VersionLock::default(),
     };
     let upload = lake.objects.create_multipart_upload(&caller, upload).await.unwrap();
     let upload = UploadName { bucket: name.clone(), key: key("u"), upload_id: upload.upload_id() };

@@ -4,6 +4,7 @@
 mod copying;
 mod crashes;
 mod encryption;
+mod linear;
 mod model;
 mod multipart;
 mod reading;
@@ -16,7 +17,7 @@ use tarn_blobs::MemoryBlobs;
 use tarn_keys::Keys;
 use tarn_metadata::{Key, MemoryStore, Read, Store, StoreExt};
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
-use tarn_runtime::{EntropyExt, Runtime, Timestamp};
+use tarn_runtime::{EntropyExt, FixedClock, Runtime, Timestamp};
 use tarn_types::{AccountId, Region, Scope};
 
 use crate::*;
@@ -38,6 +39,7 @@ pub(crate) struct Lake {
     pub store: Arc<MemoryStore>,
     pub blobs: MemoryBlobs,
     pub runtime: Runtime,
+    pub clock: Arc<FixedClock>,
 }
 
 impl Lake {
@@ -46,12 +48,12 @@ impl Lake {
     }
 
     pub fn with(options: ObjectsOptions) -> Self {
-        let (runtime, _) = Runtime::fixed(Timestamp::from_millisecond(1_700_000_000_000).unwrap(), 7);
+        let (runtime, clock) = Runtime::fixed(Timestamp::from_millisecond(1_700_000_000_000).unwrap(), 7);
         let (store, blobs) = (Arc::new(MemoryStore::new()), MemoryBlobs::new());
         let keys = Arc::new(Keys::ephemeral(&runtime).unwrap());
         let shared: Arc<dyn Store> = store.clone();
         let objects = Objects::new(shared, Arc::new(blobs.clone()), keys, runtime.clone(), options);
-        Self { objects, store, blobs, runtime }
+        Self { objects, store, blobs, runtime, clock }
     }
 
     pub fn caller(&self) -> Caller {
@@ -80,7 +82,8 @@ impl Lake {
 
     pub async fn bucket(&self, name: &str) -> BucketName {
         let name = bucket(name);
-        let request = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default() };
+        let request =
+            CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
         self.objects.create_bucket(&self.caller(), request).await.unwrap();
         name
     }
@@ -95,10 +98,7 @@ impl Lake {
     }
 
     pub async fn delete(&self, bucket: &BucketName, at: &str) {
-        self.objects
-            .delete_object(&self.caller(), bucket, DeleteObject { key: key(at), if_match: None })
-            .await
-            .unwrap();
+        self.objects.delete_object(&self.caller(), bucket, DeleteObject::new(key(at))).await.unwrap();
     }
 
     pub async fn begin_upload(&self, bucket: &BucketName, at: &str) -> UploadRecord {
@@ -110,6 +110,7 @@ impl Lake {
             class: StorageClass::Standard,
             checksum: None,
             encryption: EncryptionRequest::default(),
+            lock: VersionLock::default(),
         };
         self.objects.create_multipart_upload(&self.caller(), request).await.unwrap()
     }
@@ -143,7 +144,7 @@ async fn buckets_are_made_listed_and_removed() {
     let lake = Lake::new();
     let name = lake.bucket("lake-raw").await;
     lake.bucket("lake-ml").await;
-    let again = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default() };
+    let again = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
     let refused = lake.objects.create_bucket(&lake.caller(), again.clone()).await;
     assert!(matches!(refused, Err(ObjectsError::BucketAlreadyOwnedByYou { .. })), "{refused:?}");
     let other = AccountId::new("111111111111").unwrap();
@@ -293,7 +294,7 @@ async fn tags_and_metadata_stay_with_the_object() {
     request.tags = Tags::of_object([("zone".to_owned(), "raw".to_owned())]).unwrap();
     lake.objects.put_object(&lake.caller(), request, body_of("a,b")).await.unwrap();
     let tags = Tags::of_object([("zone".to_owned(), "gold".to_owned())]).unwrap();
-    lake.objects.put_object_tags(&lake.caller(), &name, &key("a"), tags.clone()).await.unwrap();
+    lake.objects.put_object_tags(&lake.caller(), &name, &key("a"), None, tags.clone()).await.unwrap();
     let version = lake.objects.head_object(&proof(), &name, &key("a")).unwrap();
     assert_eq!((version.tags(), version.metadata().content_type.as_deref()), (&tags, Some("text/csv")));
     assert_eq!(lake.get(&name, "a").await.unwrap(), "a,b");
@@ -309,7 +310,10 @@ async fn many_are_deleted_at_once() {
     let name = lake.bucket("lake-raw").await;
     let version = lake.put(&name, "a", "x").await;
     lake.put(&name, "b", "y").await;
-    let delete = |at: &str, etag: Option<&str>| DeleteObject { key: key(at), if_match: etag.map(EtagCondition::parse) };
+    let delete = |at: &str, etag: Option<&str>| DeleteObject {
+        if_match: etag.map(EtagCondition::parse),
+        ..DeleteObject::new(key(at))
+    };
     let etag = version.etag().quoted();
     let deletes = vec![delete("a", Some(&etag)), delete("b", Some("\"no\"")), delete("a", None), delete("gone", None)];
     let outcomes = lake.objects.delete_objects(&lake.caller(), &name, deletes).await.unwrap();

@@ -20,6 +20,7 @@ async fn begin(
         class: StorageClass::Standard,
         checksum,
         encryption: EncryptionRequest::default(),
+        lock: VersionLock::default(),
     };
     let upload = lake.objects.create_multipart_upload(&lake.caller(), request).await.unwrap();
     UploadName { bucket: bucket.clone(), key: key(at), upload_id: upload.upload_id() }
@@ -140,6 +141,7 @@ async fn checksums_of_parts_are_kept_and_compared() {
             class: StorageClass::Standard,
             checksum: Some((ChecksumAlgorithm::Sha1, Some(ChecksumKind::FullObject))),
             encryption: EncryptionRequest::default(),
+            lock: VersionLock::default(),
         },
     );
     assert!(matches!(refused.await, Err(ObjectsError::InvalidRequest { .. })));

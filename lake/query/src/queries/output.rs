@@ -117,7 +117,7 @@ impl Queries {
             resources: vec![name.arn().to_string()],
         };
         let bound = BoundAuthorizer::new(std::sync::Arc::new(OwnAuthority), principal, Context::new());
-        let request = CreateBucket { name, region: scope.region.clone(), tags: Tags::default() };
+        let request = CreateBucket { name, region: scope.region.clone(), tags: Tags::default(), lock: false };
         match self.objects.create_bucket(&Caller::new(authorized, bound, event), request).await {
             // two first queries at once
             Ok(_) | Err(ObjectsError::BucketAlreadyOwnedByYou { .. }) => Ok(()),

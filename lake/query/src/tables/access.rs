@@ -298,7 +298,7 @@ impl Access {
             let mut by_bucket: HashMap<&str, Vec<DeleteObject>> = HashMap::new();
             for (bucket, key) in batch {
                 if let Ok(key) = ObjectKey::new(key.clone()) {
-                    by_bucket.entry(bucket).or_default().push(DeleteObject { key, if_match: None });
+                    by_bucket.entry(bucket).or_default().push(DeleteObject::new(key));
                 }
             }
             for (bucket, deletes) in by_bucket {

@@ -78,8 +78,12 @@ impl Lake {
         change(&mut options);
         let engine = Engine::new(objects.clone(), catalog.clone(), runtime.clone(), &options).unwrap();
         let lake = Self { objects, catalog, engine, runtime, next: 1.into(), spill };
-        let request =
-            CreateBucket { name: BucketName::new("lake").unwrap(), region: Region::us_east_1(), tags: Tags::default() };
+        let request = CreateBucket {
+            name: BucketName::new("lake").unwrap(),
+            region: Region::us_east_1(),
+            tags: Tags::default(),
+            lock: false,
+        };
         lake.objects.create_bucket(&lake.caller(), request).await.unwrap();
         let database = DatabaseInput { name: "db".into(), ..DatabaseInput::default() };
         lake.catalog.create_database(&lake.caller(), database, BTreeMap::new()).await.unwrap();

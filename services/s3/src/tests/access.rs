@@ -20,6 +20,18 @@ fn example(operation: &str) -> Ask {
         "PutBucketTagging" => ask(put, "/lake-raw?tagging").body("<Tagging><TagSet></TagSet></Tagging>"),
         "DeleteBucketTagging" => ask(delete, "/lake-raw?tagging"),
         "GetBucketVersioning" => ask(get, "/lake-raw?versioning"),
+        "PutBucketVersioning" => ask(put, "/lake-raw?versioning")
+            .body("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"),
+        "GetObjectLockConfiguration" => ask(get, "/lake-raw?object-lock"),
+        "PutObjectLockConfiguration" => ask(put, "/lake-raw?object-lock").body(
+            "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>",
+        ),
+        "GetObjectRetention" => ask(get, "/lake-raw/k?retention"),
+        "PutObjectRetention" => ask(put, "/lake-raw/k?retention").body("<Retention></Retention>"),
+        "GetObjectLegalHold" => ask(get, "/lake-raw/k?legal-hold"),
+        "PutObjectLegalHold" => {
+            ask(put, "/lake-raw/k?legal-hold").body("<LegalHold><Status>ON</Status></LegalHold>")
+        }
         "GetBucketEncryption" => ask(get, "/lake-raw?encryption"),
         "PutBucketEncryption" => ask(put, "/lake-raw?encryption").body(
             "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>",
@@ -244,7 +256,8 @@ async fn unserved_operations_say_so() {
         ("x-amz-server-side-encryption", "aws:kms:dsse", "501 NotImplemented"),
         ("x-amz-server-side-encryption", "ROT13", "400 InvalidArgument"),
         ("x-amz-acl", "public-read", "400 AccessControlListNotSupported"),
-        ("x-amz-object-lock-mode", "COMPLIANCE", "501 NotImplemented"),
+        ("x-amz-object-lock-mode", "COMPLIANCE", "400 InvalidArgument"),
+        ("x-amz-object-lock-legal-hold", "ON", "400 InvalidRequest"),
         ("x-amz-website-redirect-location", "/x", "501 NotImplemented"),
         ("x-amz-tagging", "aws:x=y", "400 InvalidTag"),
         ("x-amz-expected-bucket-owner", "111111111111", "403 AccessDenied"),

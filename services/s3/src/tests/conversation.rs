@@ -47,10 +47,10 @@ async fn objects_come_back_as_they_went() {
     let answer = server.root(ask(Method::HEAD, "/lake-raw/dir/a%20b.csv")).await;
     assert_eq!((answer.outcome().as_str(), answer.header("content-length"), answer.body.len()), ("200", Some("10"), 0));
     assert_eq!(server.root(ask(Method::HEAD, "/lake-raw/gone")).await.outcome(), "404");
-    assert_eq!(server.root(ask(Method::GET, "/lake-raw/k?versionId=null")).await.outcome(), "404 NoSuchKey");
+    assert_eq!(server.root(ask(Method::GET, "/lake-raw/k?versionId=null")).await.outcome(), "404 NoSuchVersion");
     assert_eq!(
         server.root(ask(Method::GET, "/lake-raw/dir/a%20b.csv?versionId=abc")).await.outcome(),
-        "404 NoSuchVersion"
+        "400 InvalidArgument"
     );
 
     let attributes = ask(Method::GET, "/lake-raw/dir/a%20b.csv?attributes")
@@ -91,7 +91,9 @@ async fn conditional_writes_hold() {
         server.root(put("if-match", "\"00000000000000000000000000000000\"")).await.outcome(),
         "412 PreconditionFailed"
     );
-    assert_eq!(server.root(put("if-none-match", "\"x\"")).await.outcome(), "501 NotImplemented");
+    assert_eq!(server.root(put("if-none-match", "\"x\"")).await.outcome(), "200");
+    let same = put("if-none-match", "\"9dd4e461268c8034f5c8564e155c67a6\"");
+    assert_eq!(server.root(same).await.outcome(), "412 PreconditionFailed");
 }
 
 #[tokio::test]
