@@ -6,6 +6,7 @@ use tarn_types::{AccountId, Arn};
 
 use crate::document::Policy;
 use crate::evaluate::{PolicySets, Question, decide};
+use crate::grants::Granted;
 use crate::principal::{Principal, PrincipalKind};
 use crate::proof::{Authorized, Authorizer, Context, Denied, DeniedBecause, Requirement};
 
@@ -25,8 +26,12 @@ pub trait IdentityPolicies: Send + Sync {
 
 /// Where the policies of resources are kept: one implementation for each service that has such.
 pub trait ResourcePolicies: Send + Sync {
-    /// What is known of `resource`; `None` if it is not of this service.
-    fn resource_policy(&self, resource: &Arn) -> Result<Option<ResourcePolicy>, PoliciesUnreadable>;
+    /// What is known of `resource`, as far as it bears on `requirement`; `None` if it is not of this service.
+    fn resource_policy(
+        &self,
+        resource: &Arn,
+        requirement: &Requirement,
+    ) -> Result<Option<ResourcePolicy>, PoliciesUnreadable>;
 }
 
 /// What a service knows of a resource for a decision.
@@ -38,6 +43,14 @@ pub struct ResourcePolicy {
     pub policy: Option<Arc<Policy>>,
     /// Whether its policy must speak, and identities' policies alone do not count: a KMS key's.
     pub decides: bool,
+    /// What its access control lists grant.
+    pub grants: Vec<Granted>,
+    /// Whether the policy is of another account than the owner's, the place's where the resource lies: then it can only deny.
+    pub policy_only_denies: bool,
+    /// Set where only this account's identities and services are let in: its policy is public, and must not work.
+    pub only_for: Option<AccountId>,
+    /// Whether the owner's root is bound by the policy even where it would lock the policy itself.
+    pub binds_root: bool,
 }
 
 /// Decides by the policies of the lake.
@@ -52,9 +65,9 @@ impl LakeAuthorizer {
         Self { identities, resources }
     }
 
-    fn resource_policy(&self, resource: &Arn) -> Result<ResourcePolicy, PoliciesUnreadable> {
+    fn resource_policy(&self, resource: &Arn, requirement: &Requirement) -> Result<ResourcePolicy, PoliciesUnreadable> {
         for source in &self.resources {
-            if let Some(found) = source.resource_policy(resource)? {
+            if let Some(found) = source.resource_policy(resource, requirement)? {
                 return Ok(found);
             }
         }
@@ -71,7 +84,7 @@ impl LakeAuthorizer {
     ) -> Option<DeniedBecause> {
         // A bucket to be made is nobody's yet; that its name is taken is for S3 to say, and it says so to everybody.
         let resource = requirement.resource.as_ref().filter(|_| requirement.action != "s3:CreateBucket");
-        let of_resource = match resource.map(|resource| self.resource_policy(resource)) {
+        let of_resource = match resource.map(|resource| self.resource_policy(resource, requirement)) {
             None => ResourcePolicy::default(),
             Some(Ok(found)) => found,
             Some(Err(_)) => return Some(DeniedBecause::PoliciesUnreadable),
@@ -83,11 +96,16 @@ impl LakeAuthorizer {
             resource_owner: of_resource.owner.as_ref(),
             own: &requirement.context,
             request,
+            of_callers_own: requirement.of_callers_own,
         };
         let sets = PolicySets {
             identity: policies,
             resource: of_resource.policy.as_deref(),
             resource_decides: of_resource.decides,
+            grants: &of_resource.grants,
+            resource_only_denies: of_resource.policy_only_denies,
+            only_for: of_resource.only_for.as_ref(),
+            binds_root: of_resource.binds_root,
         };
         decide(&question, &sets).refused
     }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::errors::PolicyProblem;
 use crate::facts::Facts;
 use crate::pattern::{ArnPattern, Pattern, Variables, Wildcards};
+use crate::public::is_narrow;
 
 /// How several values of a key are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +169,29 @@ impl Condition {
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self { operator: parsed, key: key.to_ascii_lowercase().into(), values })
+    }
+
+    /// The key, in lower case.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether it fails where the key is missing, and otherwise holds for values without wildcard or variable only.
+    /// The account of an access point's ARN fixes it; its name may be a wildcard.
+    pub(crate) fn holds_only_for_fixed_values(&self) -> bool {
+        let Operator { quantifier, compare, negated, if_exists } = self.operator;
+        let is_fixed = |value: &Value| match value {
+            Value::Text(pattern) | Value::TextIgnoringCase(pattern) => pattern.is_fixed(),
+            Value::Arn(pattern) if *self.key == *"s3:dataaccesspointarn" => pattern.has_fixed_account(),
+            Value::Arn(pattern) => pattern.is_fixed(),
+            Value::Address(network) => is_narrow(network),
+            Value::Number(..) | Value::Date(..) | Value::Bool(_) | Value::Binary(_) => false,
+        };
+        !negated
+            && !if_exists
+            && quantifier != Quantifier::ForAllValues
+            && compare != Compare::Null
+            && self.values.iter().all(is_fixed)
     }
 
     /// Whether it holds.

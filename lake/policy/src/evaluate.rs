@@ -10,6 +10,7 @@ use tarn_types::{AccountId, Arn};
 
 use crate::document::{Effect, Policy};
 use crate::facts::Facts;
+use crate::grants::Granted;
 use crate::principal::{Principal, PrincipalKind};
 use crate::principals::Mention;
 use crate::proof::{Context, DeniedBecause};
@@ -33,6 +34,8 @@ pub struct Question<'a> {
     pub own: &'a Context,
     /// Condition keys of the request.
     pub request: &'a Context,
+    /// Whether it is about a thing that will be the principal's own: see `Requirement`.
+    pub of_callers_own: bool,
 }
 
 /// Which policies a set holds.
@@ -54,6 +57,14 @@ pub struct PolicySets<'a> {
     /// Whether the resource's policy must speak: an identity's counts only where it passes the right on to the account. So it is with
     /// KMS keys: <https://docs.aws.amazon.com/kms/latest/developerguide/policy-evaluation.html>
     pub resource_decides: bool,
+    /// What the resource's access control lists grant.
+    pub grants: &'a [Granted],
+    /// Whether the resource's policy can only deny.
+    pub resource_only_denies: bool,
+    /// Set where nobody but this account's identities and services is let in.
+    pub only_for: Option<&'a AccountId>,
+    /// Whether the owner's root cannot get back into a policy that locks it out.
+    pub binds_root: bool,
 }
 
 /// A statement that decided.
@@ -85,7 +96,7 @@ pub enum Verdict {
 pub struct Decision {
     /// `None` is a yes.
     pub refused: Option<DeniedBecause>,
-    /// The statement that decided; `None` where no statement did: root's right, or nothing that allows.
+    /// The statement that decided; `None` where no statement did: root's right, a list's grant, or nothing that allows.
     pub by: Option<StatementRef>,
 }
 
@@ -124,11 +135,12 @@ fn verdict<'p>(
 
 /// Decides one question.
 pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
-    let Question { principal, action, resource, resource_owner, own, request } = *question;
+    let Question { principal, action, resource, resource_owner, own, request, of_callers_own } = *question;
     let facts = Facts::new(principal, resource_owner, own, request);
     let action = action.to_ascii_lowercase();
     let resource = resource.map_or_else(|| "*".to_owned(), Arn::to_string);
     let same_account = resource_owner.is_none_or(|owner| *owner == principal.account);
+    let is_service = matches!(principal.kind, PrincipalKind::Service { .. });
 
     let identity =
         verdict(PolicySet::Identity, sets.identity.iter().map(|policy| &**policy), &action, &resource, &facts);
@@ -141,10 +153,19 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
         return refused(DeniedBecause::IdentityPolicy, Some(by));
     }
     if let Verdict::ExplicitDeny(by) = of_resource {
-        let way_back = principal.kind == PrincipalKind::Root && same_account && ROOT_ALWAYS.contains(&action.as_str());
+        let way_back = principal.kind == PrincipalKind::Root
+            && same_account
+            && !sets.binds_root
+            && ROOT_ALWAYS.contains(&action.as_str());
         if !way_back {
             return refused(DeniedBecause::ResourcePolicy, Some(by));
         }
+    }
+    if let Some(account) = sets.only_for
+        && !is_service
+        && (principal.is_anonymous() || principal.account != *account)
+    {
+        return refused(DeniedBecause::PublicPolicyRestricted, None);
     }
     // Root, and a service by the account's own configuration, may in their account what the account may; no policy is attached to them.
     let (identity_allows, by_identity) = match (&principal.kind, identity) {
@@ -154,17 +175,27 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
             (false, None)
         }
     };
-    match (&principal.kind, of_resource) {
-        (PrincipalKind::Anonymous, Verdict::Allow(by)) => return allowed(Some(by)),
-        (PrincipalKind::Anonymous, _) => return refused(DeniedBecause::NothingAllows, None),
-        _ => {}
+    let by_policy = match of_resource {
+        Verdict::Allow(by) if !sets.resource_only_denies => (Mention::Direct, Some(by)),
+        Verdict::AllowAccount(by) if !sets.resource_only_denies => (Mention::Account, Some(by)),
+        _ => (Mention::None, None),
+    };
+    let by_list = sets.grants.iter().map(|granted| granted.mention(principal, &action)).max().unwrap_or(Mention::None);
+    let (mention, by) = if by_list > by_policy.0 { (by_list, None) } else { by_policy };
+    if principal.is_anonymous() {
+        // Nobody's thing is nobody's to guard: who may put it may say who sees it.
+        return if mention == Mention::Direct || of_callers_own {
+            allowed(by)
+        } else {
+            refused(DeniedBecause::NothingAllows, None)
+        };
     }
-    match of_resource {
-        Verdict::Allow(by) if same_account => allowed(Some(by)),
-        Verdict::ImplicitDeny if sets.resource_decides => refused(DeniedBecause::NoResourcePolicyAllows, None),
-        Verdict::AllowAccount(by) if sets.resource_decides && identity_allows => allowed(by_identity.or(Some(by))),
-        _ if same_account && identity_allows => allowed(by_identity),
-        Verdict::Allow(by) | Verdict::AllowAccount(by) if identity_allows => allowed(by_identity.or(Some(by))),
+    match mention {
+        Mention::Direct if same_account => allowed(by),
+        Mention::None if sets.resource_decides => refused(DeniedBecause::NoResourcePolicyAllows, None),
+        Mention::Account if sets.resource_decides && identity_allows => allowed(by_identity.or(by)),
+        _ if (same_account || of_callers_own) && identity_allows => allowed(by_identity),
+        Mention::Direct | Mention::Account if identity_allows => allowed(by_identity.or(by)),
         _ if !same_account && identity_allows => refused(DeniedBecause::NoResourcePolicyAllows, None),
         _ => refused(DeniedBecause::NothingAllows, None),
     }

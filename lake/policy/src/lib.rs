@@ -11,12 +11,14 @@ mod document;
 mod errors;
 mod evaluate;
 mod facts;
+mod grants;
 mod json;
 mod parse;
 mod pattern;
 mod principal;
 mod principals;
 mod proof;
+mod public;
 
 #[cfg(test)]
 mod tests;
@@ -27,5 +29,6 @@ pub use document::{
 };
 pub use errors::{PolicyError, PolicyProblem};
 pub use evaluate::{Decision, PolicySet, PolicySets, Question, StatementRef, Verdict, decide};
+pub use grants::{Granted, GrantedTo};
 pub use principal::{Principal, PrincipalKind};
 pub use proof::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Requirement};

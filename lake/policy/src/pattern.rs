@@ -103,6 +103,11 @@ impl Pattern {
         })
     }
 
+    /// Whether it matches one text only: no wildcard, no variable.
+    pub(crate) fn is_fixed(&self) -> bool {
+        matches!(self, Self::Exact(_))
+    }
+
     /// Whether `subject` matches; a variable without a value matches nothing.
     pub(crate) fn matches(&self, subject: &str, facts: &Facts<'_>) -> bool {
         match self {
@@ -245,6 +250,22 @@ impl ArnPattern {
         match <[Pattern; 6]>::try_from(compiled) {
             Ok(parts) => Ok(Self::Parts(Box::new(parts))),
             Err(_) => Pattern::compile(text, Wildcards::Match, variables).map(Self::Whole),
+        }
+    }
+
+    /// Whether it matches one ARN only.
+    pub(crate) fn is_fixed(&self) -> bool {
+        match self {
+            Self::Whole(pattern) => pattern.is_fixed(),
+            Self::Parts(patterns) => patterns.iter().all(Pattern::is_fixed),
+        }
+    }
+
+    /// Whether it matches ARNs of one account only.
+    pub(crate) fn has_fixed_account(&self) -> bool {
+        match self {
+            Self::Whole(pattern) => pattern.is_fixed(),
+            Self::Parts(patterns) => patterns.get(4).is_some_and(Pattern::is_fixed),
         }
     }
 

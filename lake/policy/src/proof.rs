@@ -68,23 +68,33 @@ pub struct Requirement {
     pub resource: Option<Arn>,
     /// Condition keys of this action, besides those of the request.
     pub context: Context,
+    /// Whether it is about a thing that this request makes and that will be the caller's own: what its list will say is then for the
+    /// caller to say, whoever owns the place it is put in. The place's policy can still deny.
+    pub of_callers_own: bool,
 }
 
 impl Requirement {
     /// `action` on `resource`, without condition keys of its own.
     pub fn new(action: &'static str, resource: Arn) -> Self {
-        Self { action, resource: Some(resource), context: Context::new() }
+        Self { action, resource: Some(resource), context: Context::new(), of_callers_own: false }
     }
 
     /// `action` on no nameable resource.
     pub fn any(action: &'static str) -> Self {
-        Self { action, resource: None, context: Context::new() }
+        Self { action, resource: None, context: Context::new(), of_callers_own: false }
     }
 
     /// With a condition key.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         self.context.set(key, value);
+        self
+    }
+
+    /// About a thing that the request makes and that will be the caller's own.
+    #[must_use]
+    pub fn of_callers_own(mut self) -> Self {
+        self.of_callers_own = true;
         self
     }
 }
@@ -140,6 +150,8 @@ pub enum DeniedBecause {
     ResourcePolicy,
     /// The identity may, but the resource is of another account, whose policy does not allow it.
     NoResourcePolicyAllows,
+    /// The resource's policy is public, and its owner lets in nobody by such a policy.
+    PublicPolicyRestricted,
     /// The policies could not be read.
     PoliciesUnreadable,
 }
@@ -178,6 +190,9 @@ impl fmt::Display for Denied {
             DeniedBecause::NoResourcePolicyAllows => {
                 write!(f, " because no resource-based policy allows the {action} action")
             }
+            DeniedBecause::PublicPolicyRestricted => f.write_str(
+                " because public policies are restricted by the RestrictPublicBuckets block public access setting",
+            ),
             DeniedBecause::IdentityPolicy => f.write_str(" with an explicit deny in an identity-based policy"),
             DeniedBecause::ResourcePolicy => f.write_str(" with an explicit deny in a resource-based policy"),
             DeniedBecause::PoliciesUnreadable => f.write_str(" because its policies could not be read; try again"),

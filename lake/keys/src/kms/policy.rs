@@ -48,12 +48,18 @@ pub(crate) fn check_lockout(caller: &Principal, key: &KmsKey, policy: &Policy) -
         resource_owner: Some(&key.account),
         own: &own,
         request: &request,
+        of_callers_own: false,
     };
     // Whether the caller's identity policies go along is theirs to change; the key's policy must leave the way open.
     let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}"#;
     let identity = Policy::parse(open, PolicyKind::Identity)
         .map_err(|error| KmsError::MalformedPolicy { reason: error.to_string() })?;
-    let sets = PolicySets { identity: &[Arc::new(identity)], resource: Some(policy), resource_decides: true };
+    let sets = PolicySets {
+        identity: &[Arc::new(identity)],
+        resource: Some(policy),
+        resource_decides: true,
+        ..PolicySets::default()
+    };
     if decide(&question, &sets).is_allowed() {
         Ok(())
     } else {
@@ -103,6 +109,7 @@ impl Kms {
                 owner: Some(key.account),
                 policy: Some(self.compiled(&key.policy)?),
                 decides: true,
+                ..ResourcePolicy::default()
             })),
             // Who may name keys that are not there is for identity policies to say.
             Err(KmsError::NoSuchKey { .. }) => {
@@ -133,7 +140,7 @@ impl Kms {
 }
 
 impl ResourcePolicies for Kms {
-    fn resource_policy(&self, resource: &Arn) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
+    fn resource_policy(&self, resource: &Arn, _: &Requirement) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
         if resource.service != "kms" {
             return Ok(None);
         }

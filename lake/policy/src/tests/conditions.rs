@@ -173,6 +173,7 @@ fn variables_are_text_in_the_older_version() {
             resource_owner: Some(&account(OWNER)),
             own: &Context::new(),
             request: &Context::new(),
+            of_callers_own: false,
         };
         decide(
             &question,

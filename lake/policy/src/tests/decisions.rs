@@ -17,6 +17,7 @@ fn ask(principal: &Principal, action: &str, identities: &[String], resource_text
         resource_owner: Some(&account(OWNER)),
         own: &Context::new(),
         request: &Context::new(),
+        of_callers_own: false,
     };
     decide(&question, &PolicySets { identity: &identities, resource: policy.as_ref(), ..PolicySets::default() })
 }
@@ -129,6 +130,7 @@ fn actions_and_resources_match() {
             resource_owner: None,
             own: &Context::new(),
             request: &Context::new(),
+            of_callers_own: false,
         };
         assert_eq!(
             decide(&question, &PolicySets { identity: &[policy], resource: None, ..PolicySets::default() })
@@ -167,7 +169,7 @@ impl IdentityPolicies for Fixed {
 }
 
 impl ResourcePolicies for Fixed {
-    fn resource_policy(&self, resource: &Arn) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
+    fn resource_policy(&self, resource: &Arn, _: &Requirement) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
         let mine = resource.service == "s3";
         Ok(mine.then(|| ResourcePolicy {
             owner: Some(account(OWNER)),
@@ -263,8 +265,10 @@ fn a_keys_policy_must_speak() {
             resource_owner: Some(&account(OWNER)),
             own: &Context::new(),
             request: &Context::new(),
+            of_callers_own: false,
         };
-        let sets = PolicySets { identity: &own, resource: of_key.as_ref(), resource_decides: true };
+        let sets =
+            PolicySets { identity: &own, resource: of_key.as_ref(), resource_decides: true, ..PolicySets::default() };
         assert_eq!(decide(&question, &sets).refused, expected, "{principal:?} own {own:?} key {of_key:?}");
     };
     let (ada, eve, root) = (user(OWNER, "ada"), user(OTHER, "eve"), Principal::root(account(OWNER)));

@@ -3,7 +3,9 @@
 mod conditions;
 mod decisions;
 mod grammar;
+mod grants;
 mod properties;
+mod public;
 
 use std::sync::Arc;
 
@@ -45,6 +47,7 @@ fn holds(condition: &str, context: &Context) -> bool {
         resource_owner: Some(&account(OWNER)),
         own: &Context::new(),
         request: context,
+        of_callers_own: false,
     };
     decide(&question, &PolicySets { identity: &[policy], resource: None, ..PolicySets::default() }).is_allowed()
 }

@@ -65,6 +65,7 @@ fn allowed(principal: &Principal, key: &str, asked: Option<&str>, own: &[Drawn],
         resource_owner: Some(&account(OWNER)),
         own: &Context::new(),
         request: &request,
+        of_callers_own: false,
     };
     decide(&question, &PolicySets { identity: &own, resource: of_bucket.as_ref(), ..PolicySets::default() })
         .is_allowed()
