@@ -1,7 +1,8 @@
 //! Which service a request is for, told before anything of it is believed. Owns the order of the evidence.
 //!
 //! The credential scope names the service of every signed request; `X-Amz-Target`, then form and host, that of an unsigned one.
-//! Paths decide nothing: those of REST services look like S3's. What is left is S3's.
+//! Paths decide nothing: those of REST services look like S3's. What is left is S3's; only S3 Control, which signs as S3 does, is told
+//! from it by path and header.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,11 @@ pub(crate) enum Asked {
     },
 }
 
+/// What the paths of S3 Control begin with. A bucket can be called so, too.
+const S3_CONTROL_PATHS: &str = "/v20180820/";
+/// The header in which every request to S3 Control names an account.
+const S3_CONTROL_ACCOUNT: &str = "x-amz-account-id";
+
 /// The services that are served.
 pub(crate) struct Services {
     all: Vec<Arc<dyn Service>>,
@@ -46,11 +52,20 @@ impl Services {
         &self.all
     }
 
+    /// S3 Control, which signs with S3's name: its paths begin with its version, and its requests name an account, as S3's never do.
+    fn s3_control(&self, parts: &Parts) -> Option<Arc<dyn Service>> {
+        let is_its = parts.uri.path().starts_with(S3_CONTROL_PATHS) && parts.headers.contains_key(S3_CONTROL_ACCOUNT);
+        self.all.iter().find(|service| is_its && service.model().name == "s3control").cloned()
+    }
+
     /// Whom the request asks.
     pub(crate) fn identify(&self, parts: &Parts) -> Asked {
         let path = parts.uri.path();
         if path == "/-" || path.starts_with("/-/") {
             return Asked::Own;
+        }
+        if let Some(service) = self.s3_control(parts) {
+            return Asked::Service(service);
         }
         let target_prefix = target_prefix(parts);
         let has_target = |service: &&Arc<dyn Service>| service.model().target_prefix == target_prefix;

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tarn_objects::ObjectOwnership;
 use tarn_types::{AccountId, Region};
 use toml::{Table, Value};
 
@@ -101,6 +102,10 @@ pub struct Config {
     pub zones: Setting<bool>,
     /// What is logged: `info`, `debug`, `tarn::access=debug`, ...
     pub log: Setting<String>,
+    /// Whose the objects in new buckets are, unless their creator says otherwise.
+    pub object_ownership: Setting<ObjectOwnership>,
+    /// Whether new buckets have Block Public Access.
+    pub block_public_access: Setting<bool>,
     /// For tests: how many seconds a day of lifecycle rules and restored copies lasts. Nobody sets it by accident: it stands in `[debug]`.
     pub debug_day_seconds: Setting<Option<u32>>,
     /// More accounts.
@@ -157,6 +162,7 @@ pub enum ConfigError {
 struct Name {
     key: &'static str,
     variable: &'static str,
+    /// Empty: it has none.
     flag: &'static str,
 }
 
@@ -166,10 +172,22 @@ const ACCOUNT_ID: Name = Name { key: "account_id", variable: "TARN_ACCOUNT_ID", 
 const REGION: Name = Name { key: "region", variable: "TARN_REGION", flag: "--region" };
 const ZONES: Name = Name { key: "zones", variable: "TARN_ZONES", flag: "--no-zones" };
 const LOG: Name = Name { key: "log", variable: "TARN_LOG", flag: "--log" };
+const OBJECT_OWNERSHIP: Name = Name { key: "object_ownership", variable: "TARN_OBJECT_OWNERSHIP", flag: "" };
+const BLOCK_PUBLIC_ACCESS: Name = Name { key: "block_public_access", variable: "TARN_BLOCK_PUBLIC_ACCESS", flag: "" };
 /// Has no flag: it is not for every day.
 const DEBUG_DAY_SECONDS: Name = Name { key: "debug.day_seconds", variable: "TARN_DEBUG_DAY_SECONDS", flag: "" };
 
-const NAMES: [&Name; 7] = [&DATA_DIR, &LISTEN, &ACCOUNT_ID, &REGION, &ZONES, &LOG, &DEBUG_DAY_SECONDS];
+const NAMES: [&Name; 9] = [
+    &DATA_DIR,
+    &LISTEN,
+    &ACCOUNT_ID,
+    &REGION,
+    &ZONES,
+    &LOG,
+    &OBJECT_OWNERSHIP,
+    &BLOCK_PUBLIC_ACCESS,
+    &DEBUG_DAY_SECONDS,
+];
 const ACCOUNTS: &str = "accounts";
 const DEBUG: &str = "debug";
 const DEBUG_KEYS: [&str; 1] = ["day_seconds"];
@@ -316,6 +334,11 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "it must be an address and a port, such as 127.0.0.1:9000 or [::]:9000".to_owned())
 }
 
+fn parse_ownership(text: &str) -> Result<ObjectOwnership, String> {
+    ObjectOwnership::parse(text)
+        .ok_or_else(|| "it must be BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter".to_owned())
+}
+
 fn parse_bool(text: &str) -> Result<bool, String> {
     match text {
         "true" | "1" | "yes" | "on" => Ok(true),
@@ -384,6 +407,11 @@ impl Config {
                 sources.parse(&LOG, flags.log.as_deref(), |text| crate::log::check(text).map(|()| text.to_owned()))?,
                 "info".to_owned(),
             ),
+            object_ownership: or(
+                sources.parse(&OBJECT_OWNERSHIP, None, parse_ownership)?,
+                ObjectOwnership::BucketOwnerEnforced,
+            ),
+            block_public_access: or(sources.parse(&BLOCK_PUBLIC_ACCESS, None, parse_bool)?, true),
             debug_day_seconds: or(sources.parse(&DEBUG_DAY_SECONDS, None, parse_day_seconds)?, None),
             accounts,
         })
@@ -406,6 +434,8 @@ impl Config {
         line(&REGION, quoted(self.region.value.as_str()), &self.region.origin);
         line(&ZONES, self.zones.value.to_string(), &self.zones.origin);
         line(&LOG, quoted(&self.log.value), &self.log.origin);
+        line(&OBJECT_OWNERSHIP, quoted(self.object_ownership.value.name()), &self.object_ownership.origin);
+        line(&BLOCK_PUBLIC_ACCESS, self.block_public_access.value.to_string(), &self.block_public_access.origin);
         if let Some(seconds) = self.debug_day_seconds.value {
             line(&DEBUG_DAY_SECONDS, seconds.to_string(), &self.debug_day_seconds.origin);
         }
@@ -479,6 +509,7 @@ mod tests {
         check("data_dir = '/d'", &[("TARN_LOG", "loud=very")], "log (environment TARN_LOG)");
         check("data_dir = '/d'\nzones = 'maybe'", &[], "true or false");
         check("data_dir = '/d'\nregion = 'Mars 1'", &[], "region");
+        check("data_dir = '/d'\nobject_ownership = 'Nobody'", &[], "BucketOwnerEnforced");
         check("data_dir = '/d'\n[debug]\nday_second = 2", &[], "did you mean `day_seconds`?");
         check("data_dir = '/d'\ndebug = 2", &[], "must be a table");
         check("data_dir = '/d'\n[debug]\nday_seconds = 0", &[], "from 1 to 86400");

@@ -50,6 +50,8 @@ pub struct LakeOptions {
     pub zones: bool,
     /// How long a day of lifecycle rules and restored copies lasts, where it is not a day.
     pub day: Option<Duration>,
+    /// What of buckets and objects may be set differently.
+    pub objects: ObjectsOptions,
     /// The gateway's limits.
     pub limits: Limits,
     /// Time and randomness.
@@ -230,7 +232,8 @@ async fn open_blobs(disk: Arc<dyn Disk>, runtime: &Runtime) -> Result<LocalBlobs
 impl Lake {
     /// Opens the lake in `options.data_dir`, or makes it.
     pub async fn open(options: LakeOptions) -> Result<Self, LakeError> {
-        let LakeOptions { data_dir, account_id, region, accounts, root, zones, day, limits, runtime } = options;
+        let LakeOptions { data_dir, account_id, region, accounts, root, zones, day, objects, limits, runtime } =
+            options;
 
         // The directory, for this process alone.
         let path = data_dir.display().to_string();
@@ -258,7 +261,7 @@ impl Lake {
         // The domain.
         let identity = Arc::new(Identity::new(records.clone(), Keys::clone(&keys), runtime.clone()));
         let bytes: Arc<dyn BlobStore> = Arc::new(blobs.clone());
-        let mut objects_options = ObjectsOptions::default();
+        let mut objects_options = objects;
         if let Some(day) = day {
             objects_options.day_ms = i64::try_from(day.as_millis()).unwrap_or(objects_options.day_ms);
         }
@@ -331,7 +334,7 @@ impl Lake {
         metrics::register(&metrics, store.clone(), bytes);
         let gateway = Gateway::new(GatewayParts {
             gate,
-            services: services(&identity, objects.kms(), &audit, &catalog, &crawlers, &streams, &queries),
+            services: services(&identity, objects.kms(), &audit, &objects, &catalog, &crawlers, &streams, &queries),
             s3: Some(Arc::new(s3)),
             metrics,
             limits,
@@ -398,6 +401,7 @@ fn services(
     identity: &Arc<Identity>,
     kms: &Kms,
     audit: &Arc<AuditLog>,
+    objects: &Objects,
     catalog: &Catalog,
     crawlers: &Crawlers,
     streams: &Arc<Streams>,
@@ -408,6 +412,7 @@ fn services(
         Arc::new(tarn_service_sts::service()),
         Arc::new(tarn_service_kms::service(kms.clone())),
         Arc::new(tarn_service_cloudtrail::service(audit.clone())),
+        Arc::new(tarn_service_s3control::service(Arc::new(objects.clone()))),
         Arc::new(tarn_service_glue::service(catalog.clone(), crawlers.clone())),
         Arc::new(tarn_service_firehose::service(streams.clone())),
         Arc::new(tarn_service_athena::service(queries.clone(), Arc::new(catalog.clone()))),

@@ -11,9 +11,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tarn_audit::Caller;
 use tarn_gateway::{AccessKey, Body, Gate, GateError, RequestMeta, S3Endpoint, S3Operation, full_body};
-use tarn_identity::Identity;
-use tarn_policy::Principal;
-use tarn_service_s3::{Asked, CallMeta, GateRefusal, Refused, S3Api, S3Body, S3Gate};
+use tarn_identity::{Account, Identity, IdentityError};
+use tarn_policy::{Denied, DeniedBecause, Principal, Requirement};
+use tarn_service_s3::{Absence, Absent, Asked, CallMeta, CanonicalUser, GateRefusal, Refused, S3Api, S3Body, S3Gate};
 use tarn_sigv4::Presented;
 use tarn_types::AccountId;
 
@@ -80,9 +80,13 @@ impl S3Gate for Doorkeeper {
         draft.management = asked.operation.management;
         draft.request_parameters = asked.parameters;
         draft.resources = asked.resources;
-        self.gate.authorize(&principal, asked.requirements, context, draft.clone()).map_err(|error| {
-            self.gate.failed(&draft, "AccessDenied", &error.to_string());
-            refusal(&error)
+        self.gate.authorize(&principal, asked.requirements, context.clone(), draft.clone()).map_err(|error| {
+            let may = |list: &Requirement| {
+                self.gate.authorize(&principal, vec![list.clone()], context.clone(), draft.clone()).is_ok()
+            };
+            let (code, refused) = told(&error, asked.absence, may);
+            self.gate.failed(&draft, code, &error.to_string());
+            refused
         })
     }
 
@@ -110,9 +114,42 @@ impl S3Gate for Doorkeeper {
         self.gate.done(caller);
     }
 
-    fn canonical_user_id(&self, account: &AccountId) -> String {
+    fn canonical_user(&self, account: &AccountId) -> CanonicalUser {
         // An account that is gone owns nothing that anybody can name.
-        self.identity.account(account).ok().flatten().map(|account| account.canonical_user_id).unwrap_or_default()
+        match self.identity.account(account).ok().flatten() {
+            Some(account) => CanonicalUser { id: account.canonical_user_id, display_name: account.name },
+            None => CanonicalUser { id: String::new(), display_name: String::new() },
+        }
+    }
+
+    fn account_of_canonical_user(&self, id: &str) -> Result<Option<AccountId>, GateRefusal> {
+        let found = self.identity.account_by_canonical_user_id(id).map_err(|error| unavailable(&error))?;
+        Ok(found.map(|account| account.id))
+    }
+
+    fn accounts_of_email(&self, email: &str) -> Result<Vec<AccountId>, GateRefusal> {
+        let accounts = self.identity.accounts().map_err(|error| unavailable(&error))?;
+        let has_it = |account: &Account| account.email.eq_ignore_ascii_case(email);
+        Ok(accounts.into_iter().filter(has_it).map(|account| account.id).collect())
+    }
+}
+
+fn unavailable(error: &IdentityError) -> GateRefusal {
+    GateRefusal::Unavailable { reason: error.to_string() }
+}
+
+/// What a refused caller is told: that something is not there, if they may know, or that they may not. An explicit no stays one.
+fn told(error: &GateError, absence: Absence<'_>, may: impl Fn(&Requirement) -> bool) -> (&'static str, GateRefusal) {
+    let implicit = matches!(
+        error,
+        GateError::Denied {
+            source: Denied { because: DeniedBecause::NothingAllows | DeniedBecause::NoResourcePolicyAllows, .. }
+        }
+    );
+    match absence.find().filter(|_| implicit) {
+        Some(Absent::Bucket) => ("NoSuchBucket", GateRefusal::NoSuchBucket),
+        Some(Absent::Key(list)) if may(&list) => ("NoSuchKey", GateRefusal::NoSuchKey),
+        Some(Absent::Key(_)) | None => ("AccessDenied", refusal(error)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tarn_gateway::Limits;
+use tarn_objects::ObjectsOptions;
 use tarn_runtime::{Runtime, Shutdown};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,6 +53,11 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
         root,
         zones: config.zones.value,
         day: config.debug_day_seconds.value.map(|seconds| Duration::from_secs(seconds.into())),
+        objects: ObjectsOptions {
+            object_ownership: config.object_ownership.value,
+            block_public_access: config.block_public_access.value,
+            ..ObjectsOptions::default()
+        },
         limits: Limits::default(),
         runtime: Runtime::system(),
     })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tarn_catalog::{Catalog, CatalogError, DatabaseInput};
-use tarn_objects::{BucketName, CreateBucket, Objects, ObjectsError, Tags};
+use tarn_objects::{BucketName, CreateBucket, Objects, ObjectsError};
 
 use crate::lake::{LakeError, Steward};
 
@@ -20,12 +20,10 @@ pub(crate) async fn make(objects: &Objects, catalog: &Catalog, steward: &Steward
     for (name, description) in ZONES {
         let bucket = format!("lake-{name}");
         let failed = |reason: String| LakeError::Zone { name, reason };
-        let request = CreateBucket {
-            name: BucketName::new(bucket.clone()).map_err(|error| failed(error.to_string()))?,
-            region: steward.scope.region.clone(),
-            tags: Tags::default(),
-            lock: false,
-        };
+        let request = CreateBucket::new(
+            BucketName::new(bucket.clone()).map_err(|error| failed(error.to_string()))?,
+            steward.scope.region.clone(),
+        );
         match objects.create_bucket(&steward.caller("s3.amazonaws.com", "CreateBucket"), request).await {
             Ok(_) | Err(ObjectsError::BucketAlreadyOwnedByYou { .. }) => {}
             Err(error) => return Err(failed(error.to_string())),

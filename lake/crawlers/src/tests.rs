@@ -11,9 +11,7 @@ use tarn_blobs::MemoryBlobs;
 use tarn_catalog::{Catalog, Table};
 use tarn_keys::Keys;
 use tarn_metadata::{MemoryStore, Store};
-use tarn_objects::{
-    BucketName, CreateBucket, DeleteObject, ObjectKey, Objects, ObjectsOptions, PutObject, Tags, body_of,
-};
+use tarn_objects::{BucketName, CreateBucket, DeleteObject, ObjectKey, Objects, ObjectsOptions, PutObject, body_of};
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
 use tarn_runtime::{FixedClock, Runtime, Shutdown, Timestamp, Worker, WorkerOutcome};
 use tarn_types::{AccountId, Region, Scope};
@@ -56,12 +54,7 @@ impl Lake {
         let workers = crawlers.workers(&Shutdown::new());
         let proof = Authorized::internal("test", AccountId::first());
         let lake = Self { crawlers, catalog, objects, clock, proof, workers };
-        let bucket = CreateBucket {
-            name: BucketName::new("lake")?,
-            region: Region::us_east_1(),
-            tags: Tags::default(),
-            lock: false,
-        };
+        let bucket = CreateBucket::new(BucketName::new("lake")?, Region::us_east_1());
         lake.objects.create_bucket(&lake.caller(), bucket).await?;
         Ok(lake)
     }

@@ -14,7 +14,7 @@ use tarn_disk::LocalDisk;
 use tarn_keys::Keys;
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store};
 use tarn_objects::{
-    BodyError, BucketName, CreateBucket, ListObjects, ObjectKey, Objects, ObjectsOptions, PutObject, Tags, body_of,
+    BodyError, BucketName, CreateBucket, ListObjects, ObjectKey, Objects, ObjectsOptions, PutObject, body_of,
 };
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
 use tarn_runtime::{EntropyExt, Runtime};
@@ -92,7 +92,7 @@ async fn main() {
     let keys = Arc::new(Keys::ephemeral(&runtime).unwrap());
     let objects = Objects::new(store, blobs, keys, runtime.clone(), ObjectsOptions::default());
     let bucket = BucketName::new(format!("rate-{}", runtime.entropy.u64())).unwrap();
-    let create = CreateBucket { name: bucket.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
+    let create = CreateBucket::new(bucket.clone(), Region::us_east_1());
     objects.create_bucket(&caller(&runtime), create).await.unwrap();
     let at = |n: u64| ObjectKey::new(format!("prefix/{:02}/object-{n:08}", n % 16)).unwrap();
 

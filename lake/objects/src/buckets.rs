@@ -7,11 +7,14 @@ use tarn_metadata::{Key, Read};
 use tarn_policy::Authorized;
 use tarn_types::{AccountId, Region};
 
+use crate::acl::{Acl, AclRequest};
 use crate::errors::ObjectsError;
 use crate::keyspaces::{BUCKETS, CURRENT, HISTORY, UPLOADS};
 use crate::lock::BucketLock;
 use crate::names::BucketName;
 use crate::objects::{Objects, bucket_in};
+use crate::ownership_controls::ObjectOwnership;
+use crate::public_access_block::{PublicAccessBlock, effective_block};
 use crate::records::{Bucket, Versioning, bucket_key};
 use crate::tagging::Tags;
 
@@ -29,6 +32,17 @@ pub struct CreateBucket {
     pub tags: Tags,
     /// Whether its versions can be locked; then it keeps versions from the beginning.
     pub lock: bool,
+    /// Whose objects in it are; by default as the options say.
+    pub ownership: Option<ObjectOwnership>,
+    /// Who may do what with it.
+    pub acl: AclRequest,
+}
+
+impl CreateBucket {
+    /// With nothing but a name and a place.
+    pub fn new(name: BucketName, region: Region) -> Self {
+        Self { name, region, tags: Tags::default(), lock: false, ownership: None, acl: AclRequest::default() }
+    }
 }
 
 /// Which buckets to list.
@@ -58,9 +72,11 @@ pub struct BucketPage {
 impl Objects {
     /// Makes a bucket that belongs to the caller's account.
     pub async fn create_bucket(&self, caller: &Caller, request: CreateBucket) -> Result<Bucket, ObjectsError> {
+        let owner = caller.scope().account.clone();
         let bucket = Bucket {
             name: request.name,
-            owner: caller.scope().account.clone(),
+            acl: request.acl.acl(&owner, &owner),
+            owner,
             region: request.region,
             created_ms: self.now_ms(),
             policy: None,
@@ -68,6 +84,9 @@ impl Objects {
             versioning: if request.lock { Versioning::Enabled } else { Versioning::default() },
             encryption: None,
             lock: request.lock.then(BucketLock::default),
+            ownership: Some(request.ownership.unwrap_or(self.options.object_ownership)),
+            public_access_block: self.options.block_public_access.then_some(PublicAccessBlock::ALL),
+            policy_binds_root: false,
         };
         let count_max = self.options.buckets_count_max;
         caller
@@ -87,6 +106,12 @@ impl Objects {
                 }
                 if count >= count_max {
                     return Err(ObjectsError::TooManyBuckets { count_max });
+                }
+                if bucket.acl.is_some() && !bucket.has_acls() {
+                    return Err(ObjectsError::AclWithOwnershipEnforced { bucket: bucket.name.to_string() });
+                }
+                if bucket.acl.as_ref().is_some_and(Acl::is_public) && effective_block(tx, &bucket)?.block_public_acls {
+                    return Err(ObjectsError::PublicAclOfNewBucket { bucket: bucket.name.to_string() });
                 }
                 tx.put(BUCKETS, &at, &bucket)?;
                 Ok(bucket)

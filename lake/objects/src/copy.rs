@@ -5,6 +5,7 @@ use std::ops::Range;
 use futures::StreamExt;
 use tarn_audit::Caller;
 
+use crate::acl::AclRequest;
 use crate::checksums::{ChecksumAlgorithm, ExpectedDigests};
 use crate::conditions::{ReadConditions, WriteConditions};
 use crate::encryption::{CustomerKey, EncryptionRequest};
@@ -50,6 +51,8 @@ pub struct CopyObject {
     pub source_customer_key: Option<CustomerKey>,
     /// What is to keep the copy: the source's lock is not copied.
     pub lock: VersionLock,
+    /// Who may do what with the target; the source's list is not copied.
+    pub acl: AclRequest,
 }
 
 /// A part to be copied.
@@ -111,6 +114,7 @@ impl Objects {
             encryption,
             source_customer_key,
             lock,
+            acl,
         } = request;
         let source = self.copy_source(caller, &source_bucket, &source_key, source_version.as_ref())?;
         source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
@@ -143,6 +147,7 @@ impl Objects {
             conditions,
             encryption,
             lock,
+            acl,
             ..PutObject::new(bucket, key)
         };
         let source = self.unlock(caller.authorizer(), &source, source_customer_key.as_ref())?;

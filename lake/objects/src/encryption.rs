@@ -346,7 +346,7 @@ impl Objects {
         if internal && self.kms.lets_service(service, &requirement)? {
             self.open_by_kms(proof, id, by, sealed)
         } else {
-            Err(ObjectsError::Locked { key: by.key.clone() })
+            Err(ObjectsError::KmsKeyNotAsked { key: by.key.clone() })
         }
     }
 

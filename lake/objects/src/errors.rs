@@ -108,6 +108,52 @@ pub enum ObjectsError {
         /// Its name.
         bucket: String,
     },
+    /// The bucket has no ownership controls.
+    #[error("the bucket `{bucket}` has no ownership controls")]
+    NoSuchOwnershipControls {
+        /// Its name.
+        bucket: String,
+    },
+    /// The bucket has no Block Public Access.
+    #[error("the bucket `{bucket}` has no public access block configuration")]
+    NoSuchPublicAccessBlock {
+        /// Its name.
+        bucket: String,
+    },
+    /// The bucket takes no access control lists.
+    #[error(
+        "the bucket `{bucket}` does not allow access control lists: its objects are its owner's; use a bucket policy"
+    )]
+    AclsDisabled {
+        /// Its name.
+        bucket: String,
+    },
+    /// A list that grants something to others, and ownership controls that disable lists, together.
+    #[error(
+        "the bucket `{bucket}` cannot have a list that grants others anything and BucketOwnerEnforced: set one or the other"
+    )]
+    AclWithOwnershipEnforced {
+        /// Its name.
+        bucket: String,
+    },
+    /// A new bucket with a public list, where public lists are blocked.
+    #[error("the bucket `{bucket}` cannot be made with a public list, because Block Public Access is on")]
+    PublicAclOfNewBucket {
+        /// Its name.
+        bucket: String,
+    },
+    /// A public list or policy, where such are blocked.
+    #[error("public access is blocked by the {setting} block public access setting")]
+    PublicAccessBlocked {
+        /// `BlockPublicAcls` or `BlockPublicPolicy`.
+        setting: &'static str,
+    },
+    /// An access control list breaks the rules.
+    #[error("{reason}")]
+    MalformedAcl {
+        /// Which rule.
+        reason: &'static str,
+    },
     /// The bucket has no tags.
     #[error("the bucket `{bucket}` has no tags")]
     NoSuchTagSet {
@@ -325,7 +371,7 @@ pub enum ObjectsError {
     },
     /// The object is encrypted by a KMS key, and nobody was asked whether the reader may decrypt it.
     #[error("the object is encrypted by the KMS key {key}, which this reader does not ask for")]
-    Locked {
+    KmsKeyNotAsked {
         /// The key's ARN.
         key: String,
     },

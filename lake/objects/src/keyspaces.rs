@@ -2,6 +2,7 @@
 
 use tarn_metadata::{Keyspace, Outbox};
 
+use crate::public_access_block::PublicAccessBlock;
 use crate::records::{
     Bucket, CurrentVersion, DeadBlobs, HistoryRecord, NullVersion, PartOwner, UploadRecord, UploadedPart, VersionRecord,
 };
@@ -25,3 +26,6 @@ pub const DEAD_BLOBS: Outbox<DeadBlobs> = Outbox::new(Keyspace::new(0x0406, "obj
 pub const HISTORY: Keyspace<HistoryRecord> = Keyspace::new(0x0410, "objects.history");
 /// Null versions that lie in the history: by bucket and key.
 pub const NULL_VERSIONS: Keyspace<NullVersion> = Keyspace::new(0x0411, "objects.null-versions");
+/// Block Public Access of accounts: by account.
+pub const ACCOUNT_PUBLIC_ACCESS_BLOCKS: Keyspace<PublicAccessBlock> =
+    Keyspace::new(0x0418, "objects.account-public-access-blocks");

@@ -7,6 +7,7 @@
 //!
 //! **Invariant:** what `put_object` acknowledged is what `read` gives, byte for byte, or an error; never other bytes.
 
+mod acl;
 mod buckets;
 mod checksums;
 mod conditions;
@@ -24,8 +25,10 @@ mod lock;
 mod multipart;
 mod names;
 mod objects;
+mod ownership_controls;
 mod pins;
 mod policy;
+mod public_access_block;
 mod put;
 mod records;
 mod records_v1;
@@ -37,6 +40,7 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use acl::{ACL_GRANTS_COUNT_MAX, Acl, AclGrant, AclPermission, AclRequest, CannedAcl, Grantee, OwnedAcl};
 pub use buckets::{BucketPage, CreateBucket, LIST_BUCKETS_COUNT_MAX, ListBuckets};
 pub use checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests, ReadTrailer, RunningDigests};
 pub use conditions::{EtagCondition, ReadConditions, WriteConditions};
@@ -59,6 +63,8 @@ pub use multipart::{
 };
 pub use names::{BucketName, KEY_SIZE_BYTES_MAX, ObjectKey};
 pub use objects::{DAY_MS, Objects, ObjectsOptions};
+pub use ownership_controls::ObjectOwnership;
+pub use public_access_block::PublicAccessBlock;
 pub use put::{Body, PutObject, body_of};
 pub use records::{
     Bucket, CurrentVersion, DeleteMarker, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionEntry,

@@ -9,6 +9,7 @@ use tarn_keys::DataKey;
 use tarn_metadata::{Read, Tx};
 use tarn_policy::Authorized;
 
+use crate::acl::{AclRequest, of_new_object};
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests};
 use crate::conditions::WriteConditions;
 use crate::encryption::{CustomerKey, EncryptionRequest, Sealing, tag_bytes};
@@ -52,6 +53,8 @@ pub struct CreateMultipartUpload {
     pub encryption: EncryptionRequest,
     /// What is to keep the object; what is not said here, the bucket's default says.
     pub lock: VersionLock,
+    /// Who may do what with the object to be.
+    pub acl: AclRequest,
 }
 
 /// Which upload a call means.
@@ -164,7 +167,7 @@ impl Objects {
         caller: &Caller,
         request: CreateMultipartUpload,
     ) -> Result<UploadRecord, ObjectsError> {
-        let CreateMultipartUpload { bucket, key, metadata, tags, class, checksum, encryption, lock } = request;
+        let CreateMultipartUpload { bucket, key, metadata, tags, class, checksum, encryption, lock, acl } = request;
         metadata.check()?;
         let checksum = match checksum {
             None => None,
@@ -181,7 +184,8 @@ impl Objects {
         let id = self.new_uuid();
         let Sealing { sealed, encryption, .. } = self.sealing(caller, &bucket, &key, &id, &encryption).await?;
         let initiator = caller.principal().arn().map(|arn| arn.to_string()).unwrap_or_default();
-        let upload = UploadRecord {
+        let writer = caller.principal().clone();
+        let mut upload = UploadRecord {
             id,
             bucket,
             key,
@@ -195,11 +199,14 @@ impl Objects {
             owner: None,
             encryption,
             lock,
+            acl: None,
         };
         let now_ms = self.now_ms();
         caller
             .commit(&*self.store, move |tx| {
-                check_asked(bucket_in(tx, &upload.bucket)?.lock, &upload.lock, now_ms)?;
+                let bucket = bucket_in(tx, &upload.bucket)?;
+                check_asked(bucket.lock, &upload.lock, now_ms)?;
+                (upload.owner, upload.acl) = of_new_object(tx, &bucket, &acl, &writer)?;
                 tx.put(UPLOADS, &upload_key(&upload.bucket, &upload.key, &upload.id), &upload)?;
                 Ok(upload)
             })
@@ -493,6 +500,7 @@ fn complete_in(
         encryption: upload.encryption,
         order: 0,
         lock: lock_of_new(bucket.lock, upload.lock, now_ms),
+        acl: upload.acl,
     };
     seal_layout(layout_key, &mut record)?;
     install(tx, bucket.versioning, &mut record, now_ms)?;

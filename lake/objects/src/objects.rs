@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::errors::ObjectsError;
 use crate::keyspaces::BUCKETS;
 use crate::names::BucketName;
+use crate::ownership_controls::ObjectOwnership;
 use crate::pins::Pins;
 use crate::policy::PolicyCache;
 use crate::records::{Bucket, VersionRecord, VersionUuid, bucket_key};
@@ -28,6 +29,10 @@ pub struct ObjectsOptions {
     pub part_size_bytes_max: u64,
     /// How long a day of lifecycle rules and restored copies lasts, milliseconds. Only tests have another than a day.
     pub day_ms: i64,
+    /// Whose the objects are in new buckets, unless their creator says otherwise.
+    pub object_ownership: ObjectOwnership,
+    /// Whether new buckets have Block Public Access.
+    pub block_public_access: bool,
 }
 
 /// A day, milliseconds.
@@ -35,7 +40,15 @@ pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl Default for ObjectsOptions {
     fn default() -> Self {
-        Self { buckets_count_max: 10_000, part_size_bytes_min: 5 << 20, part_size_bytes_max: 5 << 30, day_ms: DAY_MS }
+        Self {
+            buckets_count_max: 10_000,
+            part_size_bytes_min: 5 << 20,
+            part_size_bytes_max: 5 << 30,
+            day_ms: DAY_MS,
+            // As on AWS since April 2023.
+            object_ownership: ObjectOwnership::BucketOwnerEnforced,
+            block_public_access: true,
+        }
     }
 }
 

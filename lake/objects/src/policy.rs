@@ -7,14 +7,17 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tarn_audit::Caller;
 use tarn_metadata::Read;
-use tarn_policy::{Authorized, PoliciesUnreadable, Policy, PolicyKind, ResourcePolicies, ResourcePolicy};
+use tarn_policy::{Authorized, PoliciesUnreadable, Policy, PolicyKind, Requirement, ResourcePolicies, ResourcePolicy};
 use tarn_types::Arn;
 
+use crate::acl::{Acl, granted_by_bucket, granted_by_object, is_of_objects_owner};
 use crate::errors::ObjectsError;
-use crate::keyspaces::BUCKETS;
-use crate::names::BucketName;
+use crate::keyspaces::{BUCKETS, CURRENT};
+use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in};
-use crate::records::{Bucket, bucket_key};
+use crate::public_access_block::{PublicAccessBlock, effective_block};
+use crate::records::{Bucket, VersionRecord, bucket_key, current_key};
+use crate::versions::{VersionId, version_in};
 
 /// How many compiled policies are kept.
 const COMPILED_COUNT_MAX: NonZeroUsize = match NonZeroUsize::new(1024) {
@@ -54,36 +57,90 @@ impl Objects {
         self.bucket(proof, name)?.policy.ok_or_else(|| ObjectsError::NoSuchBucketPolicy { bucket: name.to_string() })
     }
 
-    /// Sets the bucket's policy once it has been found to be one, and to speak of this bucket only.
+    /// Sets the bucket's policy once it has been found to be one, and to speak of this bucket only. `binds_root` confirms that the
+    /// owner's root need not get back in if the policy locks it out.
     pub async fn put_bucket_policy(
         &self,
         caller: &Caller,
         name: &BucketName,
         text: String,
+        binds_root: bool,
     ) -> Result<(), ObjectsError> {
         let policy = parse(&text)?;
         policy
             .check_resources_within(&name.arn())
             .map_err(|error| ObjectsError::MalformedPolicy { reason: error.to_string() })?;
-        self.change_bucket(caller, name, move |bucket| bucket.policy = Some(text)).await
+        let (name, is_public) = (name.clone(), policy.is_public());
+        caller
+            .commit(&*self.store, move |tx| {
+                let mut bucket = bucket_in(tx, &name)?;
+                if is_public && effective_block(tx, &bucket)?.block_public_policy {
+                    return Err(ObjectsError::PublicAccessBlocked { setting: "BlockPublicPolicy" });
+                }
+                (bucket.policy, bucket.policy_binds_root) = (Some(text), binds_root);
+                Ok(tx.put(BUCKETS, &bucket_key(&name), &bucket)?)
+            })
+            .await
+            .map_err(ObjectsError::from)
     }
 
     /// Removes the bucket's policy, if it has one.
     pub async fn delete_bucket_policy(&self, caller: &Caller, name: &BucketName) -> Result<(), ObjectsError> {
-        self.change_bucket(caller, name, |bucket| bucket.policy = None).await
+        self.change_bucket(caller, name, |bucket| (bucket.policy, bucket.policy_binds_root) = (None, false)).await
     }
 
-    fn policy_of(&self, bucket: &str) -> Result<ResourcePolicy, ObjectsError> {
+    /// Whether the bucket is public: by its policy, or by its list where that has an effect.
+    pub fn bucket_is_public(&self, proof: &Authorized, name: &BucketName) -> Result<bool, ObjectsError> {
+        let bucket = self.bucket(proof, name)?;
+        let by_policy = self.policies.compiled(&bucket)?.is_some_and(|policy| policy.is_public());
+        let by_list = bucket.has_acls()
+            && bucket.acl.as_ref().is_some_and(Acl::is_public)
+            && !effective_block(&self.snapshot()?, &bucket)?.ignore_public_acls;
+        Ok(by_policy || by_list)
+    }
+
+    /// What is known of a bucket, or of an object in it, for one requirement.
+    fn policy_of(
+        &self,
+        bucket: &str,
+        key: Option<&str>,
+        requirement: &Requirement,
+    ) -> Result<ResourcePolicy, ObjectsError> {
         // A text that is no bucket's name names nothing.
         let Ok(name) = BucketName::new(bucket) else { return Ok(ResourcePolicy::default()) };
-        match self.snapshot()?.get(BUCKETS, &bucket_key(&name))? {
-            None => Ok(ResourcePolicy::default()),
-            Some(bucket) => Ok(ResourcePolicy {
-                policy: self.policies.compiled(&bucket)?,
-                owner: Some(bucket.owner),
-                ..ResourcePolicy::default()
-            }),
+        let snapshot = self.snapshot()?;
+        let Some(bucket) = snapshot.get(BUCKETS, &bucket_key(&name))? else { return Ok(ResourcePolicy::default()) };
+        let policy = self.policies.compiled(&bucket)?;
+        let is_public = policy.as_ref().is_some_and(|policy| policy.is_public());
+        // Without lists and without a public policy the switches have nothing to act on.
+        let block = match bucket.has_acls() || is_public {
+            true => effective_block(&snapshot, &bucket)?,
+            false => PublicAccessBlock::default(),
+        };
+        let mut found = ResourcePolicy {
+            owner: Some(bucket.owner.clone()),
+            policy,
+            only_for: (is_public && block.restrict_public_buckets).then(|| bucket.owner.clone()),
+            binds_root: bucket.policy_binds_root,
+            ..ResourcePolicy::default()
+        };
+        if bucket.has_acls() {
+            found.grants.extend(granted_by_bucket(bucket.acl.as_ref(), block.ignore_public_acls));
+            if let Some(key) = key.filter(|_| is_of_objects_owner(requirement.action))
+                && let Some(object) = object_in(&snapshot, &name, key, requirement)?
+            {
+                found.grants.extend(granted_by_object(object.acl.as_ref(), block.ignore_public_acls));
+                if let Some(owner) = object.owner {
+                    (found.owner, found.policy_only_denies) = (Some(owner), true);
+                }
+            }
         }
+        Ok(found)
+    }
+
+    /// Whether there is an object at the key now: for errors that only those who may list it are told.
+    pub fn object_exists(&self, bucket: &BucketName, key: &ObjectKey) -> Result<bool, ObjectsError> {
+        Ok(self.snapshot()?.contains(CURRENT, &current_key(bucket, key))?)
     }
 
     /// Whether the bucket is there: for errors that only those who may list it are told.
@@ -97,17 +154,49 @@ impl Objects {
 }
 
 impl ResourcePolicies for Objects {
-    fn resource_policy(&self, resource: &Arn) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
+    fn resource_policy(
+        &self,
+        resource: &Arn,
+        requirement: &Requirement,
+    ) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
         if resource.service != "s3" || !resource.account.is_empty() {
             return Ok(None);
         }
-        let bucket = resource.resource.split_once('/').map_or(resource.resource.as_str(), |(bucket, _)| bucket);
-        match self.policy_of(bucket) {
+        let (bucket, key) = match resource.resource.split_once('/') {
+            Some((bucket, key)) => (bucket, Some(key)),
+            None => (resource.resource.as_str(), None),
+        };
+        match self.policy_of(bucket, key, requirement) {
             Ok(found) => Ok(Some(found)),
             Err(error) => {
                 tracing::error!(%error, bucket, "a bucket's policy cannot be read; requests for it are refused");
                 Err(PoliciesUnreadable { reason: error.to_string() })
             }
         }
+    }
+}
+
+/// The object that a requirement is about, if it is there.
+fn object_in(
+    read: &impl Read,
+    bucket: &BucketName,
+    key: &str,
+    requirement: &Requirement,
+) -> Result<Option<VersionRecord>, ObjectsError> {
+    let Ok(key) = ObjectKey::new(key) else { return Ok(None) };
+    let version = match requirement.context.get("s3:VersionId").and_then(<[String]>::first) {
+        None => None,
+        Some(text) => match VersionId::parse(text) {
+            Some(version) => Some(version),
+            // A text that is no version's id names nothing.
+            None => return Ok(None),
+        },
+    };
+    match version_in(read, bucket, &key, version.as_ref()) {
+        Ok(version) => Ok(Some(version)),
+        Err(
+            ObjectsError::NoSuchKey { .. } | ObjectsError::NoSuchVersion { .. } | ObjectsError::IsDeleteMarker { .. },
+        ) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -10,6 +10,7 @@ use tarn_blobs::{BlobOwner, BlobRef, BlobStore, BlobWriter};
 use tarn_keys::{PartKey, SealWriter, sealed_len};
 use tokio::task::JoinHandle;
 
+use crate::acl::{AclRequest, of_new_object};
 use crate::checksums::{Checksum, ChecksumAlgorithm, Computed, Digests, Etag, ExpectedDigests};
 use crate::conditions::WriteConditions;
 use crate::encryption::{EncryptionRequest, Sealing, tag_bytes};
@@ -56,6 +57,8 @@ pub struct PutObject {
     pub encryption: EncryptionRequest,
     /// What is to keep it; what is not said here, the bucket's default says.
     pub lock: VersionLock,
+    /// Who may do what with it.
+    pub acl: AclRequest,
 }
 
 impl PutObject {
@@ -72,6 +75,7 @@ impl PutObject {
             conditions: WriteConditions::default(),
             encryption: EncryptionRequest::default(),
             lock: VersionLock::default(),
+            acl: AclRequest::default(),
         }
     }
 }
@@ -246,10 +250,25 @@ impl Objects {
         request: PutObject,
         body: Body<'_>,
     ) -> Result<ObjectVersion, ObjectsError> {
-        let PutObject { bucket, key, content_length, metadata, tags, class, expected, conditions, encryption, lock } =
-            request;
+        let PutObject {
+            bucket,
+            key,
+            content_length,
+            metadata,
+            tags,
+            class,
+            expected,
+            conditions,
+            encryption,
+            lock,
+            acl,
+        } = request;
         metadata.check()?;
-        check_asked(bucket_in(&self.snapshot()?, &bucket)?.lock, &lock, self.now_ms())?;
+        let snapshot = self.snapshot()?;
+        let of_bucket = bucket_in(&snapshot, &bucket)?;
+        check_asked(of_bucket.lock, &lock, self.now_ms())?;
+        let (owner, list) = of_new_object(&snapshot, &of_bucket, &acl, caller.principal())?;
+        drop(snapshot);
         let id = self.new_uuid();
         let sealing = self.sealing(caller, &bucket, &key, &id, &encryption).await?;
         let Sealing { data_key, sealed, layout_key, encryption } = sealing;
@@ -275,10 +294,11 @@ impl Objects {
             data_key: sealed,
             layout_tag: [0; 32],
             parts: Vec::new(),
-            owner: None,
+            owner,
             encryption,
             order: 0,
             lock,
+            acl: list,
         };
         let (objects, caller) = (self.clone(), caller.clone());
         // From here on the work goes to its end even if the caller goes away: a commit must not be separated from its blob.
@@ -287,7 +307,7 @@ impl Objects {
             let durable = received.finish().await?;
             record.parts.push(PartRecord { number: 1, size_bytes, blob: durable.blob.clone(), checksum: None });
             let fate = match seal_layout(&layout_key, &mut record) {
-                Ok(()) => objects.commit_version(&caller, record, conditions).await,
+                Ok(()) => objects.commit_version(&caller, record, acl, conditions).await,
                 Err(error) => Err(error),
             };
             durable.settle(&*objects.blobs, fate).await
@@ -299,14 +319,18 @@ impl Objects {
         &self,
         caller: &Caller,
         mut record: VersionRecord,
+        acl: AclRequest,
         conditions: WriteConditions,
     ) -> Result<ObjectVersion, ObjectsError> {
         let id: VersionUuid = record.id;
         let pin = self.pins.pin(id);
         let now_ms = self.now_ms();
+        let writer = caller.principal().clone();
         let (record, versioning) = caller
             .commit(&*self.store, move |tx| {
+                // Asked once more: the bucket's rules may have changed while the bytes came in.
                 let bucket = bucket_in(tx, &record.bucket)?;
+                (record.owner, record.acl) = of_new_object(tx, &bucket, &acl, &writer)?;
                 check_conditions(tx, &record.bucket, &record.key, &conditions)?;
                 check_asked(bucket.lock, &record.lock, now_ms)?;
                 record.lock = lock_of_new(bucket.lock, record.lock, now_ms);

@@ -7,10 +7,13 @@ use tarn_keys::SealedDataKey;
 use tarn_metadata::{Key, Record, RecordError};
 use tarn_types::{AccountId, Region};
 
+use crate::acl::Acl;
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag};
 use crate::encryption::{BucketEncryption, Encryption};
 use crate::lock::{BucketLock, VersionLock};
 use crate::names::{BucketName, ObjectKey};
+use crate::ownership_controls::ObjectOwnership;
+use crate::public_access_block::PublicAccessBlock;
 use crate::records_v1;
 use crate::tagging::{ObjectMetadata, Tags};
 
@@ -52,6 +55,14 @@ pub struct Bucket {
     pub encryption: Option<BucketEncryption>,
     /// Whether its versions can be locked, and how new ones are.
     pub lock: Option<BucketLock>,
+    /// Its ownership controls.
+    pub ownership: Option<ObjectOwnership>,
+    /// Its access control list, where that says more than that the owner has all.
+    pub acl: Option<Acl>,
+    /// Its Block Public Access.
+    pub public_access_block: Option<PublicAccessBlock>,
+    /// Whether its policy, if it has one, binds the owner's root even where it locks the policy itself.
+    pub policy_binds_root: bool,
 }
 
 impl Record for Bucket {
@@ -221,6 +232,8 @@ pub struct VersionRecord {
     pub order: u64,
     /// What keeps it from being removed.
     pub lock: VersionLock,
+    /// Its access control list, where that says more than that the owner has all.
+    pub acl: Option<Acl>,
 }
 
 impl Record for VersionRecord {
@@ -281,6 +294,8 @@ pub struct UploadRecord {
     pub encryption: Encryption,
     /// The lock that was asked for; without one, the bucket's default holds when the upload is completed.
     pub lock: VersionLock,
+    /// The access control list of the object to be, where that says more than that its owner has all.
+    pub acl: Option<Acl>,
 }
 
 impl Record for UploadRecord {

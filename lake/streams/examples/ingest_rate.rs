@@ -16,7 +16,7 @@ use tarn_catalog::{Catalog, Column, DatabaseInput, StorageDescriptor, TableInput
 use tarn_disk::LocalDisk;
 use tarn_keys::Keys;
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store};
-use tarn_objects::{BucketName, CreateBucket, Objects, ObjectsOptions, Tags};
+use tarn_objects::{BucketName, CreateBucket, Objects, ObjectsOptions};
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
 use tarn_runtime::{EntropyExt, Runtime};
 use tarn_streams::{
@@ -200,7 +200,7 @@ async fn main() {
     let (streams, objects, catalog) = open(&folder, &runtime).await;
 
     let name = BucketName::new("bench").unwrap();
-    let bucket = CreateBucket { name, region: Region::us_east_1(), tags: Tags::default(), lock: false };
+    let bucket = CreateBucket::new(name, Region::us_east_1());
     objects.create_bucket(&caller(&runtime), bucket).await.unwrap();
     let database = DatabaseInput { name: "bench".to_owned(), ..DatabaseInput::default() };
     catalog.create_database(&caller(&runtime), database, BTreeMap::default()).await.unwrap();

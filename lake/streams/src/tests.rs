@@ -15,7 +15,7 @@ use tarn_blobs::MemoryBlobs;
 use tarn_catalog::{Catalog, CatalogError, Column, DatabaseInput, ListPartitions, StorageDescriptor, TableInput};
 use tarn_keys::Keys;
 use tarn_metadata::{Key, MemoryStore, Read as _, Sequence, Store, StoreExt};
-use tarn_objects::{BucketName, CreateBucket, ListObjects, ObjectKey, Objects, ObjectsOptions, Tags};
+use tarn_objects::{BucketName, CreateBucket, ListObjects, ObjectKey, Objects, ObjectsOptions};
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Principal, Requirement};
 use tarn_runtime::{FixedClock, Runtime, Timestamp};
 use tarn_types::{AccountId, Region, Scope};
@@ -80,13 +80,7 @@ impl Lake {
         let streams = open(&store, &blobs, &keys, &objects, &catalog, &door, &runtime).await;
         let lake = Self { streams, objects, catalog, store, blobs, keys, runtime, clock, door };
         let name = BucketName::new("lake-raw").unwrap();
-        lake.objects
-            .create_bucket(
-                &lake.caller(),
-                CreateBucket { name, region: Region::us_east_1(), tags: Tags::default(), lock: false },
-            )
-            .await
-            .unwrap();
+        lake.objects.create_bucket(&lake.caller(), CreateBucket::new(name, Region::us_east_1())).await.unwrap();
         lake
     }
 
@@ -383,13 +377,7 @@ async fn a_failed_delivery_keeps_its_records_and_is_tried_again() {
     assert_eq!(lake.deliver_after(0).await, 0, "not before the pause is over");
     assert_eq!(lake.chunks(), 1);
     let name = BucketName::new("not-there-yet").unwrap();
-    lake.objects
-        .create_bucket(
-            &lake.caller(),
-            CreateBucket { name, region: Region::us_east_1(), tags: Tags::default(), lock: false },
-        )
-        .await
-        .unwrap();
+    lake.objects.create_bucket(&lake.caller(), CreateBucket::new(name, Region::us_east_1())).await.unwrap();
     assert_eq!(lake.deliver_after(1).await, 1);
     assert_eq!(lake.chunks(), 0);
     // Too much undelivered: producers are told to wait, and nothing is dropped.
@@ -419,7 +407,7 @@ async fn a_full_stream_takes_what_it_has_room_for() {
     assert!(matches!(put(1).await, Err(StreamsError::Backlog { .. })));
     // What was taken is there, and nothing else.
     let name = BucketName::new("not-there-yet").unwrap();
-    let bucket = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
+    let bucket = CreateBucket::new(name.clone(), Region::us_east_1());
     lake.objects.create_bucket(&lake.caller(), bucket).await.unwrap();
     while lake.deliver_after(60).await > 0 {}
     let listing = lake.objects.list_objects(&proof(), &ListObjects::new(name, "")).unwrap();

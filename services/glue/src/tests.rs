@@ -11,7 +11,7 @@ use tarn_catalog::Catalog;
 use tarn_crawlers::Crawlers;
 use tarn_keys::Keys;
 use tarn_metadata::{MemoryStore, Store};
-use tarn_objects::{BucketName, CreateBucket, ObjectKey, Objects, ObjectsOptions, PutObject, Tags, body_of};
+use tarn_objects::{BucketName, CreateBucket, ObjectKey, Objects, ObjectsOptions, PutObject, body_of};
 use tarn_operation::{Service, Table};
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Principal, Requirement};
 use tarn_runtime::{Runtime, Shutdown, Timestamp, Worker, WorkerOutcome};
@@ -340,7 +340,7 @@ async fn partitions_go_through_every_call() -> Result<(), Failure> {
 async fn a_crawler_is_made_started_and_asked() -> Result<(), Failure> {
     let lake = Lake::new()?;
     let bucket = BucketName::new("lake")?;
-    let make = CreateBucket { name: bucket.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
+    let make = CreateBucket::new(bucket.clone(), Region::us_east_1());
     lake.objects.create_bucket(&caller(), make).await?;
     let put = PutObject::new(bucket, ObjectKey::new("t/a.csv")?);
     lake.objects.put_object(&caller(), put, body_of("id,name\n1,x\n")).await?;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
+use tarn_objects::{BucketName, ObjectKey, Objects};
 
 use crate::api::Inner;
 use crate::errors::{objects_error, refusal_error};
-use crate::gate::{Asked, CallMeta, GateRefusal};
+use crate::gate::{Absence, Absent, Asked, CallMeta, GateRefusal};
+use crate::operations::to_list;
 use crate::parameters;
 use crate::refusals::Record;
 use crate::resources::{Operation, Request, operation};
@@ -64,6 +66,8 @@ impl S3Access for Hooks {
         {
             self.0.check_owner(&bucket, expected)?;
         }
+        let objects = &self.0.objects;
+        let absent = || absent(objects, &request, operation);
         let asked = Asked {
             meta: &meta,
             method: cx.method(),
@@ -74,9 +78,10 @@ impl S3Access for Hooks {
             parameters: request.parameters(),
             resources: request.arns(),
             requirements,
+            absence: Absence(&absent),
         };
         let caller = self.0.gate.authorize(asked).map_err(|refusal| {
-            if let GateRefusal::Denied { .. } = refusal {
+            if let GateRefusal::Denied { .. } | GateRefusal::NoSuchBucket | GateRefusal::NoSuchKey = refusal {
                 record.done();
             }
             refusal_error(refusal)
@@ -85,6 +90,24 @@ impl S3Access for Hooks {
         cx.extensions_mut().insert(caller);
         Ok(())
     }
+}
+
+/// What of a request's target is not there. What cannot be found out counts as there: then the refusal stands.
+fn absent(objects: &Objects, request: &Request<'_>, operation: &Operation) -> Option<Absent> {
+    let name = BucketName::new(request.bucket?).ok()?;
+    if operation.name == "CreateBucket" {
+        return None;
+    }
+    if !objects.bucket_exists(&name).ok()? {
+        return Some(Absent::Bucket);
+    }
+    // Of older versions a listing of keys tells nothing.
+    let reads_object = operation.read_only && operation.action.starts_with("s3:GetObject");
+    if !reads_object || request.parameter("versionId").is_some() {
+        return None;
+    }
+    let key = ObjectKey::new(request.key?).ok()?;
+    (!objects.object_exists(&name, &key).ok()?).then(|| Absent::Key(to_list(name.as_str(), key.as_str())))
 }
 
 /// How long a presigned URL may be valid, seconds: seven days, as with version 4.
@@ -122,7 +145,7 @@ fn check_version_2(request: &Request<'_>, operation: &Operation, now_seconds: i6
 impl Inner {
     /// The caller says whose a bucket must be.
     fn check_owner(&self, bucket: &str, expected: &str) -> S3Result<()> {
-        let Ok(name) = tarn_objects::BucketName::new(bucket) else { return Ok(()) };
+        let Ok(name) = BucketName::new(bucket) else { return Ok(()) };
         match self.objects.bucket_owner(&name).map_err(objects_error)? {
             Some(owner) if owner.as_str() != expected => Err(s3_error!(AccessDenied, "Access Denied")),
             _ => Ok(()),

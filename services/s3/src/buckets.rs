@@ -9,6 +9,7 @@ use tarn_types::Region;
 use crate::convert::{bucket_name, not_implemented, page_size, tag_pairs, timestamp};
 use crate::errors::objects_error;
 use crate::operations::Call;
+use crate::{acl, ownership_controls};
 
 /// The only region without a location constraint.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -59,18 +60,8 @@ pub(crate) async fn create_bucket(
 ) -> S3Result<S3Response<CreateBucketOutput>> {
     let headers = &request.headers;
     let input = request.input;
-    let acl = input.acl.as_ref().map(BucketCannedACL::as_str);
-    let grants = headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
-    let ownership = input.object_ownership.as_ref().map(ObjectOwnership::as_str);
-    if grants || !matches!(acl, None | Some("private")) {
-        return Err(s3_error!(
-            InvalidBucketAclWithObjectOwnership,
-            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
-        ));
-    }
-    if !matches!(ownership, None | Some("BucketOwnerEnforced")) {
-        return Err(not_implemented("x-amz-object-ownership other than BucketOwnerEnforced"));
-    }
+    let acl = acl::of_bucket(call, input.acl.as_ref().map(BucketCannedACL::as_str), headers)?;
+    let ownership = input.object_ownership.as_ref().map(|text| ownership_controls::parse(text.as_str())).transpose()?;
     let served = call.inner.region.as_str();
     let (constraint, tags) = match input.create_bucket_configuration {
         Some(configuration) => {
@@ -96,12 +87,8 @@ pub(crate) async fn create_bucket(
     }
     let name = bucket_name(&input.bucket)?;
     let tags = Tags::of_bucket(tag_pairs(tags)).map_err(objects_error)?;
-    let create = CreateBucket {
-        name,
-        region: call.inner.region.clone(),
-        tags,
-        lock: input.object_lock_enabled_for_bucket == Some(true),
-    };
+    let lock = input.object_lock_enabled_for_bucket == Some(true);
+    let create = CreateBucket { tags, lock, ownership, acl, ..CreateBucket::new(name, call.inner.region.clone()) };
     let bucket = call.objects().create_bucket(&call.caller, create).await.map_err(objects_error)?;
     Ok(S3Response::new(CreateBucketOutput {
         bucket_arn: Some(bucket.name.arn().to_string()),
@@ -137,22 +124,4 @@ pub(crate) async fn get_bucket_location(
 ) -> S3Result<S3Response<GetBucketLocationOutput>> {
     let bucket = call.objects().bucket(call.proof(), &bucket_name(&request.input.bucket)?).map_err(objects_error)?;
     Ok(S3Response::new(GetBucketLocationOutput { location_constraint: location(&bucket.region) }))
-}
-
-/// ACLs are disabled; the answer is the one AWS gives then: the owner has all.
-pub(crate) async fn get_bucket_acl(
-    call: &Call,
-    request: S3Request<GetBucketAclInput>,
-) -> S3Result<S3Response<GetBucketAclOutput>> {
-    let bucket = call.objects().bucket(call.proof(), &bucket_name(&request.input.bucket)?).map_err(objects_error)?;
-    let owner = call.owner(&bucket.owner);
-    let grantee = Grantee {
-        display_name: None,
-        email_address: None,
-        id: owner.as_ref().and_then(|owner| owner.id.clone()),
-        type_: Type::from_static(Type::CANONICAL_USER),
-        uri: None,
-    };
-    let grant = Grant { grantee: Some(grantee), permission: Some(Permission::from_static(Permission::FULL_CONTROL)) };
-    Ok(S3Response::new(GetBucketAclOutput { grants: Some(vec![grant]), owner }))
 }

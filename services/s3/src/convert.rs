@@ -14,6 +14,7 @@ use tarn_objects::{
 };
 
 use crate::errors::objects_error;
+use crate::gate::CanonicalUser;
 
 /// Milliseconds since 1970 as the wire's time.
 pub(crate) fn timestamp(ms: i64) -> Timestamp {
@@ -52,8 +53,8 @@ pub(crate) fn etag(etag: &Etag) -> Option<ETag> {
     Some(ETag::Strong(etag.to_string()))
 }
 
-pub(crate) fn owner(id: String) -> Option<Owner> {
-    Some(Owner { display_name: None, id: Some(id) })
+pub(crate) fn owner(user: CanonicalUser) -> Owner {
+    Owner { display_name: Some(user.display_name), id: Some(user.id) }
 }
 
 fn etag_condition(condition: &ETagCondition) -> EtagCondition {
@@ -115,20 +116,8 @@ pub(crate) fn storage_class(class: Option<&str>) -> S3Result<StorageClass> {
     }
 }
 
-/// ACLs are disabled, as on every new bucket of AWS: only what says so is taken.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html>
-pub(crate) fn check_object_acl(headers: &HeaderMap) -> S3Result<()> {
-    let acl = headers.get("x-amz-acl").map(HeaderValue::as_bytes);
-    let grants = headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
-    if grants || !matches!(acl, None | Some(b"" | b"private" | b"bucket-owner-full-control")) {
-        return Err(s3_error!(AccessControlListNotSupported, "The bucket does not allow ACLs"));
-    }
-    Ok(())
-}
-
 /// Headers of a write that ask for what is not built are refused, never ignored.
 pub(crate) fn check_write_headers(headers: &HeaderMap) -> S3Result<()> {
-    check_object_acl(headers)?;
     const REFUSED: [&str; 2] = ["x-amz-website-redirect-location", "x-amz-write-offset-bytes"];
     for name in headers.keys() {
         if let Some(refused) = REFUSED.iter().find(|refused| name.as_str().starts_with(**refused)) {

@@ -8,6 +8,7 @@ use tarn_objects::{
     UploadPartCopy, VersionId,
 };
 
+use crate::acl;
 use crate::convert::{
     bucket_name, check_write_headers, checksum_algorithm, etag, kind_name, not_implemented, object_key,
     parse_tagging_header, read_conditions, set_checksum, shown_version, storage_class, timestamp,
@@ -97,6 +98,7 @@ pub(crate) async fn copy_object(
         )?,
         encryption,
         source_customer_key,
+        acl: acl::of_object(call, input.acl.as_ref().map(ObjectCannedACL::as_str), headers)?,
     };
     let copied = call.objects().copy_object(&call.caller, copy).await;
     let CopiedObject { version, source_version } = copied.map_err(|error| call.hide_missing(&source_bucket, error))?;

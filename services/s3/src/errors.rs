@@ -16,6 +16,8 @@ pub(crate) fn refusal_error(refusal: GateRefusal) -> S3Error {
         GateRefusal::UnknownKey => S3Error::new(S3ErrorCode::InvalidAccessKeyId),
         GateRefusal::InvalidToken => S3Error::new(S3ErrorCode::InvalidToken),
         GateRefusal::ExpiredToken => S3Error::new(S3ErrorCode::ExpiredToken),
+        GateRefusal::NoSuchBucket => S3Error::new(S3ErrorCode::NoSuchBucket),
+        GateRefusal::NoSuchKey => S3Error::new(S3ErrorCode::NoSuchKey),
         GateRefusal::Denied { message } => S3Error::with_message(S3ErrorCode::AccessDenied, message),
         GateRefusal::Unavailable { reason } => {
             tracing::error!(reason, "an S3 request could not be decided upon");
@@ -60,6 +62,21 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
             S3Error::with_message(Code::NoSuchBucketPolicy, "The bucket policy does not exist")
         }
         ObjectsError::NoSuchTagSet { .. } => S3Error::new(Code::NoSuchTagSet),
+        ObjectsError::NoSuchOwnershipControls { .. } => S3Error::new(Code::OwnershipControlsNotFoundError),
+        ObjectsError::NoSuchPublicAccessBlock { .. } => custom(
+            "NoSuchPublicAccessBlockConfiguration",
+            StatusCode::NOT_FOUND,
+            "The public access block configuration was not found".to_owned(),
+        ),
+        ObjectsError::AclsDisabled { .. } => with(Code::AccessControlListNotSupported),
+        ObjectsError::AclWithOwnershipEnforced { .. } => with(Code::InvalidBucketAclWithObjectOwnership),
+        ObjectsError::PublicAclOfNewBucket { .. } => custom(
+            "InvalidBucketAclWithBlockPublicAccessError",
+            StatusCode::BAD_REQUEST,
+            "Bucket cannot have public ACLs set with BlockPublicAccess enabled".to_owned(),
+        ),
+        ObjectsError::PublicAccessBlocked { .. } => with(Code::AccessDenied),
+        ObjectsError::MalformedAcl { .. } => with(Code::MalformedACLError),
         ObjectsError::MalformedPolicy { .. } => with(Code::MalformedPolicy),
         ObjectsError::NoSuchKey { delete_marker: None, .. } => S3Error::new(Code::NoSuchKey),
         ObjectsError::NoSuchKey { delete_marker: Some(marker), .. } => {
@@ -159,9 +176,10 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
             custom("InsufficientStorage", StatusCode::INSUFFICIENT_STORAGE, message.clone())
         }
         ObjectsError::Store(StoreError::Closed) | ObjectsError::Stopping => S3Error::new(Code::ServiceUnavailable),
-        ObjectsError::Store(_) | ObjectsError::Blob(_) | ObjectsError::Keys(_) | ObjectsError::Locked { .. } => {
-            internal(&error)
-        }
+        ObjectsError::Store(_)
+        | ObjectsError::Blob(_)
+        | ObjectsError::Keys(_)
+        | ObjectsError::KmsKeyNotAsked { .. } => internal(&error),
     }
 }
 

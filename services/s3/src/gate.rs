@@ -44,6 +44,43 @@ pub struct Asked<'a> {
     pub resources: Vec<String>,
     /// What the caller must be allowed.
     pub requirements: Vec<Requirement>,
+    /// What is not there of what the request is about; asked only where it is refused.
+    pub absence: Absence<'a>,
+}
+
+/// What of a request's target is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absent {
+    /// The bucket. Everybody may know, as everybody may try to make it.
+    Bucket,
+    /// The object. Who is allowed this, to list it, may know.
+    Key(Requirement),
+}
+
+/// Finds out whether something is not there.
+#[derive(Clone, Copy)]
+pub struct Absence<'a>(pub(crate) &'a (dyn Fn() -> Option<Absent> + Send + Sync));
+
+impl Absence<'_> {
+    /// What is not there, if something is not.
+    pub fn find(&self) -> Option<Absent> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Absence<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Absence")
+    }
+}
+
+/// An account as S3 shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanonicalUser {
+    /// Its id in lists and listings.
+    pub id: String,
+    /// For people.
+    pub display_name: String,
 }
 
 /// A request that was refused before the gate was asked about it, or for what the gate does not record.
@@ -87,6 +124,10 @@ pub enum GateRefusal {
         /// What and why, for the caller.
         message: String,
     },
+    /// Policies say no, and there is no such bucket.
+    NoSuchBucket,
+    /// Policies say no, and there is no such object, which the caller may know.
+    NoSuchKey,
     /// Keys or policies could not be read.
     Unavailable {
         /// For the log.
@@ -106,6 +147,10 @@ pub trait S3Gate: Send + Sync + 'static {
     fn failed(&self, caller: &Caller, code: &str, message: &str);
     /// Records a call that was done, unless its commit has.
     fn done(&self, caller: &Caller);
-    /// The id that S3 shows as an account's owner id.
-    fn canonical_user_id(&self, account: &AccountId) -> String;
+    /// How S3 shows an account.
+    fn canonical_user(&self, account: &AccountId) -> CanonicalUser;
+    /// The account that S3 calls `id`, if there is one.
+    fn account_of_canonical_user(&self, id: &str) -> Result<Option<AccountId>, GateRefusal>;
+    /// The accounts that have this address.
+    fn accounts_of_email(&self, email: &str) -> Result<Vec<AccountId>, GateRefusal>;
 }

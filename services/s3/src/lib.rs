@@ -8,6 +8,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html>
 
 mod access;
+mod acl;
 mod answer;
 mod api;
 mod bucket_encryption;
@@ -25,8 +26,10 @@ mod listing;
 mod lock;
 mod multipart;
 mod operations;
+mod ownership_controls;
 mod parameters;
 mod policy;
+mod public_access_block;
 mod put;
 mod refusals;
 mod resources;
@@ -38,6 +41,6 @@ mod unread;
 mod versioning;
 
 pub use api::{S3Api, S3Options};
-pub use gate::{Asked, CallMeta, GateRefusal, Refused, S3Gate};
+pub use gate::{Absence, Absent, Asked, CallMeta, CanonicalUser, GateRefusal, Refused, S3Gate};
 pub use resources::{Operation, operations};
 pub use s3s::Body as S3Body;

@@ -61,6 +61,14 @@ fn object(found: ListedObject, url: bool, owner: Option<Owner>) -> Object {
     }
 }
 
+/// Most objects are the bucket's owner's, who was looked up before.
+fn owner_of(call: &Call, bucket: &DomainBucket, bucket_owner: &Option<Owner>, found: &ListedObject) -> Option<Owner> {
+    match &found.version.owner {
+        None => bucket_owner.clone(),
+        owner => call.owner_in(bucket, owner.as_ref()),
+    }
+}
+
 pub(crate) fn prefixes(prefixes: &[String], url: bool) -> Option<CommonPrefixList> {
     let prefixes: Vec<_> = prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(listed(prefix, url)) }).collect();
     (!prefixes.is_empty()).then_some(prefixes)
@@ -85,7 +93,11 @@ pub(crate) async fn list_objects(
     let is_truncated = Some(listing.next.is_some());
     // Without a delimiter the last key is the marker, and AWS does not repeat it.
     let next_marker = listing.next.filter(|_| input.delimiter.is_some()).map(|next| listed(&next, url));
-    let contents = listing.objects.into_iter().map(|found| object(found, url, owner.clone())).collect();
+    let entry = |found: ListedObject| {
+        let owner = owner_of(call, &bucket, &owner, &found);
+        object(found, url, owner)
+    };
+    let contents = listing.objects.into_iter().map(entry).collect();
     Ok(S3Response::new(ListObjectsOutput {
         name: Some(input.bucket),
         prefix: Some(listed(input.prefix.as_deref().unwrap_or_default(), url)),
@@ -121,7 +133,11 @@ pub(crate) async fn list_objects_v2(
     let Page { listing, bucket, url, max_keys } = page(call, asked)?;
     let owner = if input.fetch_owner == Some(true) { call.owner(&bucket.owner) } else { None };
     let key_count = i32::try_from(listing.objects.len() + listing.common_prefixes.len()).ok();
-    let contents: Vec<_> = listing.objects.into_iter().map(|found| object(found, url, owner.clone())).collect();
+    let entry = |found: ListedObject| {
+        let owner = owner.as_ref().and_then(|_| owner_of(call, &bucket, &owner, &found));
+        object(found, url, owner)
+    };
+    let contents: Vec<_> = listing.objects.into_iter().map(entry).collect();
     Ok(S3Response::new(ListObjectsV2Output {
         name: Some(input.bucket),
         prefix: Some(listed(input.prefix.as_deref().unwrap_or_default(), url)),

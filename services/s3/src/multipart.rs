@@ -6,7 +6,9 @@ use tarn_objects::{
     CompleteMultipartUpload, CompletedPart as DomainPart, CreateMultipartUpload, Etag, ListUploads, ObjectMetadata,
     Tags, UploadName, UploadPart, UploadRecord, parse_upload_id,
 };
+use tarn_types::{AccountId, Arn};
 
+use crate::acl;
 use crate::convert::{
     bucket_name, check_write_headers, checksum_algorithm, checksum_kind, etag, expected_digests, header_checksums,
     is_url_encoding, kind_name, listed, not_implemented, object_key, page_size, parse_checksum, parse_tagging_header,
@@ -73,6 +75,7 @@ pub(crate) async fn create_multipart_upload(
             input.object_lock_retain_until_date.as_ref(),
             input.object_lock_legal_hold_status.as_ref(),
         )?,
+        acl: acl::of_object(call, input.acl.as_ref().map(ObjectCannedACL::as_str), &request.headers)?,
     };
     let upload = call.objects().create_multipart_upload(&call.caller, create).await.map_err(objects_error)?;
     let (checksum_algorithm, checksum_type) = checksum_of(&upload);
@@ -237,11 +240,11 @@ pub(crate) async fn list_parts(
         key: shown_key(input.key),
         checksum_algorithm,
         checksum_type,
-        initiator: initiator(&page.upload),
+        initiator: initiator(call, &page.upload),
         is_truncated: Some(page.next.is_some()),
         max_parts: Some(max_parts),
         next_part_number_marker: page.parts.last().and_then(|part| i32::try_from(part.number).ok()),
-        owner: call.owner(&bucket.owner),
+        owner: call.owner_in(&bucket, page.upload.owner.as_ref()),
         part_number_marker: Some(input.part_number_marker.unwrap_or(0)),
         parts: Some(parts.collect()),
         storage_class: Some(StorageClass::from_static(page.upload.class.name())),
@@ -250,11 +253,19 @@ pub(crate) async fn list_parts(
     }))
 }
 
-fn initiator(upload: &UploadRecord) -> Option<Initiator> {
-    (!upload.initiator.is_empty()).then(|| Initiator {
-        display_name: upload.initiator.rsplit('/').next().map(str::to_owned),
-        id: Some(upload.initiator.clone()),
-    })
+/// An account is shown as an owner is, a user by its ARN and name.
+fn initiator(call: &Call, upload: &UploadRecord) -> Option<Initiator> {
+    let arn = Arn::parse(&upload.initiator).ok()?;
+    match AccountId::new(arn.account.clone()) {
+        Ok(account) if arn.resource == "root" => {
+            let Owner { display_name, id } = call.owner(&account)?;
+            Some(Initiator { display_name, id })
+        }
+        Ok(_) | Err(_) => Some(Initiator {
+            display_name: upload.initiator.rsplit('/').next().map(str::to_owned),
+            id: Some(upload.initiator.clone()),
+        }),
+    }
 }
 
 pub(crate) async fn list_multipart_uploads(
@@ -282,16 +293,15 @@ pub(crate) async fn list_multipart_uploads(
     };
     let page = call.objects().list_multipart_uploads(call.proof(), &query).map_err(objects_error)?;
     let bucket = call.objects().bucket(call.proof(), &name).map_err(objects_error)?;
-    let owner = call.owner(&bucket.owner);
     let uploads = page.uploads.iter().map(|upload| {
         let (checksum_algorithm, checksum_type) = checksum_of(upload);
         MultipartUpload {
             checksum_algorithm,
             checksum_type,
             initiated: Some(timestamp(upload.initiated_ms)),
-            initiator: initiator(upload),
+            initiator: initiator(call, upload),
             key: Some(listed(upload.key.as_str(), url)),
-            owner: owner.clone(),
+            owner: call.owner_in(&bucket, upload.owner.as_ref()),
             storage_class: Some(StorageClass::from_static(upload.class.name())),
             upload_id: Some(upload.upload_id()),
         }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use tarn_audit::Caller;
-use tarn_objects::{BucketName, Objects, ObjectsError};
+use tarn_objects::{Bucket, BucketName, Objects, ObjectsError};
 use tarn_policy::{Authorized, Requirement};
+use tarn_types::{AccountId, Arn};
 
 use crate::api::Inner;
 use crate::errors::objects_error;
 use crate::refusals::Record;
 use crate::{
-    bucket_encryption, buckets, copy, delete, get, listing, lock, multipart, policy, put, select, tagging, versioning,
+    acl, bucket_encryption, buckets, copy, delete, get, listing, lock, multipart, ownership_controls, policy,
+    public_access_block, put, select, tagging, versioning,
 };
 
 pub(crate) struct Handlers(pub(crate) Arc<Inner>);
@@ -62,11 +64,11 @@ impl Call {
 
     /// That a key is missing is told only to those who may list the bucket; others learn no more than that they may not.
     pub(crate) fn hide_missing(&self, bucket: &BucketName, error: ObjectsError) -> s3s::S3Error {
-        if matches!(
-            error,
-            ObjectsError::NoSuchKey { .. } | ObjectsError::NoSuchVersion { .. } | ObjectsError::IsDeleteMarker { .. }
-        ) {
-            let list = Requirement::new("s3:ListBucket", bucket.arn());
+        if let ObjectsError::NoSuchKey { key, .. }
+        | ObjectsError::NoSuchVersion { key, .. }
+        | ObjectsError::IsDeleteMarker { key, .. } = &error
+        {
+            let list = to_list(bucket.as_str(), key);
             if self.caller.authorizer().authorize(vec![list]).is_err() {
                 return s3_error!(AccessDenied, "Access Denied");
             }
@@ -74,9 +76,19 @@ impl Call {
         objects_error(error)
     }
 
-    pub(crate) fn owner(&self, account: &tarn_types::AccountId) -> Option<Owner> {
-        crate::convert::owner(self.inner.gate.canonical_user_id(account))
+    pub(crate) fn owner(&self, account: &AccountId) -> Option<Owner> {
+        Some(crate::convert::owner(self.inner.gate.canonical_user(account)))
     }
+
+    /// The owner of something in `bucket`; `None` is the bucket's.
+    pub(crate) fn owner_in(&self, bucket: &Bucket, owner: Option<&AccountId>) -> Option<Owner> {
+        self.owner(owner.filter(|_| bucket.has_acls()).unwrap_or(&bucket.owner))
+    }
+}
+
+/// What lets one know that there is no object at `key`: to list it.
+pub(crate) fn to_list(bucket: &str, key: &str) -> Requirement {
+    Requirement::new("s3:ListBucket", Arn::s3_bucket(bucket)).with("s3:prefix", key)
 }
 
 macro_rules! operations {
@@ -103,7 +115,17 @@ operations! {
     get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = bucket_encryption::get_bucket_encryption;
     put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput = bucket_encryption::put_bucket_encryption;
     delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput = bucket_encryption::delete_bucket_encryption;
-    get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput = buckets::get_bucket_acl;
+    get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput = acl::get_bucket_acl;
+    put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput = acl::put_bucket_acl;
+    get_object_acl(GetObjectAclInput) -> GetObjectAclOutput = acl::get_object_acl;
+    put_object_acl(PutObjectAclInput) -> PutObjectAclOutput = acl::put_object_acl;
+    get_bucket_ownership_controls(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput = ownership_controls::get_bucket_ownership_controls;
+    put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput = ownership_controls::put_bucket_ownership_controls;
+    delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput) -> DeleteBucketOwnershipControlsOutput = ownership_controls::delete_bucket_ownership_controls;
+    get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput = public_access_block::get_public_access_block;
+    put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput = public_access_block::put_public_access_block;
+    delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput = public_access_block::delete_public_access_block;
+    get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput = policy::get_bucket_policy_status;
     get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = policy::get_bucket_policy;
     put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput = policy::put_bucket_policy;
     delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput = policy::delete_bucket_policy;

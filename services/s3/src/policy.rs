@@ -20,8 +20,12 @@ pub(crate) async fn put_bucket_policy(
     call: &Call,
     request: S3Request<PutBucketPolicyInput>,
 ) -> S3Result<S3Response<PutBucketPolicyOutput>> {
-    let PutBucketPolicyInput { bucket, policy, .. } = request.input;
-    call.objects().put_bucket_policy(&call.caller, &bucket_name(&bucket)?, policy).await.map_err(objects_error)?;
+    let PutBucketPolicyInput { bucket, policy, confirm_remove_self_bucket_access, .. } = request.input;
+    let binds_root = confirm_remove_self_bucket_access.unwrap_or(false);
+    call.objects()
+        .put_bucket_policy(&call.caller, &bucket_name(&bucket)?, policy, binds_root)
+        .await
+        .map_err(objects_error)?;
     Ok(S3Response::with_status(PutBucketPolicyOutput {}, http::StatusCode::NO_CONTENT))
 }
 
@@ -34,4 +38,16 @@ pub(crate) async fn delete_bucket_policy(
         .await
         .map_err(objects_error)?;
     Ok(S3Response::with_status(DeleteBucketPolicyOutput {}, http::StatusCode::NO_CONTENT))
+}
+
+/// Unlike AWS, which answers NoSuchBucketPolicy then, a bucket without a policy has a status, too: its list may make it public.
+pub(crate) async fn get_bucket_policy_status(
+    call: &Call,
+    request: S3Request<GetBucketPolicyStatusInput>,
+) -> S3Result<S3Response<GetBucketPolicyStatusOutput>> {
+    let is_public =
+        call.objects().bucket_is_public(call.proof(), &bucket_name(&request.input.bucket)?).map_err(objects_error)?;
+    Ok(S3Response::new(GetBucketPolicyStatusOutput {
+        policy_status: Some(PolicyStatus { is_public: Some(is_public) }),
+    }))
 }

@@ -7,6 +7,7 @@ use s3s::stream::upload_stream::UploadStreamError;
 use s3s::{BodySizeLimitExceeded, S3ErrorCode, S3Request, S3Response, S3Result};
 use tarn_objects::{Body, BodyError, BodyErrorKind, ObjectMetadata, PutObject, Tags};
 
+use crate::acl;
 use crate::convert::{
     bucket_name, check_write_headers, etag, expected_digests, kind_name, object_key, parse_tagging_header,
     set_checksum, shown_version, storage_class, write_conditions,
@@ -75,6 +76,10 @@ pub(crate) async fn put_object(
     let encryption = encryption_request(&request.headers)?;
     let customer = customer_of(&encryption);
     let input = request.input;
+    let acl = acl::of_object(call, input.acl.as_ref().map(ObjectCannedACL::as_str), &request.headers)?;
+    if input.acl.is_some() && !request.headers.contains_key("x-amz-acl") {
+        acl::require_put(call, &input.bucket, &input.key)?;
+    }
     let metadata = ObjectMetadata {
         content_type: input.content_type,
         content_encoding: content_encoding(input.content_encoding),
@@ -97,6 +102,7 @@ pub(crate) async fn put_object(
             input.object_lock_legal_hold_status.as_ref(),
         )?,
         encryption,
+        acl,
         ..PutObject::new(bucket_name(&input.bucket)?, object_key(&input.key)?)
     };
     check_locked_payload(call, &put.bucket, &put.lock, &request.headers)?;

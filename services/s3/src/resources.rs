@@ -119,6 +119,56 @@ static OPERATIONS: &[Operation] = &[
         on_bucket!("s3:PutEncryptionConfiguration"),
     ),
     row("GetBucketAcl", "s3:GetBucketAcl", true, true, on_bucket!("s3:GetBucketAcl")),
+    row("PutBucketAcl", "s3:PutBucketAcl", false, true, on_bucket!("s3:PutBucketAcl")),
+    row("GetObjectAcl", "s3:GetObjectAcl", true, false, |objects, request| {
+        Ok(vec![request.existing(objects, request.versioned("s3:GetObjectAcl", "s3:GetObjectVersionAcl"))?])
+    }),
+    row("PutObjectAcl", "s3:PutObjectAcl", false, false, |objects, request| {
+        Ok(vec![request.existing(objects, request.versioned("s3:PutObjectAcl", "s3:PutObjectVersionAcl"))?])
+    }),
+    row(
+        "GetBucketOwnershipControls",
+        "s3:GetBucketOwnershipControls",
+        true,
+        true,
+        on_bucket!("s3:GetBucketOwnershipControls"),
+    ),
+    row(
+        "PutBucketOwnershipControls",
+        "s3:PutBucketOwnershipControls",
+        false,
+        true,
+        on_bucket!("s3:PutBucketOwnershipControls"),
+    ),
+    row(
+        "DeleteBucketOwnershipControls",
+        "s3:PutBucketOwnershipControls",
+        false,
+        true,
+        on_bucket!("s3:PutBucketOwnershipControls"),
+    ),
+    row(
+        "GetPublicAccessBlock",
+        "s3:GetBucketPublicAccessBlock",
+        true,
+        true,
+        on_bucket!("s3:GetBucketPublicAccessBlock"),
+    ),
+    row(
+        "PutPublicAccessBlock",
+        "s3:PutBucketPublicAccessBlock",
+        false,
+        true,
+        on_bucket!("s3:PutBucketPublicAccessBlock"),
+    ),
+    row(
+        "DeletePublicAccessBlock",
+        "s3:PutBucketPublicAccessBlock",
+        false,
+        true,
+        on_bucket!("s3:PutBucketPublicAccessBlock"),
+    ),
+    row("GetBucketPolicyStatus", "s3:GetBucketPolicyStatus", true, true, on_bucket!("s3:GetBucketPolicyStatus")),
     row("ListObjects", "s3:ListBucket", true, false, |_, request| Ok(vec![request.listing("s3:ListBucket")?])),
     row("ListObjectsV2", "s3:ListBucket", true, false, |_, request| Ok(vec![request.listing("s3:ListBucket")?])),
     row("ListObjectVersions", "s3:ListBucketVersions", true, false, |_, request| {
@@ -272,8 +322,13 @@ impl Request<'_> {
     }
 
     fn header_keys(&self, requirement: &mut Requirement) {
-        const KEYS: [(&str, &str); 12] = [
+        const KEYS: [(&str, &str); 17] = [
             ("s3:x-amz-acl", "x-amz-acl"),
+            ("s3:x-amz-grant-read", "x-amz-grant-read"),
+            ("s3:x-amz-grant-write", "x-amz-grant-write"),
+            ("s3:x-amz-grant-read-acp", "x-amz-grant-read-acp"),
+            ("s3:x-amz-grant-write-acp", "x-amz-grant-write-acp"),
+            ("s3:x-amz-grant-full-control", "x-amz-grant-full-control"),
             ("s3:x-amz-content-sha256", "x-amz-content-sha256"),
             ("s3:x-amz-copy-source", "x-amz-copy-source"),
             ("s3:x-amz-metadata-directive", "x-amz-metadata-directive"),
@@ -296,11 +351,24 @@ impl Request<'_> {
         }
     }
 
+    /// Whether an access control list is asked for in headers.
+    fn asks_for_acl(&self) -> bool {
+        self.header("x-amz-acl").is_some_and(|acl| !acl.is_empty())
+            || self.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"))
+    }
+
+    /// The bucket will be the caller's own, its list and its rules too.
     fn create_bucket(&self) -> S3Result<Vec<Requirement>> {
         let mut requirements = vec![self.on_bucket("s3:CreateBucket")?];
         if self.header("x-amz-bucket-object-lock-enabled").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            requirements.push(self.on_bucket("s3:PutBucketObjectLockConfiguration")?);
-            requirements.push(self.on_bucket("s3:PutBucketVersioning")?);
+            requirements.push(self.on_bucket("s3:PutBucketObjectLockConfiguration")?.of_callers_own());
+            requirements.push(self.on_bucket("s3:PutBucketVersioning")?.of_callers_own());
+        }
+        if self.asks_for_acl() {
+            requirements.push(self.on_bucket("s3:PutBucketAcl")?.of_callers_own());
+        }
+        if self.header("x-amz-object-ownership").is_some() {
+            requirements.push(self.on_bucket("s3:PutBucketOwnershipControls")?.of_callers_own());
         }
         Ok(requirements)
     }
@@ -332,6 +400,9 @@ impl Request<'_> {
     fn put(&self) -> S3Result<Vec<Requirement>> {
         let mut requirements = vec![self.on_object("s3:PutObject")?];
         self.lock(&mut requirements)?;
+        if self.asks_for_acl() {
+            requirements.push(self.on_object("s3:PutObjectAcl")?.of_callers_own());
+        }
         if let Some(header) = self.header("x-amz-tagging").filter(|header| !header.is_empty()) {
             let tags = parse_tagging_header(header)?;
             requirements.push(self.on_object("s3:PutObjectTagging")?);

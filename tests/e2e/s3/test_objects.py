@@ -155,6 +155,7 @@ def test_policies_of_users_and_buckets(account):
         ada.copy_object, "AccessDenied", 403, Bucket=bucket, Key="mine/k", CopySource={"Bucket": bucket, "Key": "theirs/k"}
     )
     document = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/mine/*", Principal="*")
+    s3.delete_public_access_block(Bucket=bucket)
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))
     assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]) == document
     with urllib.request.urlopen(f"{account.endpoint}/{bucket}/mine/k") as answer:

@@ -14,13 +14,23 @@ pub mod iam;
 #[rustfmt::skip]
 pub mod kms;
 #[rustfmt::skip]
+pub mod s3control;
+#[rustfmt::skip]
 pub mod sts;
 
 use tarn_aws_protocol::ServiceModel;
 
 /// Every service that has generated operations.
-pub static SERVICES: &[&ServiceModel] =
-    &[&athena::SERVICE, &cloudtrail::SERVICE, &firehose::SERVICE, &glue::SERVICE, &iam::SERVICE, &kms::SERVICE, &sts::SERVICE];
+pub static SERVICES: &[&ServiceModel] = &[
+    &athena::SERVICE,
+    &cloudtrail::SERVICE,
+    &firehose::SERVICE,
+    &glue::SERVICE,
+    &iam::SERVICE,
+    &kms::SERVICE,
+    &s3control::SERVICE,
+    &sts::SERVICE,
+];
 
 #[cfg(test)]
 mod tests;

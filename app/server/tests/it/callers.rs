@@ -7,6 +7,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use tarn_gateway::{Gateway, Limits, full_body};
 use tarn_identity::{CredentialsConfig, Secret};
+use tarn_objects::ObjectsOptions;
 use tarn_runtime::Runtime;
 use tarn_server::{AccountSetting, Lake, LakeOptions, RootCredentials, UserSetting};
 use tarn_sigv4::{Payload, Signer, sha256};
@@ -42,6 +43,7 @@ pub fn options(folder: &std::path::Path) -> LakeOptions {
         root: Some(RootCredentials { credentials, file: None }),
         zones: true,
         day: None,
+        objects: ObjectsOptions::default(),
         limits: Limits::default(),
         runtime: Runtime::system(),
     }

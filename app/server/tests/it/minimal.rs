@@ -22,6 +22,9 @@ fn candidates(name: &str, service: &str) -> Vec<String> {
         texts.push("arn:aws:iam::000000000000:role/a".to_owned());
         texts.push("arn:aws:s3:::lake-raw".to_owned());
     }
+    if name == "AccountId" {
+        texts.push("000000000000".to_owned());
+    }
     if name == "VersionId" {
         texts.push("v1".to_owned());
     }

@@ -133,8 +133,9 @@ impl Kms {
             resource_owner: found.owner.as_ref(),
             own: &requirement.context,
             request: &request,
+            of_callers_own: false,
         };
-        let sets = PolicySets { identity: &[], resource: found.policy.as_deref(), resource_decides: true };
+        let sets = PolicySets { resource: found.policy.as_deref(), resource_decides: true, ..PolicySets::default() };
         Ok(decide(&question, &sets).is_allowed())
     }
 }

@@ -18,6 +18,7 @@ fn copy(bucket: &BucketName, from: &str, to: &str) -> CopyObject {
         encryption: EncryptionRequest::default(),
         source_customer_key: None,
         lock: VersionLock::default(),
+        acl: AclRequest::default(),
     }
 }
 
@@ -69,6 +70,7 @@ async fn ranges_are_copied_into_parts() {
         checksum: None,
         encryption: EncryptionRequest::default(),
         lock: VersionLock::default(),
+        acl: AclRequest::default(),
     };
     let upload = lake.objects.create_multipart_upload(&lake.caller(), request).await.unwrap();
     let upload = UploadName { bucket: name.clone(), key: key("b"), upload_id: upload.upload_id() };

@@ -60,7 +60,7 @@ fn bytes_of(step: u64, size: usize) -> Bytes {
 async fn workload(lake: &OpenLake, helper: &Lake, disk: &SimulatedDisk, name: &BucketName) -> Vec<(u64, Contents)> {
     let mut states = Vec::new();
     let mut now = Contents::new();
-    let create = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
+    let create = CreateBucket::new(name.clone(), Region::us_east_1());
     lake.objects.create_bucket(&helper.caller(), create).await.unwrap();
     states.push((disk.operations(), now.clone()));
     for step in 0..STEPS {
@@ -97,6 +97,7 @@ async fn workload(lake: &OpenLake, helper: &Lake, disk: &SimulatedDisk, name: &B
                     checksum: None,
                     encryption: EncryptionRequest::default(),
                     lock: VersionLock::default(),
+                    acl: AclRequest::default(),
                 };
                 let upload = lake.objects.create_multipart_upload(&helper.caller(), create).await.unwrap();
                 let upload = UploadName { bucket: name.clone(), key: key(&at), upload_id: upload.upload_id() };

@@ -136,6 +136,7 @@ async fn every_kind_is_written_and_read_in_every_way() {
             checksum: None,
             encryption: kind.request(&kms_key),
             lock: VersionLock::default(),
+            acl: AclRequest::default(),
         };
         let upload = lake.objects.create_multipart_upload(&lake.caller(), upload).await.unwrap();
         let upload = UploadName { bucket: name.clone(), key: key("parts"), upload_id: upload.upload_id() };
@@ -189,6 +190,7 @@ async fn every_kind_is_written_and_read_in_every_way() {
                 encryption: to.request(&kms_key),
                 source_customer_key: customer.clone(),
                 lock: VersionLock::default(),
+                acl: AclRequest::default(),
             };
             lake.objects.copy_object(&lake.caller(), copy).await.unwrap();
             assert_eq!(get(&lake, &name, "copy", to.customer().as_ref()).await.unwrap(), whole, "{kind:?} to {to:?}");
@@ -239,6 +241,7 @@ async fn a_customers_key_is_needed_and_must_be_the_one() {
         checksum: None,
         encryption: Kind::Customer.request(""),
         lock: VersionLock::default(),
+        acl: AclRequest::default(),
     };
     let upload = lake.objects.create_multipart_upload(&lake.caller(), upload).await.unwrap();
     let upload = UploadName { bucket: name.clone(), key: key("u"), upload_id: upload.upload_id() };
@@ -317,6 +320,7 @@ async fn kms_keys_are_asked_for_each_use() {
         checksum: None,
         encryption: Kind::Kms.request(&kms_key),
         lock: VersionLock::default(),
+        acl: AclRequest::default(),
     };
     let upload = lake.objects.create_multipart_upload(&caller, upload).await.unwrap();
     let upload = UploadName { bucket: name.clone(), key: key("u"), upload_id: upload.upload_id() };

@@ -144,6 +144,7 @@ async fn perform(objects: &Objects, helper: &Lake, name: &BucketName, call: Call
                 checksum: None,
                 encryption: EncryptionRequest::default(),
                 lock: VersionLock::default(),
+                acl: AclRequest::default(),
             };
             let upload = objects.create_multipart_upload(&caller, upload).await.unwrap();
             let upload = UploadName { bucket: name.clone(), key: at, upload_id: upload.upload_id() };
@@ -201,7 +202,7 @@ fn calls(seed: u64, count: usize) -> Vec<Call> {
 /// Runs random tasks against one key of a new bucket.
 async fn history(objects: &Objects, helper: &Arc<Lake>, seed: u64, versioned: bool) -> Vec<Event> {
     let name = bucket(&format!("lake-{seed}-{versioned}"));
-    let create = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
+    let create = CreateBucket::new(name.clone(), Region::us_east_1());
     objects.create_bucket(&helper.caller(), create).await.unwrap();
     if versioned {
         objects.put_bucket_versioning(&helper.caller(), &name, true).await.unwrap();

@@ -1,6 +1,7 @@
 //! The calls together, over a store and blobs in memory.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod copying;
 mod crashes;
 mod encryption;
@@ -82,8 +83,7 @@ impl Lake {
 
     pub async fn bucket(&self, name: &str) -> BucketName {
         let name = bucket(name);
-        let request =
-            CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
+        let request = CreateBucket::new(name.clone(), Region::us_east_1());
         self.objects.create_bucket(&self.caller(), request).await.unwrap();
         name
     }
@@ -111,6 +111,7 @@ impl Lake {
             checksum: None,
             encryption: EncryptionRequest::default(),
             lock: VersionLock::default(),
+            acl: AclRequest::default(),
         };
         self.objects.create_multipart_upload(&self.caller(), request).await.unwrap()
     }
@@ -144,7 +145,7 @@ async fn buckets_are_made_listed_and_removed() {
     let lake = Lake::new();
     let name = lake.bucket("lake-raw").await;
     lake.bucket("lake-ml").await;
-    let again = CreateBucket { name: name.clone(), region: Region::us_east_1(), tags: Tags::default(), lock: false };
+    let again = CreateBucket::new(name.clone(), Region::us_east_1());
     let refused = lake.objects.create_bucket(&lake.caller(), again.clone()).await;
     assert!(matches!(refused, Err(ObjectsError::BucketAlreadyOwnedByYou { .. })), "{refused:?}");
     let other = AccountId::new("111111111111").unwrap();
@@ -334,13 +335,17 @@ async fn policies_are_checked_when_put_and_answered_compiled() {
     };
     assert!(matches!(lake.objects.bucket_policy(&proof(), &name), Err(ObjectsError::NoSuchBucketPolicy { .. })));
     for bad in ["", "{}", "[]", &policy("arn:aws:s3:::other/*")] {
-        let refused = lake.objects.put_bucket_policy(&lake.caller(), &name, bad.to_owned()).await;
+        let refused = lake.objects.put_bucket_policy(&lake.caller(), &name, bad.to_owned(), false).await;
         assert!(matches!(refused, Err(ObjectsError::MalformedPolicy { .. })), "{bad}: {refused:?}");
     }
     let text = policy("arn:aws:s3:::lake-raw/*");
-    lake.objects.put_bucket_policy(&lake.caller(), &name, text.clone()).await.unwrap();
+    lake.objects.set_public_access_block(&lake.caller(), &name, None).await.unwrap();
+    lake.objects.put_bucket_policy(&lake.caller(), &name, text.clone(), false).await.unwrap();
     assert_eq!(lake.objects.bucket_policy(&proof(), &name).unwrap(), text);
-    let known = |bucket: &str| lake.objects.resource_policy(&tarn_types::Arn::s3_object(bucket, "a/b")).ok().flatten();
+    let known = |bucket: &str| {
+        let at = tarn_types::Arn::s3_object(bucket, "a/b");
+        lake.objects.resource_policy(&at, &Requirement::new("s3:GetObject", at.clone())).ok().flatten()
+    };
     let found = known("lake-raw").unwrap();
     assert_eq!((found.owner, found.policy.is_some()), (Some(AccountId::first()), true));
     assert!(known("lake-gone").is_some_and(|found| found.owner.is_none() && found.policy.is_none()));

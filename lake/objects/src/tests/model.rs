@@ -390,6 +390,7 @@ async fn run(steps: Vec<Step>) {
                     encryption: EncryptionRequest::default(),
                     source_customer_key: None,
                     lock: VersionLock::default(),
+                    acl: AclRequest::default(),
                 };
                 let outcome = lake.objects.copy_object(&lake.caller(), request).await;
                 assert_eq!(outcome.is_ok(), source.is_some());
@@ -425,6 +426,7 @@ async fn run(steps: Vec<Step>) {
                     checksum: None,
                     encryption: EncryptionRequest::default(),
                     lock: VersionLock::default(),
+                    acl: AclRequest::default(),
                 };
                 let upload = lake.objects.create_multipart_upload(&lake.caller(), request).await.unwrap();
                 let upload = UploadName { bucket: name.clone(), key: key(KEYS[at]), upload_id: upload.upload_id() };

@@ -21,6 +21,7 @@ async fn begin(
         checksum,
         encryption: EncryptionRequest::default(),
         lock: VersionLock::default(),
+        acl: AclRequest::default(),
     };
     let upload = lake.objects.create_multipart_upload(&lake.caller(), request).await.unwrap();
     UploadName { bucket: bucket.clone(), key: key(at), upload_id: upload.upload_id() }
@@ -142,6 +143,7 @@ async fn checksums_of_parts_are_kept_and_compared() {
             checksum: Some((ChecksumAlgorithm::Sha1, Some(ChecksumKind::FullObject))),
             encryption: EncryptionRequest::default(),
             lock: VersionLock::default(),
+            acl: AclRequest::default(),
         },
     );
     assert!(matches!(refused.await, Err(ObjectsError::InvalidRequest { .. })));

@@ -2,7 +2,7 @@
 
 use tarn_audit::Caller;
 use tarn_catalog::S3Location;
-use tarn_objects::{BucketName, CreateBucket, ObjectsError, Tags};
+use tarn_objects::{BucketName, CreateBucket, ObjectsError};
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
 use tarn_runtime::EntropyExt;
 use tarn_types::{AccountId, Scope};
@@ -117,7 +117,7 @@ impl Queries {
             resources: vec![name.arn().to_string()],
         };
         let bound = BoundAuthorizer::new(std::sync::Arc::new(OwnAuthority), principal, Context::new());
-        let request = CreateBucket { name, region: scope.region.clone(), tags: Tags::default(), lock: false };
+        let request = CreateBucket::new(name, scope.region.clone());
         match self.objects.create_bucket(&Caller::new(authorized, bound, event), request).await {
             // two first queries at once
             Ok(_) | Err(ObjectsError::BucketAlreadyOwnedByYou { .. }) => Ok(()),

@@ -8,9 +8,7 @@ use tarn_blobs::MemoryBlobs;
 use tarn_catalog::{Catalog, DatabaseInput, S3Location};
 use tarn_keys::Keys;
 use tarn_metadata::{MemoryStore, Store};
-use tarn_objects::{
-    BucketName, CreateBucket, ListObjects, ObjectKey, Objects, ObjectsOptions, PutObject, Tags, body_of,
-};
+use tarn_objects::{BucketName, CreateBucket, ListObjects, ObjectKey, Objects, ObjectsOptions, PutObject, body_of};
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Principal, Requirement};
 use tarn_query::{
     Engine, EngineOptions, Outcome, Progress, QueryError, ResultFile, ResultKind, ResultReader, SessionContext,
@@ -78,12 +76,7 @@ impl Lake {
         change(&mut options);
         let engine = Engine::new(objects.clone(), catalog.clone(), runtime.clone(), &options).unwrap();
         let lake = Self { objects, catalog, engine, runtime, next: 1.into(), spill };
-        let request = CreateBucket {
-            name: BucketName::new("lake").unwrap(),
-            region: Region::us_east_1(),
-            tags: Tags::default(),
-            lock: false,
-        };
+        let request = CreateBucket::new(BucketName::new("lake").unwrap(), Region::us_east_1());
         lake.objects.create_bucket(&lake.caller(), request).await.unwrap();
         let database = DatabaseInput { name: "db".into(), ..DatabaseInput::default() };
         lake.catalog.create_database(&lake.caller(), database, BTreeMap::new()).await.unwrap();

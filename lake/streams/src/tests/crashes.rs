@@ -144,7 +144,7 @@ async fn acknowledged_records_are_delivered_once_after_every_crash() {
     disk.keep_history();
     let lake = open(&disk, &helper).await;
     let name = BucketName::new("lake-raw").unwrap();
-    let bucket = CreateBucket { name, region: Region::us_east_1(), tags: Tags::default(), lock: false };
+    let bucket = CreateBucket::new(name, Region::us_east_1());
     lake.objects.create_bucket(&helper.caller(), bucket).await.unwrap();
     let request = CreateDeliveryStream { name: "weather".to_owned(), destination: destination(), tags: Vec::new() };
     lake.streams.create_delivery_stream(&helper.caller(), request).await.unwrap();

@@ -38,6 +38,18 @@ fn example(operation: &str) -> Ask {
         ),
         "DeleteBucketEncryption" => ask(delete, "/lake-raw?encryption"),
         "GetBucketAcl" => ask(get, "/lake-raw?acl"),
+        "PutBucketAcl" => ask(put, "/lake-raw?acl").header("x-amz-acl", "private"),
+        "GetObjectAcl" => ask(get, "/lake-raw/k?acl"),
+        "PutObjectAcl" => ask(put, "/lake-raw/k?acl").header("x-amz-acl", "private"),
+        "GetBucketOwnershipControls" => ask(get, "/lake-raw?ownershipControls"),
+        "PutBucketOwnershipControls" => ask(put, "/lake-raw?ownershipControls")
+            .body("<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>"),
+        "DeleteBucketOwnershipControls" => ask(delete, "/lake-raw?ownershipControls"),
+        "GetPublicAccessBlock" => ask(get, "/lake-raw?publicAccessBlock"),
+        "PutPublicAccessBlock" => ask(put, "/lake-raw?publicAccessBlock")
+            .body("<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>"),
+        "DeletePublicAccessBlock" => ask(delete, "/lake-raw?publicAccessBlock"),
+        "GetBucketPolicyStatus" => ask(get, "/lake-raw?policyStatus"),
         "ListObjects" => ask(get, "/lake-raw"),
         "ListObjectsV2" => ask(get, "/lake-raw?list-type=2"),
         "ListObjectVersions" => ask(get, "/lake-raw?versions"),
@@ -194,6 +206,7 @@ async fn condition_keys_come_from_the_request_and_the_object() {
 async fn a_bucket_policy_opens_and_closes() {
     let server = Server::with_bucket().await;
     server.root(ask(Method::PUT, "/lake-raw/open/k").body("bytes")).await;
+    assert_eq!(server.root(ask(Method::DELETE, "/lake-raw?publicAccessBlock")).await.outcome(), "204");
     let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::lake-raw/open/*"}]}"#;
     assert_eq!(server.root(ask(Method::PUT, "/lake-raw?policy").body(policy)).await.outcome(), "204");
     assert_eq!(server.root(ask(Method::GET, "/lake-raw?policy")).await.text(), policy);
@@ -246,7 +259,7 @@ async fn accounts_are_apart() {
 async fn unserved_operations_say_so() {
     let server = Server::with_bucket().await;
     for target in
-        ["/lake-raw?lifecycle", "/lake-raw?cors", "/lake-raw?website", "/lake-raw?replication", "/lake-raw/k?acl"]
+        ["/lake-raw?lifecycle", "/lake-raw?cors", "/lake-raw?website", "/lake-raw?replication", "/lake-raw/k?torrent"]
     {
         assert_eq!(server.root(ask(Method::GET, target)).await.outcome(), "501 NotImplemented", "{target}");
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod acl;
 mod conversation;
 mod payloads;
 
@@ -18,13 +19,13 @@ use tarn_metadata::MemoryStore;
 use tarn_objects::{Objects, ObjectsOptions};
 use tarn_policy::{
     Authorizer, BoundAuthorizer, Context, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Policy, PolicyKind,
-    Principal, PrincipalKind,
+    Principal, PrincipalKind, Requirement,
 };
 use tarn_runtime::{EntropyExt, Runtime, Timestamp};
 use tarn_sigv4::{Payload, Signer};
 use tarn_types::{AccountId, Region, Scope};
 
-use crate::{Asked, CallMeta, GateRefusal, Refused, S3Api, S3Gate, S3Options};
+use crate::{Absent, Asked, CallMeta, CanonicalUser, GateRefusal, Refused, S3Api, S3Gate, S3Options};
 
 pub(crate) const ROOT: &str = "AKIAROOT0000000000000";
 pub(crate) const USER: &str = "AKIAUSER0000000000000";
@@ -113,6 +114,13 @@ impl S3Gate for Gate {
                 Ok(Caller::new(authorized, bound, event))
             }
             Err(denied) => {
+                let may_list =
+                    |list: &Requirement| self.authorizer.authorize(&principal, vec![list.clone()], &context).is_ok();
+                match asked.absence.find() {
+                    Some(Absent::Bucket) => return Err(GateRefusal::NoSuchBucket),
+                    Some(Absent::Key(list)) if may_list(&list) => return Err(GateRefusal::NoSuchKey),
+                    Some(Absent::Key(_)) | None => {}
+                }
                 self.failures.lock().unwrap().push((event.event_name, "AccessDenied".to_owned()));
                 Err(GateRefusal::Denied { message: denied.to_string() })
             }
@@ -129,8 +137,21 @@ impl S3Gate for Gate {
 
     fn done(&self, _: &Caller) {}
 
-    fn canonical_user_id(&self, account: &AccountId) -> String {
-        format!("canonical-{account}")
+    fn canonical_user(&self, account: &AccountId) -> CanonicalUser {
+        CanonicalUser { id: format!("canonical-{account}"), display_name: format!("name of {account}") }
+    }
+
+    fn account_of_canonical_user(&self, id: &str) -> Result<Option<AccountId>, GateRefusal> {
+        Ok(id.strip_prefix("canonical-").and_then(|id| AccountId::new(id).ok()))
+    }
+
+    fn accounts_of_email(&self, email: &str) -> Result<Vec<AccountId>, GateRefusal> {
+        let account = |id| AccountId::new(id).unwrap();
+        Ok(match email {
+            "stranger@example.com" => vec![account("111111111111")],
+            "both@example.com" => vec![account("111111111111"), AccountId::first()],
+            _ => vec![],
+        })
     }
 }
 
@@ -173,7 +194,7 @@ impl Answer {
 }
 
 /// A request before it is signed.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ask {
     pub method: Method,
     pub target: String,
