@@ -14,6 +14,7 @@ use crate::operations::to_list;
 use crate::parameters;
 use crate::refusals::Record;
 use crate::resources::{Operation, Request, operation};
+use crate::signature_v2;
 
 pub(crate) struct Hooks(pub(crate) Arc<Inner>);
 
@@ -51,11 +52,12 @@ impl S3Access for Hooks {
         };
         parameters::check(operation.name, &request)?;
         let mut requirements = (operation.requirements)(&self.0.objects, &request)?;
-        if is_version_2(&request) {
-            check_version_2(&request, operation, meta.time.as_second())?;
+        if signature_v2::is_used(&request) {
+            signature_v2::check(&request, operation, meta.time.as_second())?;
             for requirement in &mut requirements {
                 requirement.context.set("s3:signatureversion", "AWS");
-                requirement.context.set("s3:authType", "REST-QUERY-STRING");
+                let is_presigned = request.parameter("Signature").is_some();
+                requirement.context.set("s3:authType", if is_presigned { "REST-QUERY-STRING" } else { "REST-HEADER" });
             }
         }
         if let (Some(bucket), Some(expected)) = (request.bucket, request.header("x-amz-expected-bucket-owner")) {
@@ -108,38 +110,6 @@ fn absent(objects: &Objects, request: &Request<'_>, operation: &Operation) -> Op
     }
     let key = ObjectKey::new(request.key?).ok()?;
     (!objects.object_exists(&name, &key).ok()?).then(|| Absent::Key(to_list(name.as_str(), key.as_str())))
-}
-
-/// How long a presigned URL may be valid, seconds: seven days, as with version 4.
-const PRESIGNED_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
-
-/// Whether the request carries a signature of version 2.
-fn is_version_2(request: &Request<'_>) -> bool {
-    request.parameter("Signature").is_some()
-        || request.header("authorization").is_some_and(|value| value.starts_with("AWS "))
-}
-
-/// boto3 still presigns by version 2 unless it is told otherwise, so that URLs of whole objects are taken. Version 2 leaves most of the
-/// query unsigned; nothing else may come with it: no other operation, no parameter beyond its own.
-fn check_version_2(request: &Request<'_>, operation: &Operation, now_seconds: i64) -> S3Result<()> {
-    let refused = || {
-        s3_error!(
-            InvalidRequest,
-            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
-        )
-    };
-    const PARAMETERS: [&str; 4] = ["AWSAccessKeyId", "Signature", "Expires", "x-amz-security-token"];
-    let is_own = |name: &str| PARAMETERS.contains(&name) || name.starts_with("response-") || name == "versionId";
-    let names = request.query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
-    let is_whole_object = matches!(operation.name, "GetObject" | "HeadObject" | "PutObject");
-    if request.header("authorization").is_some() || !is_whole_object || !names.into_iter().all(is_own) {
-        return Err(refused());
-    }
-    let expires = request.parameter("Expires").and_then(|text| text.parse::<i64>().ok()).ok_or_else(refused)?;
-    if expires.saturating_sub(now_seconds) > PRESIGNED_SECONDS_MAX {
-        return Err(s3_error!(AccessDenied, "A presigned URL is valid for at most seven days"));
-    }
-    Ok(())
 }
 
 impl Inner {

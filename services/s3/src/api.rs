@@ -18,6 +18,7 @@ use crate::host::Domains;
 use crate::operations::Handlers;
 use crate::refusals::{Head, Refusals};
 use crate::unread::Unread;
+use crate::{signature_v2, signing_date};
 
 /// The largest XML body: a thousand keys to delete, or ten thousand parts to complete.
 const XML_BODY_SIZE_BYTES_MAX: usize = 8 << 20;
@@ -74,8 +75,9 @@ impl S3Api {
         config.form_max_field_size = FORM_FIELD_SIZE_BYTES_MAX;
         config.form_max_fields_size = XML_BODY_SIZE_BYTES_MAX;
         config.expected_region = WireRegion::new(options.region.as_str().into()).ok();
+        config.unsigned_amz_header_allowlist = vec![signing_date::AMZ_DATE.to_owned()];
         config.sig_v4_allowed_services = vec!["s3".to_owned()];
-        // Only presigned reads and writes of objects: see `access.rs`.
+        // Only where all that matters is signed: see `signature_v2.rs`.
         config.enable_sig_v2 = true;
         let refusals = Refusals::new(gate.clone(), &options.domains);
         let inner = Arc::new(Inner { objects, gate, region: options.region, selector: options.selector });
@@ -93,16 +95,22 @@ impl S3Api {
     pub async fn call(&self, mut request: Request<s3s::Body>, meta: CallMeta) -> Response<s3s::Body> {
         let (request_id, path) = (meta.request_id.clone(), request.uri().path().to_owned());
         let is_head = request.method() == http::Method::HEAD;
+        signing_date::complete(request.headers_mut());
+        let refused = signature_v2::ready(&mut request, meta.time.as_millisecond()).err();
         let head = Head::keep(&mut request);
         request.extensions_mut().insert(meta.clone());
         let (request, unread) = Unread::watch(request);
         let (request, document) = Document::watch(request, &self.domains);
-        let mut response = match self.service.call(request).await {
+        let answer = match refused {
+            Some(refused) => refused.to_http_response().map_err(|error| error.to_string()),
+            None => self.service.call(request).await.map_err(|error| error.to_string()),
+        };
+        let mut response = match answer {
             // Keys may hold what XML cannot, and a listing would have to show them.
             Ok(response) if answer::failed_for(&response, NOT_IN_XML) => answer::not_in_xml(),
             Ok(response) => response,
             Err(error) => {
-                tracing::error!(%error, request_id, "an S3 answer could not be written");
+                tracing::error!(error, request_id, "an S3 answer could not be written");
                 answer::internal_error()
             }
         };

@@ -34,6 +34,8 @@ mod put;
 mod refusals;
 mod resources;
 mod select;
+mod signature_v2;
+mod signing_date;
 mod tagging;
 #[cfg(test)]
 mod tests;

@@ -74,6 +74,11 @@ pub(crate) fn prefixes(prefixes: &[String], url: bool) -> Option<CommonPrefixLis
     (!prefixes.is_empty()).then_some(prefixes)
 }
 
+/// An empty delimiter is none.
+fn shown_delimiter(delimiter: Option<String>, url: bool) -> Option<String> {
+    delimiter.filter(|delimiter| !delimiter.is_empty()).map(|delimiter| listed(&delimiter, url))
+}
+
 pub(crate) async fn list_objects(
     call: &Call,
     request: S3Request<ListObjectsInput>,
@@ -92,7 +97,10 @@ pub(crate) async fn list_objects(
     let common_prefixes = prefixes(&listing.common_prefixes, url);
     let is_truncated = Some(listing.next.is_some());
     // Without a delimiter the last key is the marker, and AWS does not repeat it.
-    let next_marker = listing.next.filter(|_| input.delimiter.is_some()).map(|next| listed(&next, url));
+    let next_marker = listing
+        .next
+        .filter(|_| input.delimiter.as_ref().is_some_and(|delimiter| !delimiter.is_empty()))
+        .map(|next| listed(&next, url));
     let entry = |found: ListedObject| {
         let owner = owner_of(call, &bucket, &owner, &found);
         object(found, url, owner)
@@ -100,13 +108,14 @@ pub(crate) async fn list_objects(
     let contents = listing.objects.into_iter().map(entry).collect();
     Ok(S3Response::new(ListObjectsOutput {
         name: Some(input.bucket),
-        prefix: Some(listed(input.prefix.as_deref().unwrap_or_default(), url)),
+        // Version 1 encodes all but the prefix, and its clients decode all but the prefix.
+        prefix: Some(input.prefix.unwrap_or_default()),
         marker: Some(listed(input.marker.as_deref().unwrap_or_default(), url)),
         max_keys: Some(max_keys),
         is_truncated,
         contents: Some(contents),
         common_prefixes,
-        delimiter: input.delimiter.map(|delimiter| listed(&delimiter, url)),
+        delimiter: shown_delimiter(input.delimiter, url),
         next_marker,
         encoding_type: input.encoding_type,
         request_charged: None,
@@ -119,8 +128,9 @@ pub(crate) async fn list_objects_v2(
 ) -> S3Result<S3Response<ListObjectsV2Output>> {
     let input = request.input;
     let start_after = match &input.continuation_token {
-        Some(token) => Some(open_token(token)?),
-        None => input.start_after.clone(),
+        Some(token) if !token.is_empty() => Some(open_token(token)?),
+        // An empty one is a beginning.
+        Some(_) | None => input.start_after.clone(),
     };
     let asked = Asked {
         bucket: &input.bucket,
@@ -148,7 +158,7 @@ pub(crate) async fn list_objects_v2(
         next_continuation_token: listing.next.map(|next| BASE64.encode(next)),
         contents: (!contents.is_empty()).then_some(contents),
         common_prefixes: prefixes(&listing.common_prefixes, url),
-        delimiter: input.delimiter.map(|delimiter| listed(&delimiter, url)),
+        delimiter: shown_delimiter(input.delimiter, url),
         encoding_type: input.encoding_type,
         start_after: input.start_after.map(|start| listed(&start, url)),
         request_charged: None,
