@@ -371,6 +371,7 @@ impl Lake {
         self.workers.spawn(Arc::new(self.objects.collector()));
         self.workers.spawn(Arc::new(self.objects.compactor()));
         self.workers.spawn(Arc::new(self.objects.kms().deletion()));
+        self.workers.spawn(Arc::new(self.objects.lifecycle_worker()));
         self.workers.spawn(Arc::new(OrphanSweep::new(self.objects.clone())));
         self.workers.spawn(self.catalog.purge_worker());
         self.workers.spawn(self.queries.keeper());

@@ -5,11 +5,11 @@ use tarn_audit::Caller;
 use tarn_metadata::{Keyspace, Read, Record, Tx};
 
 use crate::errors::ObjectsError;
+use crate::keyspaces::{LIFECYCLE_SCANS, LIFECYCLES};
 use crate::names::BucketName;
 use crate::objects::{Objects, require_bucket};
 use crate::records::bucket_key;
 
-#[allow(dead_code)] // Until the first kind of configuration lands.
 impl Objects {
     /// The bucket's only configuration of a kind, if it has one.
     pub(crate) fn configuration<R: Record>(
@@ -22,6 +22,7 @@ impl Objects {
         Ok(snapshot.get(keyspace, &bucket_key(bucket))?)
     }
 
+    #[allow(dead_code)] // Until the first kind of configuration that is only kept lands.
     /// Sets the bucket's only configuration of a kind, or removes it.
     pub(crate) async fn set_configuration<R: Record>(
         &self,
@@ -47,12 +48,11 @@ impl Objects {
 
 /// Removes all of a bucket's configurations, with the bucket. Every keyspace of configurations is named here.
 pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &BucketName) -> Result<(), ObjectsError> {
-    let _ = (tx, bucket);
-    Ok(())
+    forget_kind(tx, LIFECYCLES, bucket)?;
+    forget_kind(tx, LIFECYCLE_SCANS, bucket)
 }
 
 /// Removes a bucket's configurations of one kind.
-#[allow(dead_code)] // Until the first kind of configuration lands.
 fn forget_kind<R: Record>(tx: &mut Tx<'_>, keyspace: Keyspace<R>, bucket: &BucketName) -> Result<(), ObjectsError> {
     let found: Result<Vec<_>, _> =
         tx.prefix(keyspace, &bucket_key(bucket)).map(|pair| pair.map(|(key, _)| key)).collect();

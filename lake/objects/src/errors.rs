@@ -154,6 +154,21 @@ pub enum ObjectsError {
         /// Which rule.
         reason: &'static str,
     },
+    /// The bucket has no lifecycle rules.
+    #[error("the bucket `{bucket}` has no lifecycle configuration")]
+    NoSuchLifecycleConfiguration {
+        /// Its name.
+        bucket: String,
+    },
+    /// A configuration says what it cannot say.
+    #[error("the configuration is not right: {reason}")]
+    MalformedConfiguration {
+        /// What is wrong in it.
+        reason: String,
+    },
+    /// Something else lies there than what was seen before.
+    #[error("it was changed meanwhile: try again")]
+    Changed,
     /// The bucket has no tags.
     #[error("the bucket `{bucket}` has no tags")]
     NoSuchTagSet {

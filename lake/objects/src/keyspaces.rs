@@ -3,6 +3,8 @@
 use tarn_metadata::{Keyspace, Outbox};
 
 use crate::public_access_block::PublicAccessBlock;
+use crate::lifecycle::LifecycleConfiguration;
+use crate::lifecycle::queue::{LifecycleDue, LifecycleFollowed, LifecycleScan};
 use crate::records::{
     Bucket, CurrentVersion, DeadBlobs, HistoryRecord, NullVersion, PartOwner, UploadRecord, UploadedPart, VersionRecord,
 };
@@ -29,3 +31,11 @@ pub const NULL_VERSIONS: Keyspace<NullVersion> = Keyspace::new(0x0411, "objects.
 /// Block Public Access of accounts: by account.
 pub const ACCOUNT_PUBLIC_ACCESS_BLOCKS: Keyspace<PublicAccessBlock> =
     Keyspace::new(0x0418, "objects.account-public-access-blocks");
+/// Lifecycle rules, by bucket.
+pub const LIFECYCLES: Keyspace<LifecycleConfiguration> = Keyspace::new(0x0440, "objects.lifecycles");
+/// Keys that rules want to look at: by time (milliseconds since 1970), bucket and key.
+pub const LIFECYCLE_DUE: Keyspace<LifecycleDue> = Keyspace::new(0x0441, "objects.lifecycle-due");
+/// Buckets whose rules changed and whose objects are being looked at for it, by bucket.
+pub const LIFECYCLE_SCANS: Keyspace<LifecycleScan> = Keyspace::new(0x0442, "objects.lifecycle-scans");
+/// Up to where the log has been followed for rules: one record, while any bucket has rules.
+pub const LIFECYCLE_FOLLOWED: Keyspace<LifecycleFollowed> = Keyspace::new(0x0443, "objects.lifecycle-followed");

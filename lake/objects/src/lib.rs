@@ -19,6 +19,7 @@ mod errors;
 mod gc;
 mod get;
 pub mod keyspaces;
+mod lifecycle;
 mod listing;
 mod listing_versions;
 mod lock;
@@ -52,6 +53,11 @@ pub use encryption::{
 pub use errors::{BodyError, BodyErrorKind, Condition, ObjectsError};
 pub use gc::{Collector, Compactor};
 pub use get::{ByteRange, ObjectVersion};
+pub use lifecycle::{
+    FilterForm, LifecycleConfiguration, LifecycleEnd, LifecycleExpiration, LifecycleFilter, LifecycleRound,
+    LifecycleRule, LifecycleTime, LifecycleTransition, LifecycleWorker, NoncurrentExpiration, NoncurrentTransition,
+    TransitionMinimum,
+};
 pub use listing::{LIST_COUNT_MAX, ListObjects, ListUploads, ListedObject, Listing, UploadListing};
 pub use listing_versions::{ListVersions, ListedVersion, VersionListing};
 pub use lock::{

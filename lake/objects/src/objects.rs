@@ -63,6 +63,8 @@ pub struct Objects {
     pub(crate) options: Arc<ObjectsOptions>,
     pub(crate) pins: Arc<Pins>,
     pub(crate) dead: Arc<Notify>,
+    /// Rules were put.
+    pub(crate) lifecycles_changed: Arc<Notify>,
     pub(crate) policies: Arc<PolicyCache>,
 }
 
@@ -92,6 +94,7 @@ impl Objects {
             options,
             pins: Arc::default(),
             dead: Arc::default(),
+            lifecycles_changed: Arc::default(),
             policies: Arc::default(),
         }
     }

@@ -133,7 +133,7 @@ pub(crate) struct Located {
     /// Whether it lies in the history.
     in_history: bool,
     /// Whether it is the latest.
-    is_latest: bool,
+    pub(crate) is_latest: bool,
 }
 
 /// The history rows of a key begin so.

@@ -18,6 +18,7 @@ use crate::encryption::{
     customer_key, customer_of, describe_encryption, describe_new_encryption, encryption_request, source_customer_key,
 };
 use crate::errors::objects_error;
+use crate::lifecycle::expiration;
 use crate::lock::version_lock;
 use crate::operations::Call;
 use crate::put::content_encoding;
@@ -115,6 +116,7 @@ pub(crate) async fn copy_object(
         copy_object_result: Some(result),
         copy_source_version_id: shown_version(source_version),
         version_id: shown_version(version.own_version_id()),
+        expiration: expiration(call, &version)?,
         ..CopyObjectOutput::default()
     };
     describe_new_encryption!(output, version.encryption(), customer.as_ref());

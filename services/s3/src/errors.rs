@@ -61,6 +61,13 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
         ObjectsError::NoSuchBucketPolicy { .. } => {
             S3Error::with_message(Code::NoSuchBucketPolicy, "The bucket policy does not exist")
         }
+        ObjectsError::NoSuchLifecycleConfiguration { .. } => custom(
+            "NoSuchLifecycleConfiguration",
+            StatusCode::NOT_FOUND,
+            "The lifecycle configuration does not exist".to_owned(),
+        ),
+        ObjectsError::MalformedConfiguration { .. } => with(Code::MalformedXML),
+        ObjectsError::Changed => S3Error::new(Code::OperationAborted),
         ObjectsError::NoSuchTagSet { .. } => S3Error::new(Code::NoSuchTagSet),
         ObjectsError::NoSuchOwnershipControls { .. } => S3Error::new(Code::OwnershipControlsNotFoundError),
         ObjectsError::NoSuchPublicAccessBlock { .. } => custom(

@@ -19,6 +19,7 @@ use crate::convert::{
 };
 use crate::encryption::{check_read_headers, customer_key, describe_encryption};
 use crate::errors::objects_error;
+use crate::lifecycle::expiration;
 use crate::lock::shown_lock;
 use crate::operations::Call;
 
@@ -64,6 +65,8 @@ struct Wanted {
     content_range: Option<String>,
     parts_count: Option<i32>,
     is_whole: bool,
+    /// The number of the part that was asked for, of an object that has several.
+    part: Option<usize>,
 }
 
 fn wanted(version: &ObjectVersion, range: Option<Range>, part_number: Option<i32>) -> S3Result<Wanted> {
@@ -92,7 +95,8 @@ fn wanted(version: &ObjectVersion, range: Option<Range>, part_number: Option<i32
     let parts_count =
         part_number.filter(|_| version.is_multipart()).and_then(|_| i32::try_from(version.parts().len()).ok());
     let is_whole = range.as_ref().is_none_or(|range| *range == (0..size));
-    Ok(Wanted { range: range.unwrap_or(0..size), content_range, parts_count, is_whole })
+    let part = part_number.filter(|_| version.is_multipart()).and_then(|number| usize::try_from(number).ok());
+    Ok(Wanted { range: range.unwrap_or(0..size), content_range, parts_count, is_whole, part })
 }
 
 macro_rules! describe {
@@ -121,16 +125,25 @@ macro_rules! describe {
         output.object_lock_mode = shown.mode;
         output.object_lock_retain_until_date = shown.until;
         output.object_lock_legal_hold_status = shown.legal_hold;
-        // A checksum of the whole says nothing of a range.
-        if $checksums
-            && $wanted.is_whole
-            && let Some(checksum) = $version.checksum()
-        {
+        if $checksums && let Some((checksum, kind)) = shown_checksum(&$version, &$wanted) {
             set_checksum!(output, checksum.algorithm, checksum.to_string());
-            output.checksum_type = Some(ChecksumType::from_static(kind_name(checksum.kind)));
+            output.checksum_type = Some(ChecksumType::from_static(kind_name(kind)));
         }
         output
     }};
+}
+
+/// The checksum of what is answered, and the kind of the object's: a part has one of its own, and one of the whole says nothing of a range.
+fn shown_checksum(
+    version: &ObjectVersion,
+    wanted: &Wanted,
+) -> Option<(tarn_objects::Checksum, tarn_objects::ChecksumKind)> {
+    let whole = version.checksum()?;
+    let part = wanted.part.and_then(|number| version.parts().get(number.checked_sub(1)?));
+    match part {
+        Some(part) => Some((tarn_objects::Checksum::full(whole.algorithm, part.checksum.clone()?), whole.kind)),
+        None => wanted.is_whole.then(|| (whole.clone(), whole.kind)),
+    }
 }
 
 fn find(call: &Call, bucket: &str, key: &str, version_id: Option<&str>) -> S3Result<ObjectVersion> {
@@ -196,6 +209,9 @@ pub(crate) async fn get_object(
     let wanted = wanted(&version, input.range, input.part_number)?;
     let checksums = checksums(input.checksum_mode.as_ref());
     let mut output = describe!(GetObjectOutput, call, version, wanted, customer.as_ref(), checksums);
+    if input.version_id.is_none() {
+        output.expiration = expiration(call, &version)?;
+    }
     let size_bytes = wanted.range.end - wanted.range.start;
     let mut stream = call.objects().read(call.proof(), &version, wanted.range.clone());
     let blob = if size_bytes <= INLINE_SIZE_BYTES_MAX {
@@ -232,7 +248,10 @@ pub(crate) async fn head_object(
     .map_err(objects_error)?;
     let wanted = wanted(&version, input.range, input.part_number)?;
     let checksums = checksums(input.checksum_mode.as_ref());
-    let output = describe!(HeadObjectOutput, call, version, wanted, customer.as_ref(), checksums);
+    let mut output = describe!(HeadObjectOutput, call, version, wanted, customer.as_ref(), checksums);
+    if input.version_id.is_none() {
+        output.expiration = expiration(call, &version)?;
+    }
     let partial = wanted.content_range.is_some();
     Ok(S3Response::with_status(output, if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK }))
 }
@@ -279,6 +298,10 @@ pub(crate) async fn get_object_attributes(
     Ok(S3Response::new(output))
 }
 
+fn is_composite(checksum: &tarn_objects::Checksum) -> bool {
+    checksum.kind == tarn_objects::ChecksumKind::Composite
+}
+
 fn attributes_of_parts(
     version: &ObjectVersion,
     max_parts: Option<i32>,
@@ -297,7 +320,8 @@ fn attributes_of_parts(
             size: i64::try_from(part.size_bytes).ok(),
             ..ObjectPart::default()
         };
-        if let (Some(whole), Some(value)) = (version.checksum(), &part.checksum) {
+        // A part's checksum is shown only where that of the whole is made of the parts'.
+        if let (Some(whole), Some(value)) = (version.checksum().filter(|whole| is_composite(whole)), &part.checksum) {
             let text = tarn_objects::Checksum::full(whole.algorithm, value.clone()).to_string();
             set_checksum!(entry, whole.algorithm, text);
         }
@@ -308,11 +332,7 @@ fn attributes_of_parts(
         max_parts: Some(max_parts),
         next_part_number_marker: parts.last().and_then(|part| part.part_number),
         part_number_marker: Some(marker.unwrap_or(0)),
-        // AWS lists parts only where each has a checksum of its own that the caller asked for: a composite one.
-        parts: version
-            .checksum()
-            .is_some_and(|checksum| checksum.kind == tarn_objects::ChecksumKind::Composite)
-            .then_some(parts),
+        parts: Some(parts),
         total_parts_count: i32::try_from(version.parts().len()).ok(),
     })
 }

@@ -22,6 +22,7 @@ mod errors;
 mod gate;
 mod get;
 mod host;
+mod lifecycle;
 mod listing;
 mod lock;
 mod multipart;

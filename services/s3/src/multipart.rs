@@ -19,6 +19,7 @@ use crate::encryption::{
     encryption_request,
 };
 use crate::errors::objects_error;
+use crate::lifecycle::{abort, expiration};
 use crate::lock::version_lock;
 use crate::operations::Call;
 use crate::put::{body, content_encoding};
@@ -79,12 +80,15 @@ pub(crate) async fn create_multipart_upload(
     };
     let upload = call.objects().create_multipart_upload(&call.caller, create).await.map_err(objects_error)?;
     let (checksum_algorithm, checksum_type) = checksum_of(&upload);
+    let (abort_date, abort_rule_id) = abort(call, &upload)?;
     let mut output = CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: shown_key(input.key),
         checksum_algorithm,
         checksum_type,
         upload_id: Some(upload.upload_id()),
+        abort_date,
+        abort_rule_id,
         ..CreateMultipartUploadOutput::default()
     };
     describe_new_encryption!(output, &upload.encryption, customer.as_ref());
@@ -179,6 +183,7 @@ pub(crate) async fn complete_multipart_upload(
         key: shown_key(input.key),
         e_tag: etag(version.etag()),
         version_id: shown_version(version.own_version_id()),
+        expiration: expiration(call, &version)?,
         ..CompleteMultipartUploadOutput::default()
     };
     describe_server_key!(output, version.encryption());
@@ -235,7 +240,10 @@ pub(crate) async fn list_parts(
         entry
     });
     let bucket = call.objects().bucket(call.proof(), &name.bucket).map_err(objects_error)?;
+    let (abort_date, abort_rule_id) = abort(call, &page.upload)?;
     Ok(S3Response::new(ListPartsOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         key: shown_key(input.key),
         checksum_algorithm,

@@ -13,6 +13,7 @@ use crate::convert::{
     set_checksum, shown_version, storage_class, write_conditions,
 };
 use crate::encryption::{customer_of, describe_new_encryption, encryption_request};
+use crate::lifecycle::expiration;
 use crate::lock::{check_locked_payload, version_lock};
 use crate::operations::Call;
 
@@ -56,15 +57,16 @@ fn body_error(error: &(dyn std::error::Error + 'static)) -> BodyError {
     BodyError { kind: BodyErrorKind::Incomplete, reason: error.to_string() }
 }
 
-/// `aws-chunked` was how the body travelled, not what it is.
+/// `aws-chunked` was how the body travelled, not what it is. What else is said stays as it was written.
 pub(crate) fn content_encoding(header: Option<String>) -> Option<String> {
     let header = header?;
-    let kept: Vec<&str> = header
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty() && !part.eq_ignore_ascii_case("aws-chunked"))
-        .collect();
-    (!kept.is_empty()).then(|| kept.join(","))
+    let is_travel = |part: &str| part.trim().eq_ignore_ascii_case("aws-chunked");
+    if header.split(',').any(is_travel) {
+        let kept: Vec<&str> =
+            header.split(',').filter(|part| !is_travel(part)).map(str::trim).filter(|part| !part.is_empty()).collect();
+        return (!kept.is_empty()).then(|| kept.join(","));
+    }
+    Some(header).filter(|header| !header.trim().is_empty())
 }
 
 pub(crate) async fn put_object(
@@ -112,6 +114,7 @@ pub(crate) async fn put_object(
     let mut output = PutObjectOutput {
         e_tag: etag(version.etag()),
         version_id: shown_version(version.own_version_id()),
+        expiration: expiration(call, &version)?,
         ..PutObjectOutput::default()
     };
     describe_new_encryption!(output, version.encryption(), customer.as_ref());

@@ -70,7 +70,10 @@ macro_rules! on_bucket {
 }
 
 static OPERATIONS: &[Operation] = &[
-    row("ListBuckets", "s3:ListAllMyBuckets", true, true, |_, _| Ok(vec![Requirement::any("s3:ListAllMyBuckets")])),
+    // Policies name all buckets, where they do not name everything.
+    row("ListBuckets", "s3:ListAllMyBuckets", true, true, |_, _| {
+        Ok(vec![Requirement::new("s3:ListAllMyBuckets", Arn::s3_bucket("*"))])
+    }),
     row("CreateBucket", "s3:CreateBucket", false, true, |_, request| request.create_bucket()),
     row("DeleteBucket", "s3:DeleteBucket", false, true, on_bucket!("s3:DeleteBucket")),
     row("HeadBucket", "s3:ListBucket", true, true, on_bucket!("s3:ListBucket")),
@@ -169,6 +172,27 @@ static OPERATIONS: &[Operation] = &[
         on_bucket!("s3:PutBucketPublicAccessBlock"),
     ),
     row("GetBucketPolicyStatus", "s3:GetBucketPolicyStatus", true, true, on_bucket!("s3:GetBucketPolicyStatus")),
+    row(
+        "GetBucketLifecycleConfiguration",
+        "s3:GetLifecycleConfiguration",
+        true,
+        true,
+        on_bucket!("s3:GetLifecycleConfiguration"),
+    ),
+    row(
+        "PutBucketLifecycleConfiguration",
+        "s3:PutLifecycleConfiguration",
+        false,
+        true,
+        on_bucket!("s3:PutLifecycleConfiguration"),
+    ),
+    row(
+        "DeleteBucketLifecycle",
+        "s3:PutLifecycleConfiguration",
+        false,
+        true,
+        on_bucket!("s3:PutLifecycleConfiguration"),
+    ),
     row("ListObjects", "s3:ListBucket", true, false, |_, request| Ok(vec![request.listing("s3:ListBucket")?])),
     row("ListObjectsV2", "s3:ListBucket", true, false, |_, request| Ok(vec![request.listing("s3:ListBucket")?])),
     row("ListObjectVersions", "s3:ListBucketVersions", true, false, |_, request| {

@@ -5,6 +5,7 @@ mod access;
 mod copying;
 mod crashes;
 mod encryption;
+mod lifecycle;
 mod linear;
 mod model;
 mod multipart;

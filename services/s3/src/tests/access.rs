@@ -50,6 +50,11 @@ fn example(operation: &str) -> Ask {
             .body("<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>"),
         "DeletePublicAccessBlock" => ask(delete, "/lake-raw?publicAccessBlock"),
         "GetBucketPolicyStatus" => ask(get, "/lake-raw?policyStatus"),
+        "GetBucketLifecycleConfiguration" => ask(get, "/lake-raw?lifecycle"),
+        "PutBucketLifecycleConfiguration" => ask(put, "/lake-raw?lifecycle").body(
+            "<LifecycleConfiguration><Rule><Prefix></Prefix><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>",
+        ),
+        "DeleteBucketLifecycle" => ask(delete, "/lake-raw?lifecycle"),
         "ListObjects" => ask(get, "/lake-raw"),
         "ListObjectsV2" => ask(get, "/lake-raw?list-type=2"),
         "ListObjectVersions" => ask(get, "/lake-raw?versions"),
@@ -258,9 +263,7 @@ async fn accounts_are_apart() {
 #[tokio::test]
 async fn unserved_operations_say_so() {
     let server = Server::with_bucket().await;
-    for target in
-        ["/lake-raw?lifecycle", "/lake-raw?cors", "/lake-raw?website", "/lake-raw?replication", "/lake-raw/k?torrent"]
-    {
+    for target in ["/lake-raw?cors", "/lake-raw?website", "/lake-raw?replication", "/lake-raw/k?torrent"] {
         assert_eq!(server.root(ask(Method::GET, target)).await.outcome(), "501 NotImplemented", "{target}");
     }
     let header = |name, value: &str| ask(Method::PUT, "/lake-raw/k").body("x").header(name, value);
