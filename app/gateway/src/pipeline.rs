@@ -194,7 +194,7 @@ impl Inner {
             response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/xml"));
             response
         };
-        if header_size(&parts) > self.limits.header_size_bytes_max {
+        if self.has_too_many_headers(&parts) {
             let response =
                 refuse(400, "RequestHeaderSectionTooLarge", "Your request header fields exceeded the maximum size.");
             return (labels("none", &response), response);
@@ -227,7 +227,7 @@ impl Inner {
             let response = encode_error(model, protocol, error, &meta.request_id);
             (Labels { service: model.name, operation: "none", status: error.status }, response.map(full_body))
         };
-        if header_size(&parts) > self.limits.header_size_bytes_max {
+        if self.has_too_many_headers(&parts) {
             return refuse(&AwsError::sender(
                 "RequestHeaderSectionTooLarge",
                 "The request's headers are too large; send fewer or shorter ones.",
@@ -313,6 +313,10 @@ impl Inner {
         self.gate.failed(&draft, &aws_error.code, &aws_error.message);
         log_credentials_failure(meta, error);
         aws_error
+    }
+
+    fn has_too_many_headers(&self, parts: &Parts) -> bool {
+        parts.headers.len() > self.limits.header_count_max || header_size(parts) > self.limits.header_size_bytes_max
     }
 
     async fn read_body(

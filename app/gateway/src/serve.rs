@@ -28,7 +28,8 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read_time_max)
-        .max_headers(limits.header_count_max);
+        // Somewhat more are read, so that the refusal can be the service's own.
+        .max_headers(limits.header_count_max.saturating_mul(4));
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -106,6 +106,8 @@ pub struct Config {
     pub object_ownership: Setting<ObjectOwnership>,
     /// Whether new buckets have Block Public Access.
     pub block_public_access: Setting<bool>,
+    /// How often access logs of buckets are delivered, seconds.
+    pub access_log_seconds: Setting<u32>,
     /// For tests: how many seconds a day of lifecycle rules and restored copies lasts. Nobody sets it by accident: it stands in `[debug]`.
     pub debug_day_seconds: Setting<Option<u32>>,
     /// More accounts.
@@ -174,10 +176,11 @@ const ZONES: Name = Name { key: "zones", variable: "TARN_ZONES", flag: "--no-zon
 const LOG: Name = Name { key: "log", variable: "TARN_LOG", flag: "--log" };
 const OBJECT_OWNERSHIP: Name = Name { key: "object_ownership", variable: "TARN_OBJECT_OWNERSHIP", flag: "" };
 const BLOCK_PUBLIC_ACCESS: Name = Name { key: "block_public_access", variable: "TARN_BLOCK_PUBLIC_ACCESS", flag: "" };
+const ACCESS_LOG_SECONDS: Name = Name { key: "access_log_seconds", variable: "TARN_ACCESS_LOG_SECONDS", flag: "" };
 /// Has no flag: it is not for every day.
 const DEBUG_DAY_SECONDS: Name = Name { key: "debug.day_seconds", variable: "TARN_DEBUG_DAY_SECONDS", flag: "" };
 
-const NAMES: [&Name; 9] = [
+const NAMES: [&Name; 10] = [
     &DATA_DIR,
     &LISTEN,
     &ACCOUNT_ID,
@@ -186,6 +189,7 @@ const NAMES: [&Name; 9] = [
     &LOG,
     &OBJECT_OWNERSHIP,
     &BLOCK_PUBLIC_ACCESS,
+    &ACCESS_LOG_SECONDS,
     &DEBUG_DAY_SECONDS,
 ];
 const ACCOUNTS: &str = "accounts";
@@ -350,6 +354,13 @@ fn parse_bool(text: &str) -> Result<bool, String> {
 /// The longest day that `[debug]` can ask for is a day.
 const DAY_SECONDS: u32 = 24 * 60 * 60;
 
+fn parse_log_seconds(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=DAY_SECONDS) => Ok(seconds),
+        _ => Err(format!("it must be a number of seconds from 1 to {DAY_SECONDS}")),
+    }
+}
+
 fn parse_day_seconds(text: &str) -> Result<Option<u32>, String> {
     match text.parse() {
         Ok(seconds @ 1..=DAY_SECONDS) => Ok(Some(seconds)),
@@ -412,6 +423,7 @@ impl Config {
                 ObjectOwnership::BucketOwnerEnforced,
             ),
             block_public_access: or(sources.parse(&BLOCK_PUBLIC_ACCESS, None, parse_bool)?, true),
+            access_log_seconds: or(sources.parse(&ACCESS_LOG_SECONDS, None, parse_log_seconds)?, 300),
             debug_day_seconds: or(sources.parse(&DEBUG_DAY_SECONDS, None, parse_day_seconds)?, None),
             accounts,
         })
@@ -436,6 +448,7 @@ impl Config {
         line(&LOG, quoted(&self.log.value), &self.log.origin);
         line(&OBJECT_OWNERSHIP, quoted(self.object_ownership.value.name()), &self.object_ownership.origin);
         line(&BLOCK_PUBLIC_ACCESS, self.block_public_access.value.to_string(), &self.block_public_access.origin);
+        line(&ACCESS_LOG_SECONDS, self.access_log_seconds.value.to_string(), &self.access_log_seconds.origin);
         if let Some(seconds) = self.debug_day_seconds.value {
             line(&DEBUG_DAY_SECONDS, seconds.to_string(), &self.debug_day_seconds.origin);
         }
@@ -511,6 +524,7 @@ mod tests {
         check("data_dir = '/d'\nregion = 'Mars 1'", &[], "region");
         check("data_dir = '/d'\nobject_ownership = 'Nobody'", &[], "BucketOwnerEnforced");
         check("data_dir = '/d'\n[debug]\nday_second = 2", &[], "did you mean `day_seconds`?");
+        check("data_dir = '/d'\naccess_log_seconds = 0", &[], "from 1 to 86400");
         check("data_dir = '/d'\ndebug = 2", &[], "must be a table");
         check("data_dir = '/d'\n[debug]\nday_seconds = 0", &[], "from 1 to 86400");
         check("data_dir = '/d'", &[("TARN_DEBUG_DAY_SECONDS", "a day")], "environment TARN_DEBUG_DAY_SECONDS");

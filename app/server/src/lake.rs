@@ -48,6 +48,8 @@ pub struct LakeOptions {
     pub root: Option<RootCredentials>,
     /// Whether a new lake gets its zones.
     pub zones: bool,
+    /// How often access logs of buckets are delivered.
+    pub access_log_interval: Duration,
     /// How long a day of lifecycle rules and restored copies lasts, where it is not a day.
     pub day: Option<Duration>,
     /// What of buckets and objects may be set differently.
@@ -232,8 +234,19 @@ async fn open_blobs(disk: Arc<dyn Disk>, runtime: &Runtime) -> Result<LocalBlobs
 impl Lake {
     /// Opens the lake in `options.data_dir`, or makes it.
     pub async fn open(options: LakeOptions) -> Result<Self, LakeError> {
-        let LakeOptions { data_dir, account_id, region, accounts, root, zones, day, objects, limits, runtime } =
-            options;
+        let LakeOptions {
+            data_dir,
+            account_id,
+            region,
+            accounts,
+            root,
+            zones,
+            access_log_interval,
+            day,
+            objects,
+            limits,
+            runtime,
+        } = options;
 
         // The directory, for this process alone.
         let path = data_dir.display().to_string();
@@ -315,6 +328,8 @@ impl Lake {
             AuditLog::open(records.clone(), runtime.clone(), scope).map_err(|source| LakeError::Audit { source })?;
         let audit = Arc::new(audit);
 
+        let log_region = region.clone();
+
         // The way in.
         let gate = Arc::new(Gate::new(GateParts {
             credentials: Arc::new(IdentityCredentials(identity.clone())),
@@ -363,6 +378,8 @@ impl Lake {
             _lock: lock,
         };
         lake.start_workers();
+        let logs = lake.objects.log_delivery(lake.authorizer.clone(), log_region, access_log_interval);
+        lake.workers.spawn(Arc::new(logs));
         Ok(lake)
     }
 
@@ -389,6 +406,9 @@ impl Lake {
         self.is_ready.store(false, Ordering::Release);
         self.shutdown.begin();
         self.workers.ended().await;
+        if let Err(error) = self.objects.flush_access_lines().await {
+            tracing::error!(%error, "the last lines of access logs were not written");
+        }
         let flushed = self.audit.flush().await.map_err(|source| LakeError::Audit { source });
         let noted = self.identity.write_last_uses().await.map_err(|source| LakeError::Identity { source });
         let store = self.store.clone();

@@ -50,7 +50,10 @@ impl Doorkeeper {
     fn key(&self, asked: &Asked<'_>, presented: Option<&Presented>) -> Result<Option<AccessKey>, GateRefusal> {
         let Some(id) = asked.access_key_id else { return Ok(None) };
         let key = self.gate.access_key(id).map_err(|error| refusal(&error))?;
-        let token = presented.and_then(|presented| presented.session_token.as_deref());
+        let token = match asked.form {
+            Some(form) => form.session_token.as_deref(),
+            None => presented.and_then(|presented| presented.session_token.as_deref()),
+        };
         self.gate.check_session_token(&key, token).map_err(|_| GateRefusal::InvalidToken)?;
         if let Some(presented) = presented {
             self.gate.used(presented, "s3");

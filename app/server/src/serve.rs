@@ -52,6 +52,7 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
         accounts: config.accounts.clone(),
         root,
         zones: config.zones.value,
+        access_log_interval: Duration::from_secs(config.access_log_seconds.value.into()),
         day: config.debug_day_seconds.value.map(|seconds| Duration::from_secs(seconds.into())),
         objects: ObjectsOptions {
             object_ownership: config.object_ownership.value,

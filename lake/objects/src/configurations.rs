@@ -1,11 +1,16 @@
 //! What a bucket is told once and asked seldom: each kind of configuration lies in a keyspace of its own, by the bucket's name and,
 //! where a bucket can have several of a kind, by their id. Knows no kind.
 
-use tarn_audit::Caller;
-use tarn_metadata::{Keyspace, Read, Record, Tx};
+use std::ops::Bound;
 
-use crate::errors::ObjectsError;
-use crate::keyspaces::{LIFECYCLE_SCANS, LIFECYCLES};
+use tarn_audit::Caller;
+use tarn_metadata::{Key, Keyspace, Read, Record, Tx};
+
+use crate::errors::{ConfigurationKind, ObjectsError};
+use crate::keyspaces::{
+    ABAC, ACCELERATE, ANALYTICS, CORS, LIFECYCLE_SCANS, LIFECYCLES, LOGGING, METRICS, REQUEST_PAYMENT, WEBSITES,
+};
+use crate::metrics::CONFIGURATIONS_COUNT_MAX;
 use crate::names::BucketName;
 use crate::objects::{Objects, require_bucket};
 use crate::records::bucket_key;
@@ -46,10 +51,129 @@ impl Objects {
     }
 }
 
+/// A page of configurations.
+#[derive(Debug, Clone)]
+pub struct ConfigurationPage<R> {
+    /// By id.
+    pub configurations: Vec<R>,
+    /// The last id of a page that is not the last.
+    pub next: Option<String>,
+}
+
+/// The most configurations one page of a listing has.
+const PAGE_COUNT_MAX: usize = 100;
+
+fn id_key(bucket: &BucketName, id: &str) -> Key {
+    bucket_key(bucket).text(id)
+}
+
+impl Objects {
+    /// One of the bucket's configurations of a kind.
+    pub(crate) fn configuration_by_id<R: Record>(
+        &self,
+        keyspace: Keyspace<R>,
+        bucket: &BucketName,
+        id: &str,
+    ) -> Result<Option<R>, ObjectsError> {
+        let snapshot = self.snapshot()?;
+        require_bucket(&snapshot, bucket)?;
+        Ok(snapshot.get(keyspace, &id_key(bucket, id))?)
+    }
+
+    /// The bucket's configurations of a kind, by id, from the one after `after`.
+    pub(crate) fn list_configurations<R: Record>(
+        &self,
+        keyspace: Keyspace<R>,
+        bucket: &BucketName,
+        after: Option<&str>,
+    ) -> Result<ConfigurationPage<R>, ObjectsError> {
+        let snapshot = self.snapshot()?;
+        require_bucket(&snapshot, bucket)?;
+        let prefix = bucket_key(bucket);
+        let (after, end) = (after.map(|id| id_key(bucket, id)), prefix.after_prefix());
+        let from = after.as_ref().map_or(Bound::Included(&prefix), Bound::Excluded);
+        let to = end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut page = ConfigurationPage { configurations: Vec::new(), next: None };
+        let mut last = None;
+        for pair in snapshot.range(keyspace, from, to) {
+            let (key, configuration) = pair?;
+            if page.configurations.len() == PAGE_COUNT_MAX {
+                page.next = last;
+                break;
+            }
+            let mut reader = Key::reader(key.as_bytes());
+            reader.text();
+            last = reader.text();
+            page.configurations.push(configuration);
+        }
+        Ok(page)
+    }
+
+    /// Adds or replaces one of the bucket's configurations of a kind.
+    pub(crate) async fn put_configuration_by_id<R: Record>(
+        &self,
+        caller: &Caller,
+        keyspace: Keyspace<R>,
+        bucket: &BucketName,
+        id: &str,
+        configuration: R,
+    ) -> Result<(), ObjectsError> {
+        let (bucket, at) = (bucket.clone(), id_key(bucket, id));
+        caller
+            .commit(&*self.store, move |tx| {
+                require_bucket(tx, &bucket)?;
+                if !tx.contains(keyspace, &at)? {
+                    let mut count = 0;
+                    for pair in tx.prefix(keyspace, &bucket_key(&bucket)) {
+                        pair?;
+                        count += 1;
+                    }
+                    if count >= CONFIGURATIONS_COUNT_MAX {
+                        return Err(ObjectsError::TooManyConfigurations { count_max: CONFIGURATIONS_COUNT_MAX });
+                    }
+                }
+                Ok(tx.put(keyspace, &at, &configuration)?)
+            })
+            .await
+            .map_err(ObjectsError::from)
+    }
+
+    /// Removes one of the bucket's configurations of a kind.
+    pub(crate) async fn delete_configuration_by_id<R: Record>(
+        &self,
+        caller: &Caller,
+        keyspace: Keyspace<R>,
+        bucket: &BucketName,
+        id: &str,
+        kind: ConfigurationKind,
+    ) -> Result<(), ObjectsError> {
+        let (bucket, at) = (bucket.clone(), id_key(bucket, id));
+        caller
+            .commit(&*self.store, move |tx| {
+                require_bucket(tx, &bucket)?;
+                if !tx.contains(keyspace, &at)? {
+                    return Err(kind.missing(&bucket));
+                }
+                Ok(tx.delete(keyspace, &at)?)
+            })
+            .await
+            .map_err(ObjectsError::from)
+    }
+}
+
 /// Removes all of a bucket's configurations, with the bucket. Every keyspace of configurations is named here.
 pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &BucketName) -> Result<(), ObjectsError> {
     forget_kind(tx, LIFECYCLES, bucket)?;
-    forget_kind(tx, LIFECYCLE_SCANS, bucket)
+    forget_kind(tx, LIFECYCLE_SCANS, bucket)?;
+    forget_kind(tx, CORS, bucket)?;
+    forget_kind(tx, WEBSITES, bucket)?;
+    forget_kind(tx, METRICS, bucket)?;
+    forget_kind(tx, ANALYTICS, bucket)?;
+    forget_kind(tx, REQUEST_PAYMENT, bucket)?;
+    forget_kind(tx, ACCELERATE, bucket)?;
+    forget_kind(tx, ABAC, bucket)?;
+    forget_kind(tx, LOGGING, bucket)?;
+    Ok(())
 }
 
 /// Removes a bucket's configurations of one kind.

@@ -37,6 +37,8 @@ pub struct CopyObject {
     pub key: ObjectKey,
     /// `REPLACE`: the target's own headers. `None` is `COPY`: those of the source.
     pub metadata: Option<ObjectMetadata>,
+    /// Where a website is to lead whoever asks for the target.
+    pub website_redirect: Option<String>,
     /// `REPLACE`: the target's own tags. `None` is `COPY`: those of the source.
     pub tags: Option<Tags>,
     /// Where the bytes are to be placed, if the caller says so.
@@ -107,6 +109,7 @@ impl Objects {
             bucket,
             key,
             metadata,
+            website_redirect,
             tags,
             class,
             checksum,
@@ -121,7 +124,13 @@ impl Objects {
         // An older version is brought back by copying it over the latest.
         let to_itself =
             source_bucket == bucket && source_key == key && source_version.is_none() && encryption.is_default();
-        if to_itself && metadata.is_none() && class.is_none_or(|class| class == source.class()) && checksum.is_none() {
+        let moves = website_redirect.as_ref() != source.metadata().website_redirect.as_ref();
+        if to_itself
+            && metadata.is_none()
+            && !moves
+            && class.is_none_or(|class| class == source.class())
+            && checksum.is_none()
+        {
             // The sentence is AWS's: clients look for it.
             return Err(ObjectsError::InvalidRequest {
                 reason: "This copy request is illegal because it is trying to copy an object to itself without changing the object's \
@@ -140,7 +149,7 @@ impl Objects {
         let kept = checksum.or(source.checksum().map(|checksum| checksum.algorithm));
         let put = PutObject {
             content_length: Some(source.size_bytes()),
-            metadata: metadata.unwrap_or_else(|| source.metadata().clone()),
+            metadata: ObjectMetadata { website_redirect, ..metadata.unwrap_or_else(|| source.metadata().clone()) },
             tags: tags.unwrap_or_else(|| source.tags().clone()),
             class: class.unwrap_or_default(),
             expected: ExpectedDigests { algorithm: kept, ..ExpectedDigests::default() },

@@ -30,6 +30,8 @@ pub enum BodyErrorKind {
     Sha256Mismatch,
     /// More bytes than may be sent at once.
     TooLarge,
+    /// Fewer bytes than the caller was allowed to send.
+    TooSmall,
     /// The framing of the body is broken.
     Malformed,
     /// The bytes came from the lake itself (a copy), and it could not give them.
@@ -58,6 +60,26 @@ impl Condition {
             Self::IfModifiedSince => "If-Modified-Since",
             Self::IfUnmodifiedSince => "If-Unmodified-Since",
         }
+    }
+}
+
+/// A kind of configuration that a bucket can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigurationKind {
+    /// Cross-origin rules.
+    Cors,
+    /// The website.
+    Website,
+    /// Request metrics, by id.
+    Metrics,
+    /// Storage class analyses, by id.
+    Analytics,
+}
+
+impl ConfigurationKind {
+    /// The bucket has none.
+    pub(crate) fn missing(self, bucket: &crate::names::BucketName) -> ObjectsError {
+        ObjectsError::NoSuchConfiguration { kind: self, bucket: bucket.to_string() }
     }
 }
 
@@ -160,12 +182,6 @@ pub enum ObjectsError {
         /// Its name.
         bucket: String,
     },
-    /// A configuration says what it cannot say.
-    #[error("the configuration is not right: {reason}")]
-    MalformedConfiguration {
-        /// What is wrong in it.
-        reason: String,
-    },
     /// Something else lies there than what was seen before.
     #[error("it was changed meanwhile: try again")]
     Changed,
@@ -174,6 +190,34 @@ pub enum ObjectsError {
     NoSuchTagSet {
         /// Its name.
         bucket: String,
+    },
+    /// The bucket has no configuration of this kind.
+    #[error("the bucket `{bucket}` has no such configuration: {kind:?}")]
+    NoSuchConfiguration {
+        /// Of which kind.
+        kind: ConfigurationKind,
+        /// The bucket.
+        bucket: String,
+    },
+    /// The bucket has as many configurations of this kind as it may.
+    #[error(
+        "You are attempting to create a new configuration but have already reached the {count_max}-configuration limit."
+    )]
+    TooManyConfigurations {
+        /// The limit.
+        count_max: usize,
+    },
+    /// Logs cannot be delivered to the bucket that is named.
+    #[error("{reason}")]
+    InvalidTargetBucketForLogging {
+        /// Why not.
+        reason: String,
+    },
+    /// A configuration lacks what it must have, or has what it must not.
+    #[error("{reason}")]
+    MalformedConfiguration {
+        /// What is wrong in it.
+        reason: String,
     },
     /// The text is no policy.
     #[error("{reason}")]
@@ -345,6 +389,11 @@ pub enum ObjectsError {
         /// The limit.
         size_bytes_max: usize,
     },
+    /// An object leads a website's visitor to what is no place.
+    #[error(
+        "The website redirect location must have a prefix of 'http://' or 'https://' or '/', and at most 2048 bytes."
+    )]
+    InvalidRedirectLocation,
     /// A class that is not served.
     #[error("the storage class `{class}` is not served: use STANDARD")]
     InvalidStorageClass {

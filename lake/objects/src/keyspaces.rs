@@ -2,12 +2,17 @@
 
 use tarn_metadata::{Keyspace, Outbox};
 
-use crate::public_access_block::PublicAccessBlock;
+use crate::cors::CorsConfiguration;
 use crate::lifecycle::LifecycleConfiguration;
 use crate::lifecycle::queue::{LifecycleDue, LifecycleFollowed, LifecycleScan};
+use crate::logging::{AccessLine, LoggingConfiguration};
+use crate::metrics::{AnalyticsConfiguration, MetricsConfiguration};
+use crate::public_access_block::PublicAccessBlock;
 use crate::records::{
     Bucket, CurrentVersion, DeadBlobs, HistoryRecord, NullVersion, PartOwner, UploadRecord, UploadedPart, VersionRecord,
 };
+use crate::request_payment::{Abac, Acceleration, Payer};
+use crate::website::WebsiteConfiguration;
 
 /// Buckets by name.
 pub const BUCKETS: Keyspace<Bucket> = Keyspace::new(0x0400, "objects.buckets");
@@ -39,3 +44,21 @@ pub const LIFECYCLE_DUE: Keyspace<LifecycleDue> = Keyspace::new(0x0441, "objects
 pub const LIFECYCLE_SCANS: Keyspace<LifecycleScan> = Keyspace::new(0x0442, "objects.lifecycle-scans");
 /// Up to where the log has been followed for rules: one record, while any bucket has rules.
 pub const LIFECYCLE_FOLLOWED: Keyspace<LifecycleFollowed> = Keyspace::new(0x0443, "objects.lifecycle-followed");
+/// Cross-origin rules: by bucket.
+pub const CORS: Keyspace<CorsConfiguration> = Keyspace::new(0x0428, "objects.cors");
+/// Websites: by bucket.
+pub const WEBSITES: Keyspace<WebsiteConfiguration> = Keyspace::new(0x0429, "objects.websites");
+/// Who pays: by bucket.
+pub const REQUEST_PAYMENT: Keyspace<Payer> = Keyspace::new(0x042a, "objects.request-payment");
+/// Acceleration: by bucket.
+pub const ACCELERATE: Keyspace<Acceleration> = Keyspace::new(0x042b, "objects.accelerate");
+/// Whether policies may speak of a bucket's tags: by bucket.
+pub const ABAC: Keyspace<Abac> = Keyspace::new(0x042c, "objects.abac");
+/// Request metrics: by bucket and id.
+pub const METRICS: Keyspace<MetricsConfiguration> = Keyspace::new(0x042d, "objects.metrics");
+/// Storage class analyses: by bucket and id.
+pub const ANALYTICS: Keyspace<AnalyticsConfiguration> = Keyspace::new(0x042e, "objects.analytics");
+/// Where requests are written down: by bucket.
+pub const LOGGING: Keyspace<LoggingConfiguration> = Keyspace::new(0x042f, "objects.logging");
+/// Lines of access logs that wait to be delivered: by bucket, time and a random id.
+pub const ACCESS_LINES: Keyspace<AccessLine> = Keyspace::new(0x0430, "objects.access-lines");

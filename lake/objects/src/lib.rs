@@ -13,6 +13,7 @@ mod checksums;
 mod conditions;
 mod configurations;
 mod copy;
+mod cors;
 mod delete;
 mod encryption;
 mod errors;
@@ -23,6 +24,8 @@ mod lifecycle;
 mod listing;
 mod listing_versions;
 mod lock;
+mod logging;
+mod metrics;
 mod multipart;
 mod names;
 mod objects;
@@ -33,10 +36,12 @@ mod public_access_block;
 mod put;
 mod records;
 mod records_v1;
+mod request_payment;
 pub mod select;
 mod tagging;
 mod verify;
 mod versions;
+mod website;
 
 #[cfg(test)]
 mod tests;
@@ -45,12 +50,14 @@ pub use acl::{ACL_GRANTS_COUNT_MAX, Acl, AclGrant, AclPermission, AclRequest, Ca
 pub use buckets::{BucketPage, CreateBucket, LIST_BUCKETS_COUNT_MAX, ListBuckets};
 pub use checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests, ReadTrailer, RunningDigests};
 pub use conditions::{EtagCondition, ReadConditions, WriteConditions};
+pub use configurations::ConfigurationPage;
 pub use copy::{CopiedObject, CopiedPart, CopyObject, UploadPartCopy};
+pub use cors::{CORS_RULES_COUNT_MAX, CorsConfiguration, CorsMatch, CorsRequest, CorsRule};
 pub use delete::{DELETE_OBJECTS_COUNT_MAX, DeleteObject, Deleted};
 pub use encryption::{
     BucketEncryption, CustomerEncryption, CustomerKey, DefaultEncryption, Encryption, EncryptionRequest, KmsEncryption,
 };
-pub use errors::{BodyError, BodyErrorKind, Condition, ObjectsError};
+pub use errors::{BodyError, BodyErrorKind, Condition, ConfigurationKind, ObjectsError};
 pub use gc::{Collector, Compactor};
 pub use get::{ByteRange, ObjectVersion};
 pub use lifecycle::{
@@ -63,6 +70,8 @@ pub use listing_versions::{ListVersions, ListedVersion, VersionListing};
 pub use lock::{
     BucketLock, Bypass, DefaultRetention, LockReason, Retention, RetentionMode, RetentionPeriod, VersionLock,
 };
+pub use logging::{AccessLine, LOG_DELIVERY_SERVICE, LogDelivery, LogKeyFormat, LoggingConfiguration};
+pub use metrics::{AnalyticsConfiguration, AnalyticsExport, ConfigurationFilter, MetricsConfiguration};
 pub use multipart::{
     CompleteMultipartUpload, CompletedPart, CreateMultipartUpload, PARTS_COUNT_MAX, PartPage, UploadName, UploadPart,
     parse_upload_id,
@@ -76,6 +85,11 @@ pub use records::{
     Bucket, CurrentVersion, DeleteMarker, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionEntry,
     VersionName, VersionUuid, Versioning,
 };
+pub use request_payment::{Abac, Acceleration, Payer};
 pub use tagging::{ObjectMetadata, Tags};
 pub use verify::{Damage, Verified, verify_blobs};
 pub use versions::VersionId;
+pub use website::{
+    RoutingCondition, RoutingRedirect, RoutingRule, WebsiteConfiguration, WebsiteDocuments, WebsiteProtocol,
+    WebsiteRedirect,
+};

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::errors::ObjectsError;
 use crate::keyspaces::BUCKETS;
+use crate::logging::AccessLines;
 use crate::names::BucketName;
 use crate::ownership_controls::ObjectOwnership;
 use crate::pins::Pins;
@@ -66,6 +67,7 @@ pub struct Objects {
     /// Rules were put.
     pub(crate) lifecycles_changed: Arc<Notify>,
     pub(crate) policies: Arc<PolicyCache>,
+    pub(crate) access_lines: Arc<AccessLines>,
 }
 
 impl fmt::Debug for Objects {
@@ -96,6 +98,7 @@ impl Objects {
             dead: Arc::default(),
             lifecycles_changed: Arc::default(),
             policies: Arc::default(),
+            access_lines: Arc::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The first stored forms of buckets, versions and uploads, and what each becomes when it is read. Nothing writes them any more.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tarn_keys::SealedDataKey;
@@ -12,7 +14,7 @@ use crate::lock::VersionLock;
 use crate::names::{BucketName, ObjectKey};
 use crate::ownership_controls::ObjectOwnership;
 use crate::records::{self, PartRecord, StorageClass, VersionName, VersionUuid, Versioning};
-use crate::tagging::{ObjectMetadata, Tags};
+use crate::tagging::{self, Tags};
 
 /// Reads version 1 as `Old` and makes today's record of it.
 pub(crate) fn migrate<R: Record, Old: DeserializeOwned + Into<R>>(
@@ -85,6 +87,32 @@ impl From<CurrentVersion> for records::CurrentVersion {
 }
 
 #[derive(Deserialize)]
+struct ObjectMetadata {
+    content_type: Option<String>,
+    content_encoding: Option<String>,
+    content_language: Option<String>,
+    content_disposition: Option<String>,
+    cache_control: Option<String>,
+    expires: Option<String>,
+    user: BTreeMap<String, String>,
+}
+
+impl From<ObjectMetadata> for tagging::ObjectMetadata {
+    fn from(old: ObjectMetadata) -> Self {
+        Self {
+            content_type: old.content_type,
+            content_encoding: old.content_encoding,
+            content_language: old.content_language,
+            content_disposition: old.content_disposition,
+            cache_control: old.cache_control,
+            expires: old.expires,
+            user: old.user,
+            website_redirect: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
 pub(crate) struct VersionRecord {
     id: VersionUuid,
     name: VersionName,
@@ -113,7 +141,7 @@ impl From<VersionRecord> for records::VersionRecord {
             modified_ms: old.modified_ms,
             etag: old.etag,
             checksum: old.checksum,
-            metadata: old.metadata,
+            metadata: old.metadata.into(),
             tags: old.tags,
             class: old.class,
             data_key: old.data_key,
@@ -150,7 +178,7 @@ impl From<UploadRecord> for records::UploadRecord {
             key: old.key,
             initiated_ms: old.initiated_ms,
             initiator: old.initiator,
-            metadata: old.metadata,
+            metadata: old.metadata.into(),
             tags: old.tags,
             class: old.class,
             checksum: old.checksum,

@@ -21,6 +21,8 @@ pub const BUCKET_TAGS_COUNT_MAX: usize = 50;
 pub const TAG_KEY_CHARS_MAX: usize = 128;
 /// The longest value of a tag, characters.
 pub const TAG_VALUE_CHARS_MAX: usize = 256;
+/// The longest place that an object leads a website's visitor to, bytes.
+pub const WEBSITE_REDIRECT_SIZE_BYTES_MAX: usize = 2048;
 /// The most user metadata: bytes of all names and values.
 pub const USER_METADATA_SIZE_BYTES_MAX: usize = 2048;
 
@@ -104,6 +106,8 @@ pub struct ObjectMetadata {
     pub expires: Option<String>,
     /// `x-amz-meta-*`: names in lower case without the prefix.
     pub user: BTreeMap<String, String>,
+    /// Where a website leads whoever asks for the object. Belongs to one object: copies do not take it along.
+    pub website_redirect: Option<String>,
 }
 
 impl ObjectMetadata {
@@ -116,6 +120,13 @@ impl ObjectMetadata {
         let size_bytes = self.user.iter().map(|(name, value)| name.len() + value.len()).sum();
         if size_bytes > USER_METADATA_SIZE_BYTES_MAX {
             return Err(ObjectsError::MetadataTooLarge { size_bytes, size_bytes_max: USER_METADATA_SIZE_BYTES_MAX });
+        }
+        let leads = |to: &String| {
+            to.len() <= WEBSITE_REDIRECT_SIZE_BYTES_MAX
+                && ["/", "http://", "https://"].iter().any(|start| to.starts_with(start))
+        };
+        if !self.website_redirect.as_ref().is_none_or(leads) {
+            return Err(ObjectsError::InvalidRedirectLocation);
         }
         Ok(())
     }

@@ -234,6 +234,12 @@ impl BoundAuthorizer {
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
+
+    /// The same policies asked as a service that is to work for a configuration, before the configuration is taken.
+    #[must_use]
+    pub fn of_service(&self, service: Principal, context: Context) -> Self {
+        Self::new(self.authorizer.clone(), service, context)
+    }
 }
 
 impl fmt::Debug for BoundAuthorizer {

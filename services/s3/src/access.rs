@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
+use tarn_audit::Caller;
 use tarn_objects::{BucketName, ObjectKey, Objects};
 
-use crate::api::Inner;
+use crate::api::{Inner, XML_BODY_SIZE_BYTES_MAX};
 use crate::errors::{objects_error, refusal_error};
 use crate::gate::{Absence, Absent, Asked, CallMeta, GateRefusal};
+use crate::logging;
 use crate::operations::to_list;
 use crate::parameters;
+use crate::post::Posted;
 use crate::refusals::Record;
 use crate::resources::{Operation, Request, operation};
 use crate::signature_v2;
@@ -42,6 +47,7 @@ impl S3Access for Hooks {
         let Some(meta) = cx.extensions_mut().get::<CallMeta>().cloned() else {
             return Err(s3_error!(InternalError));
         };
+        let posted = cx.extensions_mut().get::<Posted>().cloned();
         let path = cx.s3_path();
         let request = Request {
             bucket: path.get_bucket_name(),
@@ -51,7 +57,11 @@ impl S3Access for Hooks {
             now_ms: meta.time.as_millisecond(),
         };
         parameters::check(operation.name, &request)?;
+        if posted.is_none() {
+            check_framing(operation, request.headers)?;
+        }
         let mut requirements = (operation.requirements)(&self.0.objects, &request)?;
+        self.0.set_bucket_tags(request.bucket, &mut requirements)?;
         if signature_v2::is_used(&request) {
             signature_v2::check(&request, operation, meta.time.as_second())?;
             for requirement in &mut requirements {
@@ -70,12 +80,23 @@ impl S3Access for Hooks {
         }
         let objects = &self.0.objects;
         let absent = || absent(objects, &request, operation);
+        let form = posted.as_ref().and_then(|posted| posted.0.as_ref());
+        if let Some(form) = form {
+            record.signed(&form.access_key_id);
+            for requirement in &mut requirements {
+                requirement.context.set("s3:authType", "POST");
+                let version = if form.is_version_4 { "AWS4-HMAC-SHA256" } else { "AWS" };
+                requirement.context.set("s3:signatureversion", version);
+            }
+        }
+        let signed_by = cx.credentials().map(|credentials| credentials.access_key.as_str());
         let asked = Asked {
             meta: &meta,
             method: cx.method(),
             uri: cx.uri(),
             headers: cx.headers(),
-            access_key_id: cx.credentials().map(|credentials| credentials.access_key.as_str()),
+            access_key_id: form.map(|form| form.access_key_id.as_str()).or(signed_by),
+            form,
             operation,
             parameters: request.parameters(),
             resources: request.arns(),
@@ -89,9 +110,31 @@ impl S3Access for Hooks {
             refusal_error(refusal)
         })?;
         record.admitted(&caller);
+        logging::note_requester(&*self.0.gate, &caller);
+        if let Some(bucket) = request.bucket {
+            self.0.check_payer(bucket, &request, &caller)?;
+        }
         cx.extensions_mut().insert(caller);
         Ok(())
     }
+}
+
+/// S3 wants to know beforehand how much will come; only its own chunks may say so in their own way.
+fn check_framing(operation: &Operation, headers: &HeaderMap) -> S3Result<()> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if !matches!(operation.name, "PutObject" | "UploadPart") {
+        return match length {
+            Some(length) if length > XML_BODY_SIZE_BYTES_MAX => {
+                Err(s3_error!(MaxMessageLengthExceeded, "Your request was too big."))
+            }
+            _ => Ok(()),
+        };
+    }
+    let is_chunked = headers.contains_key(TRANSFER_ENCODING);
+    if is_chunked && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key("x-amz-decoded-content-length") {
+        return Err(s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header."));
+    }
+    Ok(())
 }
 
 /// What of a request's target is not there. What cannot be found out counts as there: then the refusal stands.
@@ -113,6 +156,38 @@ fn absent(objects: &Objects, request: &Request<'_>, operation: &Operation) -> Op
 }
 
 impl Inner {
+    /// Where a bucket lets policies speak of its tags, they find them.
+    fn set_bucket_tags(&self, bucket: Option<&str>, requirements: &mut [tarn_policy::Requirement]) -> S3Result<()> {
+        let Some(Ok(name)) = bucket.map(tarn_objects::BucketName::new) else { return Ok(()) };
+        for (tag, value) in self.objects.condition_bucket_tags(&name).map_err(objects_error)?.iter() {
+            for requirement in requirements.iter_mut() {
+                requirement.context.set(&format!("s3:BucketTag/{tag}"), value);
+                if requirement.resource.as_ref().is_some_and(|resource| !resource.resource.contains('/')) {
+                    requirement.context.set(&format!("aws:ResourceTag/{tag}"), value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the requester pays, other accounts must say that they do, and nobody is nobody's guest.
+    fn check_payer(&self, bucket: &str, request: &Request<'_>, caller: &Caller) -> S3Result<()> {
+        let Ok(name) = tarn_objects::BucketName::new(bucket) else { return Ok(()) };
+        if !self.objects.is_requester_pays(&name).map_err(objects_error)? {
+            return Ok(());
+        }
+        let principal = caller.principal();
+        let owner = self.objects.bucket_owner(&name).map_err(objects_error)?;
+        let is_owner = !principal.is_anonymous() && owner.as_ref() == Some(&principal.account);
+        let says = request.header("x-amz-request-payer").map(str::to_owned);
+        let says = says.or_else(|| request.parameter("x-amz-request-payer"));
+        let pays = !principal.is_anonymous() && says.as_deref() == Some("requester");
+        if is_owner || pays {
+            return Ok(());
+        }
+        Err(s3_error!(AccessDenied, "Access Denied"))
+    }
+
     /// The caller says whose a bucket must be.
     fn check_owner(&self, bucket: &str, expected: &str) -> S3Result<()> {
         let Ok(name) = BucketName::new(bucket) else { return Ok(()) };

@@ -1,16 +1,32 @@
 //! What every answer carries: request ids in headers and error bodies.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use s3s::{Body, S3Error};
 
 /// Errors that s3s could not render itself.
 pub(crate) fn internal_error() -> Response<Body> {
-    let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>InternalError</Code><Message>We encountered an internal error. Please \
-                try again.</Message></Error>";
-    let mut response = Response::new(Body::from(body.to_owned()));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let message = "We encountered an internal error. Please try again.";
+    error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message, "")
+}
+
+/// The answer to a request of which nothing came any more.
+pub(crate) fn too_slow() -> Response<Body> {
+    let message = "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.";
+    let mut response = error(StatusCode::BAD_REQUEST, "RequestTimeout", message, "");
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// An error of what s3s does not answer. `more` is XML.
+pub(crate) fn error(status: StatusCode, code: &str, message: &str, more: &str) -> Response<Body> {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{}</Message>{more}</Error>",
+        escape(message)
+    );
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     response
 }
@@ -60,6 +76,11 @@ fn escaped(text: &str) -> String {
     })
 }
 
+/// Text as XML and HTML carry it, in attributes, too.
+pub(crate) fn escape(text: &str) -> String {
+    escaped(text).replace('"', "&quot;")
+}
+
 /// Adds the request's ids.
 pub(crate) fn complete(mut response: Response<Body>, request_id: &str, is_head: bool, path: &str) -> Response<Body> {
     let host_id = host_id(request_id);
@@ -73,14 +94,15 @@ pub(crate) fn complete(mut response: Response<Body>, request_id: &str, is_head: 
         *response.body_mut() = Body::empty();
         return response;
     }
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let is_xml = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/xml");
+    if is_xml && (response.status().is_client_error() || response.status().is_server_error()) {
         return with_ids(response, request_id, &host_id, path);
     }
     response
 }
 
 /// S3's second id says which of its hosts answered; here it is the first one again, in its own form.
-fn host_id(request_id: &str) -> String {
+pub(crate) fn host_id(request_id: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(request_id)
 }

@@ -1,8 +1,10 @@
 //! The S3 endpoint: limits and configuration of s3s, and the way of one request through it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
+use s3s::S3Error;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::region::Region as WireRegion;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -11,17 +13,19 @@ use tarn_objects::select::Selector;
 use tarn_types::Region;
 
 use crate::access::Hooks;
-use crate::answer;
+use crate::cors::Asking;
 use crate::documents::Document;
 use crate::gate::{CallMeta, S3Gate};
 use crate::host::Domains;
+use crate::logging::Logged;
 use crate::operations::Handlers;
 use crate::refusals::{Head, Refusals};
+use crate::target::{Target, host_of};
 use crate::unread::Unread;
-use crate::{signature_v2, signing_date};
+use crate::{answer, cors, post, signature_v2, signing_date, website};
 
 /// The largest XML body: a thousand keys to delete, or ten thousand parts to complete.
-const XML_BODY_SIZE_BYTES_MAX: usize = 8 << 20;
+pub(crate) const XML_BODY_SIZE_BYTES_MAX: usize = 8 << 20;
 /// The largest body of one PUT or part.
 const PUT_SIZE_BYTES_MAX: u64 = 5 << 30;
 /// The largest signed chunk of an aws-chunked body: s3s holds each one whole in memory to check it.
@@ -41,11 +45,18 @@ pub struct S3Options {
     pub domains: Vec<String>,
     /// Who selects from objects by SQL; without one `SelectObjectContent` is not implemented.
     pub selector: Option<Arc<dyn Selector>>,
+    /// How long a request's body may pause.
+    pub body_pause_time_max: Duration,
 }
 
 impl Default for S3Options {
     fn default() -> Self {
-        Self { region: Region::us_east_1(), domains: Vec::new(), selector: None }
+        Self {
+            region: Region::us_east_1(),
+            domains: Vec::new(),
+            selector: None,
+            body_pause_time_max: Duration::from_secs(60),
+        }
     }
 }
 
@@ -54,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) gate: Arc<dyn S3Gate>,
     pub(crate) region: Region,
     pub(crate) selector: Option<Arc<dyn Selector>>,
+    pub(crate) domains: Domains,
+    pub(crate) body_pause_time_max: Duration,
 }
 
 /// The endpoint. Cheap to clone.
@@ -61,7 +74,7 @@ pub(crate) struct Inner {
 pub struct S3Api {
     service: S3Service,
     refusals: Refusals,
-    domains: Arc<Domains>,
+    inner: Arc<Inner>,
 }
 
 impl S3Api {
@@ -80,27 +93,77 @@ impl S3Api {
         // Only where all that matters is signed: see `signature_v2.rs`.
         config.enable_sig_v2 = true;
         let refusals = Refusals::new(gate.clone(), &options.domains);
-        let inner = Arc::new(Inner { objects, gate, region: options.region, selector: options.selector });
+        let domains = Domains::new(&options.domains);
+        let inner = Arc::new(Inner {
+            objects,
+            gate,
+            region: options.region,
+            selector: options.selector,
+            domains,
+            body_pause_time_max: options.body_pause_time_max,
+        });
         let mut builder = S3ServiceBuilder::new(Handlers(inner.clone()));
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-        builder.set_host(Domains::new(&options.domains));
+        builder.set_host(inner.domains.clone());
         // Without an auth provider s3s would ask nobody: see the test `every_operation_refuses`.
         builder.set_auth(Hooks(inner.clone()));
-        builder.set_access(Hooks(inner));
-        let domains = Arc::new(Domains::new(&options.domains));
-        Self { service: builder.build(), refusals, domains }
+        builder.set_access(Hooks(inner.clone()));
+        Self { service: builder.build(), refusals, inner }
     }
 
     /// Answers one request.
-    pub async fn call(&self, mut request: Request<s3s::Body>, meta: CallMeta) -> Response<s3s::Body> {
+    pub async fn call(&self, request: Request<s3s::Body>, meta: CallMeta) -> Response<s3s::Body> {
         let (request_id, path) = (meta.request_id.clone(), request.uri().path().to_owned());
-        let is_head = request.method() == http::Method::HEAD;
+        let (is_head, is_preflight) = (request.method() == Method::HEAD, request.method() == Method::OPTIONS);
+        let host = host_of(&request);
+        let website = self.inner.domains.website_bucket(host, self.inner.region.as_str()).map(str::to_owned);
+        let target = match &website {
+            Some(bucket) => Target::at(Some(bucket), request.uri()),
+            None => Target::of(&self.inner.domains, &request),
+        };
+        let asking = Asking::of(request.method(), request.headers());
+        let mut logged = Logged::of(&self.inner, &target, &request, &meta, website.is_some());
+        let (request, unread) = Unread::watch(request, self.inner.body_pause_time_max);
+        let answering = async {
+            if is_preflight {
+                cors::preflight(&self.inner, &target, request.headers())
+            } else if let Some(bucket) = website {
+                website::visit(self, &bucket, request, &meta).await
+            } else if post::is_form(&target, &request) {
+                post::post_object(self, &target, request, &meta).await
+            } else {
+                self.serve(request, meta).await
+            }
+        };
+        let mut response = match &mut logged {
+            Some(logged) => logged.watch(answering).await,
+            None => answering.await,
+        };
+        if unread.was_slow() {
+            response = answer::too_slow();
+        }
+        if let Some(asking) = asking.filter(|_| !is_preflight) {
+            cors::allow(&self.inner, &target, &asking, &mut response);
+        }
+        unread.settle(&mut response).await;
+        let response = answer::complete(response, &request_id, is_head, &path);
+        match logged {
+            Some(logged) => logged.finish(response),
+            None => response,
+        }
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    /// Hands a request to s3s: signature, permission, operation.
+    pub(crate) async fn serve(&self, mut request: Request<s3s::Body>, meta: CallMeta) -> Response<s3s::Body> {
         signing_date::complete(request.headers_mut());
         let refused = signature_v2::ready(&mut request, meta.time.as_millisecond()).err();
         let head = Head::keep(&mut request);
         request.extensions_mut().insert(meta.clone());
-        let (request, unread) = Unread::watch(request);
-        let (request, document) = Document::watch(request, &self.domains);
+        let (request, document) = Document::watch(request, &self.inner.domains);
         let answer = match refused {
             Some(refused) => refused.to_http_response().map_err(|error| error.to_string()),
             None => self.service.call(request).await.map_err(|error| error.to_string()),
@@ -110,13 +173,19 @@ impl S3Api {
             Ok(response) if answer::failed_for(&response, NOT_IN_XML) => answer::not_in_xml(),
             Ok(response) => response,
             Err(error) => {
-                tracing::error!(error, request_id, "an S3 answer could not be written");
+                tracing::error!(error, request_id = meta.request_id, "an S3 answer could not be written");
                 answer::internal_error()
             }
         };
         document.settle(&mut response);
         self.refusals.record(head, &meta, &response).await;
-        unread.settle(&mut response).await;
-        answer::complete(response, &request_id, is_head, &path)
+        response
+    }
+
+    /// Answers a request that goes no further, and has the audit told.
+    pub(crate) async fn refuse(&self, head: Head, meta: &CallMeta, error: &S3Error) -> Response<s3s::Body> {
+        let response = answer::of_error(error);
+        self.refusals.record(head, meta, &response).await;
+        response
     }
 }

@@ -118,7 +118,7 @@ pub(crate) fn storage_class(class: Option<&str>) -> S3Result<StorageClass> {
 
 /// Headers of a write that ask for what is not built are refused, never ignored.
 pub(crate) fn check_write_headers(headers: &HeaderMap) -> S3Result<()> {
-    const REFUSED: [&str; 2] = ["x-amz-website-redirect-location", "x-amz-write-offset-bytes"];
+    const REFUSED: [&str; 1] = ["x-amz-write-offset-bytes"];
     for name in headers.keys() {
         if let Some(refused) = REFUSED.iter().find(|refused| name.as_str().starts_with(**refused)) {
             return Err(not_implemented(refused.trim_end_matches('-')));

@@ -64,6 +64,7 @@ pub(crate) async fn copy_object(
         cache_control: input.cache_control,
         expires: input.expires,
         user: input.metadata.unwrap_or_default().into_iter().collect(),
+        website_redirect: None,
     });
     let tags = match (replace_tags, input.tagging.as_deref()) {
         (true, tagging) => Some(tagging.map(parse_tagging_header).transpose()?.unwrap_or_else(Tags::default)),
@@ -88,6 +89,7 @@ pub(crate) async fn copy_object(
         bucket: bucket_name(&input.bucket)?,
         key: object_key(&input.key)?,
         metadata,
+        website_redirect: input.website_redirect_location,
         tags,
         class,
         checksum,

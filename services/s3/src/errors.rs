@@ -6,7 +6,7 @@ use s3s::{S3Error, S3ErrorCode};
 use tarn_blobs::BlobError;
 use tarn_keys::kms::KmsError;
 use tarn_metadata::StoreError;
-use tarn_objects::{BodyErrorKind, ObjectsError, VersionId};
+use tarn_objects::{BodyErrorKind, ConfigurationKind, ObjectsError, VersionId};
 
 use crate::gate::GateRefusal;
 
@@ -18,7 +18,10 @@ pub(crate) fn refusal_error(refusal: GateRefusal) -> S3Error {
         GateRefusal::ExpiredToken => S3Error::new(S3ErrorCode::ExpiredToken),
         GateRefusal::NoSuchBucket => S3Error::new(S3ErrorCode::NoSuchBucket),
         GateRefusal::NoSuchKey => S3Error::new(S3ErrorCode::NoSuchKey),
-        GateRefusal::Denied { message } => S3Error::with_message(S3ErrorCode::AccessDenied, message),
+        // It names the resource, and a key may hold what XML cannot.
+        GateRefusal::Denied { message } => {
+            S3Error::with_message(S3ErrorCode::AccessDenied, message.replace(char::is_control, "\u{fffd}"))
+        }
         GateRefusal::Unavailable { reason } => {
             tracing::error!(reason, "an S3 request could not be decided upon");
             S3Error::new(S3ErrorCode::InternalError)
@@ -44,6 +47,24 @@ fn marker_headers(marker: &VersionId) -> HeaderMap {
         headers.insert("x-amz-version-id", version);
     }
     headers
+}
+
+/// Each kind of configuration has a code of its own.
+fn missing_configuration(kind: ConfigurationKind) -> S3Error {
+    match kind {
+        ConfigurationKind::Cors => {
+            S3Error::with_message(S3ErrorCode::NoSuchCORSConfiguration, "The CORS configuration does not exist")
+        }
+        ConfigurationKind::Website => S3Error::with_message(
+            S3ErrorCode::NoSuchWebsiteConfiguration,
+            "The specified bucket does not have a website configuration",
+        ),
+        ConfigurationKind::Metrics | ConfigurationKind::Analytics => custom(
+            "NoSuchConfiguration",
+            StatusCode::NOT_FOUND,
+            "The specified configuration does not exist.".to_owned(),
+        ),
+    }
 }
 
 /// What a caller is told of a domain error.
@@ -84,6 +105,14 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
         ),
         ObjectsError::PublicAccessBlocked { .. } => with(Code::AccessDenied),
         ObjectsError::MalformedAcl { .. } => with(Code::MalformedACLError),
+        ObjectsError::NoSuchConfiguration { kind, .. } => missing_configuration(*kind),
+        ObjectsError::TooManyConfigurations { .. } => {
+            custom("TooManyConfigurations", StatusCode::BAD_REQUEST, message.clone())
+        }
+        ObjectsError::InvalidRedirectLocation => {
+            custom("InvalidRedirectLocation", StatusCode::BAD_REQUEST, message.clone())
+        }
+        ObjectsError::InvalidTargetBucketForLogging { .. } => with(Code::InvalidTargetBucketForLogging),
         ObjectsError::MalformedPolicy { .. } => with(Code::MalformedPolicy),
         ObjectsError::NoSuchKey { delete_marker: None, .. } => S3Error::new(Code::NoSuchKey),
         ObjectsError::NoSuchKey { delete_marker: Some(marker), .. } => {
@@ -140,6 +169,7 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
                 "The provided 'x-amz-content-sha256' header does not match what was computed.".to_owned(),
             ),
             BodyErrorKind::TooLarge => S3Error::new(Code::EntityTooLarge),
+            BodyErrorKind::TooSmall => S3Error::new(Code::EntityTooSmall),
             BodyErrorKind::Internal => internal(&error),
         },
         ObjectsError::PreconditionFailed { condition } => {

@@ -23,6 +23,23 @@ pub struct CallMeta {
     pub is_secure: bool,
 }
 
+/// Who signed a browser's form: its signature is genuine, its session token is not yet checked.
+#[derive(Clone)]
+pub struct FormCredentials {
+    /// The access key it was signed with.
+    pub access_key_id: String,
+    /// The token that came with it.
+    pub session_token: Option<String>,
+    /// Whether by version 4.
+    pub is_version_4: bool,
+}
+
+impl std::fmt::Debug for FormCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FormCredentials({})", self.access_key_id)
+    }
+}
+
 /// A request whose signature was checked (or that has none), and what it wants.
 #[derive(Debug)]
 pub struct Asked<'a> {
@@ -36,6 +53,8 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
     /// The access key it was signed with; the signature is genuine. `None`: it is not signed.
     pub access_key_id: Option<&'a str>,
+    /// Set for a browser's form, whose credentials are no headers.
+    pub form: Option<&'a FormCredentials>,
     /// The operation.
     pub operation: &'static Operation,
     /// Parameters for the audit record, JSON.

@@ -14,8 +14,8 @@ use s3s::{S3Request, S3Response, S3Result, StdError, s3_error};
 use tarn_objects::{CustomerKey, ObjectVersion, ObjectsError};
 
 use crate::convert::{
-    bucket_name, byte_range, etag, kind_name, object_key, page_size, read_conditions, set_checksum, shown_version,
-    timestamp, version_id as parse_version,
+    bucket_name, byte_range, etag, http_date, kind_name, millis, object_key, page_size, read_conditions, set_checksum,
+    shown_version, timestamp, version_id as parse_version,
 };
 use crate::encryption::{check_read_headers, customer_key, describe_encryption};
 use crate::errors::objects_error;
@@ -118,6 +118,7 @@ macro_rules! describe {
             parts_count: $wanted.parts_count,
             tag_count: i32::try_from($version.tags().len()).ok().filter(|count| *count > 0),
             version_id: shown_version($version.version_id()),
+            website_redirect_location: metadata.website_redirect.clone(),
             ..$output::default()
         };
         describe_encryption!(output, $version.encryption(), $customer);
@@ -173,28 +174,26 @@ fn check_key(
     }
 }
 
+/// Only who signed a request may say what headers its answer has.
+fn check_overrides(call: &Call, uri: &http::Uri) -> S3Result<()> {
+    let overrides = uri.query().unwrap_or_default().split('&').any(|pair| pair.starts_with("response-"));
+    if overrides && call.caller.principal().is_anonymous() {
+        return Err(s3_error!(
+            InvalidRequest,
+            "Request specific response headers cannot be used for anonymous GET requests."
+        ));
+    }
+    Ok(())
+}
+
 pub(crate) async fn get_object(
     call: &Call,
     request: S3Request<GetObjectInput>,
 ) -> S3Result<S3Response<GetObjectOutput>> {
     check_read_headers(&request.headers)?;
     let customer = customer_key(&request.headers)?;
+    check_overrides(call, &request.uri)?;
     let input = request.input;
-    let overrides = [
-        &input.response_cache_control,
-        &input.response_content_disposition,
-        &input.response_content_encoding,
-        &input.response_content_language,
-        &input.response_content_type,
-    ];
-    if call.caller.principal().is_anonymous()
-        && (overrides.iter().any(|header| header.is_some()) || input.response_expires.is_some())
-    {
-        return Err(s3_error!(
-            InvalidRequest,
-            "Request specific response headers cannot be used for anonymous GET requests."
-        ));
-    }
     let version = find(call, &input.bucket, &input.key, input.version_id.as_deref())?;
     let version =
         call.objects().unlock(call.caller.authorizer(), &version, customer.as_ref()).map_err(objects_error)?;
@@ -235,6 +234,7 @@ pub(crate) async fn head_object(
 ) -> S3Result<S3Response<HeadObjectOutput>> {
     check_read_headers(&request.headers)?;
     let customer = customer_key(&request.headers)?;
+    check_overrides(call, &request.uri)?;
     let input = request.input;
     let version = find(call, &input.bucket, &input.key, input.version_id.as_deref())?;
     check_key(call, &version, customer.as_ref(), checksums(input.checksum_mode.as_ref()))?;
@@ -251,6 +251,20 @@ pub(crate) async fn head_object(
     let mut output = describe!(HeadObjectOutput, call, version, wanted, customer.as_ref(), checksums);
     if input.version_id.is_none() {
         output.expiration = expiration(call, &version)?;
+    }
+    let expires = input.response_expires.as_ref().and_then(|expires| http_date(millis(expires)));
+    let expires = expires.and_then(|date| date.to_str().ok().map(str::to_owned));
+    for (header, given) in [
+        (&mut output.cache_control, input.response_cache_control),
+        (&mut output.content_disposition, input.response_content_disposition),
+        (&mut output.content_encoding, input.response_content_encoding),
+        (&mut output.content_language, input.response_content_language),
+        (&mut output.content_type, input.response_content_type),
+        (&mut output.expires, expires),
+    ] {
+        if given.is_some() {
+            *header = given;
+        }
     }
     let partial = wanted.content_range.is_some();
     Ok(S3Response::with_status(output, if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK }))

@@ -4,6 +4,7 @@ use s3s::S3Result;
 use s3s::host::{S3Host, VirtualHost};
 
 /// The domains under which buckets are names of their own; longest first.
+#[derive(Debug, Clone)]
 pub(crate) struct Domains(Vec<String>);
 
 impl Domains {
@@ -25,27 +26,52 @@ impl Domains {
         }
     }
 
-    fn bucket<'h>(&self, host: &'h str) -> Option<&'h str> {
-        let host = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-            _ => host,
-        };
+    /// The bucket whose website a host name means: `BUCKET.s3-website.DOMAIN`, with the region after a hyphen or a dot, or without.
+    pub(crate) fn website_bucket<'h>(&self, host: &'h str, region: &str) -> Option<&'h str> {
+        let host = without_port(host);
+        let labels = [format!(".s3-website-{region}"), format!(".s3-website.{region}"), ".s3-website".to_owned()];
+        // A website's host stands beside that of S3, not below it.
+        let domains = self.0.iter().flat_map(|domain| [Some(domain.as_str()), domain.strip_prefix("s3.")]);
+        domains.flatten().find_map(|domain| {
+            let front = strip_domain(host, domain)?.strip_suffix('.')?;
+            labels.iter().find_map(|label| {
+                let at = front.len().checked_sub(label.len()).filter(|at| *at > 0)?;
+                front.get(at..).filter(|end| end.eq_ignore_ascii_case(label))?;
+                front.get(..at)
+            })
+        })
+    }
+
+    /// The bucket that a host name means.
+    pub(crate) fn bucket<'h>(&self, host: &'h str) -> Option<&'h str> {
+        let host = without_port(host);
         for domain in &self.0 {
-            let Some(at) = host.len().checked_sub(domain.len()) else { continue };
-            if host.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(domain)) {
-                match host.get(..at) {
-                    Some("") => return None,
-                    Some(front) => {
-                        if let Some(bucket) = front.strip_suffix('.').filter(|bucket| !bucket.is_empty()) {
-                            return Some(bucket);
-                        }
+            match strip_domain(host, domain) {
+                Some("") => return None,
+                Some(front) => {
+                    if let Some(bucket) = front.strip_suffix('.').filter(|bucket| !bucket.is_empty()) {
+                        return Some(bucket);
                     }
-                    None => {}
                 }
+                None => {}
             }
         }
         None
     }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// What stands before `domain`.
+fn strip_domain<'h>(host: &'h str, domain: &str) -> Option<&'h str> {
+    let at = host.len().checked_sub(domain.len())?;
+    host.get(at..).filter(|end| end.eq_ignore_ascii_case(domain))?;
+    host.get(..at)
 }
 
 impl S3Host for Domains {
@@ -60,6 +86,23 @@ impl S3Host for Domains {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_name_websites() {
+        let domains = Domains::new(&["s3.example.com".to_owned()]);
+        let check = |host: &str, expected: Option<&str>| {
+            assert_eq!(domains.website_bucket(host, "eu-west-1"), expected, "{host}");
+        };
+        check("docs.s3-website.localhost:9000", Some("docs"));
+        check("docs.s3-website-eu-west-1.localhost", Some("docs"));
+        check("docs.s3-website.eu-west-1.localhost", Some("docs"));
+        check("a.b.S3-Website-eu-west-1.example.com", Some("a.b"));
+        check("docs.s3-website-us-east-1.localhost", None);
+        check("docs.localhost", None);
+        check("s3-website.localhost", None);
+        check("docs.s3-website.elsewhere.org", None);
+        check("", None);
+    }
 
     #[test]
     fn hosts_name_buckets_under_known_domains_only() {

@@ -62,6 +62,7 @@ pub(crate) async fn create_multipart_upload(
         cache_control: input.cache_control,
         expires: input.expires,
         user: input.metadata.unwrap_or_default().into_iter().collect(),
+        website_redirect: input.website_redirect_location,
     };
     let create = CreateMultipartUpload {
         bucket: bucket_name(&input.bucket)?,

@@ -13,8 +13,8 @@ use crate::api::Inner;
 use crate::errors::objects_error;
 use crate::refusals::Record;
 use crate::{
-    acl, bucket_encryption, buckets, copy, delete, get, lifecycle, listing, lock, multipart, ownership_controls, policy,
-    public_access_block, put, select, tagging, versioning,
+    acl, bucket_encryption, buckets, copy, cors, delete, get, lifecycle, listing, lock, logging, metrics, multipart,
+    ownership_controls, policy, public_access_block, put, request_payment, select, tagging, versioning, website,
 };
 
 pub(crate) struct Handlers(pub(crate) Arc<Inner>);
@@ -126,6 +126,28 @@ operations! {
     put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput = public_access_block::put_public_access_block;
     delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput = public_access_block::delete_public_access_block;
     get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput = policy::get_bucket_policy_status;
+    get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput = cors::get_bucket_cors;
+    put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput = cors::put_bucket_cors;
+    delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput = cors::delete_bucket_cors;
+    get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput = website::get_bucket_website;
+    put_bucket_website(PutBucketWebsiteInput) -> PutBucketWebsiteOutput = website::put_bucket_website;
+    delete_bucket_website(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput = website::delete_bucket_website;
+    get_bucket_metrics_configuration(GetBucketMetricsConfigurationInput) -> GetBucketMetricsConfigurationOutput = metrics::get_bucket_metrics_configuration;
+    put_bucket_metrics_configuration(PutBucketMetricsConfigurationInput) -> PutBucketMetricsConfigurationOutput = metrics::put_bucket_metrics_configuration;
+    delete_bucket_metrics_configuration(DeleteBucketMetricsConfigurationInput) -> DeleteBucketMetricsConfigurationOutput = metrics::delete_bucket_metrics_configuration;
+    list_bucket_metrics_configurations(ListBucketMetricsConfigurationsInput) -> ListBucketMetricsConfigurationsOutput = metrics::list_bucket_metrics_configurations;
+    get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput) -> GetBucketAnalyticsConfigurationOutput = metrics::get_bucket_analytics_configuration;
+    put_bucket_analytics_configuration(PutBucketAnalyticsConfigurationInput) -> PutBucketAnalyticsConfigurationOutput = metrics::put_bucket_analytics_configuration;
+    delete_bucket_analytics_configuration(DeleteBucketAnalyticsConfigurationInput) -> DeleteBucketAnalyticsConfigurationOutput = metrics::delete_bucket_analytics_configuration;
+    list_bucket_analytics_configurations(ListBucketAnalyticsConfigurationsInput) -> ListBucketAnalyticsConfigurationsOutput = metrics::list_bucket_analytics_configurations;
+    get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput = request_payment::get_bucket_request_payment;
+    put_bucket_request_payment(PutBucketRequestPaymentInput) -> PutBucketRequestPaymentOutput = request_payment::put_bucket_request_payment;
+    get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput) -> GetBucketAccelerateConfigurationOutput = request_payment::get_bucket_accelerate_configuration;
+    put_bucket_accelerate_configuration(PutBucketAccelerateConfigurationInput) -> PutBucketAccelerateConfigurationOutput = request_payment::put_bucket_accelerate_configuration;
+    get_bucket_abac(GetBucketAbacInput) -> GetBucketAbacOutput = request_payment::get_bucket_abac;
+    put_bucket_abac(PutBucketAbacInput) -> PutBucketAbacOutput = request_payment::put_bucket_abac;
+    get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput = logging::get_bucket_logging;
+    put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput = logging::put_bucket_logging;
     get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = policy::get_bucket_policy;
     put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput = policy::put_bucket_policy;
     delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput = policy::delete_bucket_policy;

@@ -16,6 +16,7 @@ use crate::encryption::{customer_of, describe_new_encryption, encryption_request
 use crate::lifecycle::expiration;
 use crate::lock::{check_locked_payload, version_lock};
 use crate::operations::Call;
+use crate::post::FileError;
 
 /// A streamed body with the domain's errors.
 pub(crate) fn body(blob: Option<StreamingBlob>) -> Body<'static> {
@@ -42,6 +43,13 @@ fn body_error(error: &(dyn std::error::Error + 'static)) -> BodyError {
                 UploadStreamError::Underlying(_) => None,
                 UploadStreamError::Sha256Mismatch => Some(BodyErrorKind::Sha256Mismatch),
                 UploadStreamError::LengthMismatch | UploadStreamError::Incomplete => Some(BodyErrorKind::Incomplete),
+            }
+        } else if let Some(error) = error.downcast_ref::<FileError>() {
+            match error {
+                FileError::TooLarge => Some(BodyErrorKind::TooLarge),
+                FileError::TooSmall => Some(BodyErrorKind::TooSmall),
+                FileError::Incomplete => Some(BodyErrorKind::Incomplete),
+                FileError::Underlying(_) => None,
             }
         } else if error.is::<BodySizeLimitExceeded>() {
             Some(BodyErrorKind::TooLarge)
@@ -90,6 +98,7 @@ pub(crate) async fn put_object(
         cache_control: input.cache_control,
         expires: input.expires,
         user: input.metadata.unwrap_or_default().into_iter().collect(),
+        website_redirect: input.website_redirect_location,
     };
     let put = PutObject {
         content_length: input.content_length.and_then(|length| u64::try_from(length).ok()),

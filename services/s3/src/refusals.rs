@@ -187,8 +187,7 @@ impl Refusals {
         request.extensions_mut().insert(found.clone());
         // It refuses; what matters is what it was asked.
         let _ = self.namer.call(request).await;
-        let asked = found.lock().clone();
-        asked
+        found.lock().clone()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use http::{HeaderValue, Request, Response, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use s3s::{Body, StdError};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// How much is read only to be thrown away.
 const DRAIN_SIZE_BYTES_MAX: u64 = 1 << 20;
@@ -20,11 +22,19 @@ const DRAIN_SECONDS_MAX: u64 = 2;
 
 type Slot = Arc<std::sync::Mutex<Option<Body>>>;
 
-/// A body that comes back when its reader lets go of it before the end.
+/// A body that comes back when its reader lets go of it before the end, and that is given up when nothing of it comes for too long.
 struct Lent {
     body: Option<Body>,
     slot: Slot,
+    pause: Option<Pin<Box<Sleep>>>,
+    pause_time_max: Duration,
+    was_slow: Arc<AtomicBool>,
 }
+
+/// Nothing of a body came for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing of the request's body came for too long")]
+struct TooSlow;
 
 impl http_body::Body for Lent {
     type Data = Bytes;
@@ -33,8 +43,22 @@ impl http_body::Body for Lent {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
         let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
         let polled = Pin::new(body).poll_frame(cx);
-        if let Poll::Ready(None | Some(Err(_))) = polled {
-            self.body = None;
+        let pause_time_max = self.pause_time_max;
+        match &polled {
+            Poll::Ready(None | Some(Err(_))) => self.body = None,
+            Poll::Ready(Some(Ok(_))) => {
+                if let Some(pause) = &mut self.pause {
+                    pause.as_mut().reset(Instant::now() + pause_time_max);
+                }
+            }
+            Poll::Pending => {
+                let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(pause_time_max)));
+                if pause.as_mut().poll(cx).is_ready() {
+                    self.was_slow.store(true, Ordering::Release);
+                    self.body = None;
+                    return Poll::Ready(Some(Err(Box::new(TooSlow))));
+                }
+            }
         }
         polled
     }
@@ -59,21 +83,28 @@ impl Drop for Lent {
 /// Keeps watch over the body of one request.
 pub(crate) struct Unread {
     slot: Slot,
+    was_slow: Arc<AtomicBool>,
     waits_for_word: bool,
     is_version_1: bool,
 }
 
 impl Unread {
-    /// Lends the request its body.
-    pub(crate) fn watch(request: Request<Body>) -> (Request<Body>, Self) {
-        let slot = Slot::default();
+    /// Lends the request its body, of which something must come every `pause_time_max`.
+    pub(crate) fn watch(request: Request<Body>, pause_time_max: Duration) -> (Request<Body>, Self) {
+        let (slot, was_slow) = (Slot::default(), Arc::<AtomicBool>::default());
         let waits_for_word = request.headers().contains_key(EXPECT);
         let is_version_1 = request.version() <= Version::HTTP_11;
-        let unread = Self { slot: slot.clone(), waits_for_word, is_version_1 };
+        let unread = Self { slot: slot.clone(), was_slow: was_slow.clone(), waits_for_word, is_version_1 };
         if request.body().is_end_stream() {
             return (request, unread);
         }
-        (request.map(|body| Body::http_body_unsync(Lent { body: Some(body), slot })), unread)
+        let lend = |body| Lent { body: Some(body), slot, pause: None, pause_time_max, was_slow };
+        (request.map(|body| Body::http_body_unsync(lend(body))), unread)
+    }
+
+    /// Whether the body was given up because nothing came. Its request was not done.
+    pub(crate) fn was_slow(&self) -> bool {
+        self.was_slow.load(Ordering::Acquire)
     }
 
     /// Call with the answer, before it is sent.

@@ -8,6 +8,7 @@
 mod canonical;
 mod chunk;
 mod error;
+mod form;
 mod key;
 mod present;
 mod sign;
@@ -19,6 +20,7 @@ mod verify;
 pub use canonical::PathEncoding;
 pub use chunk::{ChunkSignatures, Seed};
 pub use error::SignatureError;
+pub use form::{is_form_signature, is_form_signature_v2};
 pub use key::{SigningKey, SigningKeys};
 pub use present::{CredentialScope, Form, Payload, Presented};
 pub use sign::{SignError, Signer};

@@ -271,7 +271,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Sig
 }
 
 /// `AKID/20260102/us-east-1/s3/aws4_request`; the id itself may hold slashes, so the scope is read from the end.
-fn parse_credential(text: &str) -> Result<(String, CredentialScope), SignatureError> {
+pub(crate) fn parse_credential(text: &str) -> Result<(String, CredentialScope), SignatureError> {
     let wrong = || {
         SignatureError::malformed(
             "Credential must have exactly 5 slash-delimited elements: access-key-id/date/region/service/aws4_request.",
@@ -329,7 +329,7 @@ fn parse_signature(text: &str) -> Result<[u8; 32], SignatureError> {
         .ok_or_else(|| SignatureError::malformed("The signature must be 64 lower-case hexadecimal digits."))
 }
 
-fn parse_digest(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn parse_digest(text: &str) -> Option<[u8; 32]> {
     if text.bytes().any(|b| b.is_ascii_uppercase()) {
         return None;
     }

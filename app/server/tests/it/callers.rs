@@ -42,6 +42,7 @@ pub fn options(folder: &std::path::Path) -> LakeOptions {
         accounts: vec![first],
         root: Some(RootCredentials { credentials, file: None }),
         zones: true,
+        access_log_interval: std::time::Duration::from_secs(300),
         day: None,
         objects: ObjectsOptions::default(),
         limits: Limits::default(),

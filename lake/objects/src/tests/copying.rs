@@ -11,6 +11,7 @@ fn copy(bucket: &BucketName, from: &str, to: &str) -> CopyObject {
         bucket: bucket.clone(),
         key: key(to),
         metadata: None,
+        website_redirect: None,
         tags: None,
         class: None,
         checksum: None,

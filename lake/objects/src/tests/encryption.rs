@@ -183,6 +183,7 @@ async fn every_kind_is_written_and_read_in_every_way() {
                 bucket: name.clone(),
                 key: key("copy"),
                 metadata: None,
+                website_redirect: None,
                 tags: None,
                 class: None,
                 checksum: None,

@@ -383,6 +383,7 @@ async fn run(steps: Vec<Step>) {
                     bucket: name.clone(),
                     key: key(KEYS[to]),
                     metadata: Some(ObjectMetadata::default()),
+                    website_redirect: None,
                     tags: None,
                     class: None,
                     checksum: None,

@@ -3,6 +3,8 @@
 use super::*;
 use crate::resources::operations;
 
+const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>";
+
 /// A request for each operation that is served.
 fn example(operation: &str) -> Ask {
     let (get, put, post, delete) = (Method::GET, Method::PUT, Method::POST, Method::DELETE);
@@ -16,6 +18,35 @@ fn example(operation: &str) -> Ask {
         "GetBucketPolicy" => ask(get, "/lake-raw?policy"),
         "PutBucketPolicy" => ask(put, "/lake-raw?policy").body("{}"),
         "DeleteBucketPolicy" => ask(delete, "/lake-raw?policy"),
+        "GetBucketCors" => ask(get, "/lake-raw?cors"),
+        "PutBucketCors" => ask(put, "/lake-raw?cors").body(CORS),
+        "DeleteBucketCors" => ask(delete, "/lake-raw?cors"),
+        "GetBucketWebsite" => ask(get, "/lake-raw?website"),
+        "PutBucketWebsite" => ask(put, "/lake-raw?website").body(
+            "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>",
+        ),
+        "DeleteBucketWebsite" => ask(delete, "/lake-raw?website"),
+        "GetBucketMetricsConfiguration" => ask(get, "/lake-raw?metrics&id=m"),
+        "PutBucketMetricsConfiguration" => ask(put, "/lake-raw?metrics&id=m")
+            .body("<MetricsConfiguration><Id>m</Id></MetricsConfiguration>"),
+        "DeleteBucketMetricsConfiguration" => ask(delete, "/lake-raw?metrics&id=m"),
+        "ListBucketMetricsConfigurations" => ask(get, "/lake-raw?metrics"),
+        "GetBucketAnalyticsConfiguration" => ask(get, "/lake-raw?analytics&id=a"),
+        "PutBucketAnalyticsConfiguration" => ask(put, "/lake-raw?analytics&id=a").body(
+            "<AnalyticsConfiguration><Id>a</Id><StorageClassAnalysis></StorageClassAnalysis></AnalyticsConfiguration>",
+        ),
+        "DeleteBucketAnalyticsConfiguration" => ask(delete, "/lake-raw?analytics&id=a"),
+        "ListBucketAnalyticsConfigurations" => ask(get, "/lake-raw?analytics"),
+        "GetBucketRequestPayment" => ask(get, "/lake-raw?requestPayment"),
+        "PutBucketRequestPayment" => ask(put, "/lake-raw?requestPayment")
+            .body("<RequestPaymentConfiguration><Payer>BucketOwner</Payer></RequestPaymentConfiguration>"),
+        "GetBucketAccelerateConfiguration" => ask(get, "/lake-raw?accelerate"),
+        "PutBucketAccelerateConfiguration" => ask(put, "/lake-raw?accelerate")
+            .body("<AccelerateConfiguration><Status>Enabled</Status></AccelerateConfiguration>"),
+        "GetBucketAbac" => ask(get, "/lake-raw?abac"),
+        "PutBucketAbac" => ask(put, "/lake-raw?abac").body("<AbacStatus><Status>Disabled</Status></AbacStatus>"),
+        "GetBucketLogging" => ask(get, "/lake-raw?logging"),
+        "PutBucketLogging" => ask(put, "/lake-raw?logging").body("<BucketLoggingStatus></BucketLoggingStatus>"),
         "GetBucketTagging" => ask(get, "/lake-raw?tagging"),
         "PutBucketTagging" => ask(put, "/lake-raw?tagging").body("<Tagging><TagSet></TagSet></Tagging>"),
         "DeleteBucketTagging" => ask(delete, "/lake-raw?tagging"),
@@ -263,7 +294,7 @@ async fn accounts_are_apart() {
 #[tokio::test]
 async fn unserved_operations_say_so() {
     let server = Server::with_bucket().await;
-    for target in ["/lake-raw?cors", "/lake-raw?website", "/lake-raw?replication", "/lake-raw/k?torrent"] {
+    for target in ["/lake-raw?replication", "/lake-raw/k?torrent", "/lake-raw?metadataConfiguration"] {
         assert_eq!(server.root(ask(Method::GET, target)).await.outcome(), "501 NotImplemented", "{target}");
     }
     let header = |name, value: &str| ask(Method::PUT, "/lake-raw/k").body("x").header(name, value);
@@ -274,7 +305,7 @@ async fn unserved_operations_say_so() {
         ("x-amz-acl", "public-read", "400 AccessControlListNotSupported"),
         ("x-amz-object-lock-mode", "COMPLIANCE", "400 InvalidArgument"),
         ("x-amz-object-lock-legal-hold", "ON", "400 InvalidRequest"),
-        ("x-amz-website-redirect-location", "/x", "501 NotImplemented"),
+        ("x-amz-website-redirect-location", "x", "400 InvalidRedirectLocation"),
         ("x-amz-tagging", "aws:x=y", "400 InvalidTag"),
         ("x-amz-expected-bucket-owner", "111111111111", "403 AccessDenied"),
         ("x-amz-expected-bucket-owner", "000000000000", "200"),

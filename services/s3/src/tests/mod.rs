@@ -4,7 +4,9 @@
 mod access;
 mod acl;
 mod conversation;
+mod cors;
 mod payloads;
+mod strange;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -88,7 +90,8 @@ impl S3Gate for Gate {
     }
 
     fn authorize(&self, asked: Asked<'_>) -> Result<Caller, GateRefusal> {
-        if asked.headers.contains_key("x-amz-security-token") {
+        let form_token = asked.form.and_then(|form| form.session_token.as_ref());
+        if asked.headers.contains_key("x-amz-security-token") || form_token.is_some() {
             return Err(GateRefusal::InvalidToken);
         }
         let principal = Self::principal(asked.access_key_id);
@@ -245,6 +248,10 @@ pub(crate) fn now() -> Timestamp {
 
 impl Server {
     pub fn new() -> Self {
+        Self::with(S3Options::default())
+    }
+
+    pub fn with(api_options: S3Options) -> Self {
         let runtime = Runtime::system();
         let keys = Arc::new(Keys::ephemeral(&runtime).unwrap());
         let options = ObjectsOptions { part_size_bytes_min: 5, ..ObjectsOptions::default() };
@@ -254,11 +261,8 @@ impl Server {
         let authorizer: Arc<dyn Authorizer> =
             Arc::new(LakeAuthorizer::new(Arc::new(UserPolicies(users.clone())), vec![Arc::new(objects.clone())]));
         let gate = Arc::new(Gate { runtime, authorizer, failures: Mutex::default() });
-        let api = S3Api::new(
-            objects.clone(),
-            gate.clone(),
-            S3Options { selector: Some(Arc::new(OneRow)), ..S3Options::default() },
-        );
+        let api_options = S3Options { selector: Some(Arc::new(OneRow)), ..api_options };
+        let api = S3Api::new(objects.clone(), gate.clone(), api_options);
         Self { api, gate, users, objects }
     }
 

@@ -281,3 +281,30 @@ async fn a_connection_whose_body_was_not_read_is_closed_aloud() {
         server.root(ask(Method::PUT, "/lake-raw/k").body(vec![0; 2 << 20]).header("expect", "100-continue")).await;
     assert_eq!((whole.outcome().as_str(), whole.header("connection")), ("200", None));
 }
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_given_up() {
+    use futures::StreamExt;
+    use http_body::Frame;
+    let server =
+        Server::with(S3Options { body_pause_time_max: std::time::Duration::from_millis(20), ..S3Options::default() });
+    assert_eq!(server.root(ask(Method::PUT, "/lake-raw")).await.outcome(), "200");
+    let (mut parts, _) = ask(Method::PUT, "/lake-raw/k").request().into_parts();
+    parts.headers.insert("content-length", 10_u64.into());
+    signer(ROOT).sign(&mut parts, Payload::Unsigned, now()).unwrap();
+    let first = futures::stream::iter([Ok::<_, s3s::StdError>(Frame::data(Bytes::from_static(b"bytes")))]);
+    let body = http_body_util::StreamBody::new(first.chain(futures::stream::pending()));
+    let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
+    let meta = CallMeta {
+        request_id: "request".to_owned(),
+        time: now(),
+        peer: "127.0.0.1:50000".parse().unwrap(),
+        is_secure: false,
+    };
+    let answer = server.api.call(request, meta).await;
+    assert_eq!(answer.status(), 400);
+    assert_eq!(answer.headers()["connection"], "close");
+    let body = BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&body).contains("<Code>RequestTimeout</Code>"));
+    assert_eq!(server.root(ask(Method::GET, "/lake-raw/k")).await.outcome(), "404 NoSuchKey");
+}
