@@ -1,11 +1,12 @@
-//! `tarn doctor`: reads all of a data directory that no server uses, records and bytes, and says what it finds. Mends nothing but the index.
+//! `tarn doctor`: reads all of a data directory that no server uses, records and bytes, and says what it finds. Mends nothing but the index and, by their parity,
+//! archive containers.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tarn_blobs::{LocalBlobs, LocalOptions};
+use tarn_blobs::{LocalBlobs, LocalOptions, ScrubReport};
 use tarn_disk::LocalDisk;
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, StoreExt};
 use tarn_objects::{Damage, Verified, verify_blobs};
@@ -73,6 +74,7 @@ async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
             .map(|(name, held)| (format!("{name:?}"), json!({ "records": held.records, "bytes": held.size_bytes })))
             .collect::<serde_json::Map<String, Value>>(),
         "objects": null,
+        "archive": null,
     });
     if !ask.json {
         if let Some(last) = rebuilt {
@@ -92,17 +94,33 @@ async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
         let snapshot = store.read().map_err(|error| error.to_string())?;
         let mut progress = Progress::new(!ask.json && std::io::stderr().is_terminal());
         let pace = ask.pace_mib_per_second.saturating_mul(1 << 20);
+        let scrubbed = blobs.scrub(Some(pace)).await.map_err(|error| error.to_string())?;
         let verified = verify_blobs(&snapshot, &blobs, pace, |verified| progress.show(verified)).await;
         progress.end();
         let verified = verified.map_err(|error| error.to_string())?;
-        damaged = verified.damaged;
+        damaged = verified.damaged + scrubbed.unreadable;
+        let ScrubReport { containers, read_bytes, repaired_blocks, lost, unreadable } = scrubbed;
         match ask.json {
             true => {
                 if let Some(objects) = told.get_mut("objects") {
                     *objects = as_json(&verified);
                 }
+                if let Some(archive) = told.get_mut("archive") {
+                    *archive = json!({
+                        "containers": containers,
+                        "bytes": read_bytes,
+                        "repairedBlocks": repaired_blocks,
+                        "lost": lost,
+                        "unreadable": unreadable,
+                    });
+                }
             }
-            false => say(&verified),
+            false => {
+                println!(
+                    "archive: {containers} containers, {read_bytes} bytes, {repaired_blocks} damaged blocks repaired"
+                );
+                say(&verified);
+            }
         }
     }
     if ask.json {

@@ -34,6 +34,11 @@ use crate::root_credentials::{RootCredentials, RootCredentialsError};
 use crate::s3::{Doorkeeper, S3Door};
 use crate::{metrics, sql, zones};
 
+/// Every archive container is read through this often, so that rot is found while parity still repairs it.
+const SCRUB_EVERY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How fast: a drive stays free for requests.
+const SCRUB_BYTES_PER_SECOND_MAX: u64 = 32 << 20;
+
 /// What a lake is opened with.
 pub struct LakeOptions {
     /// Where everything is kept.
@@ -346,7 +351,7 @@ impl Lake {
         let is_ready = Arc::new(AtomicBool::new(true));
         let ready = is_ready.clone();
         let metrics = Metrics::default();
-        metrics::register(&metrics, store.clone(), bytes);
+        metrics::register(&metrics, store.clone(), blobs.clone());
         let gateway = Gateway::new(GatewayParts {
             gate,
             services: services(&identity, objects.kms(), &audit, &objects, &catalog, &crawlers, &streams, &queries),
@@ -389,6 +394,10 @@ impl Lake {
         self.workers.spawn(Arc::new(self.objects.compactor()));
         self.workers.spawn(Arc::new(self.objects.kms().deletion()));
         self.workers.spawn(Arc::new(self.objects.lifecycle_worker()));
+        for worker in self.objects.restore_workers() {
+            self.workers.spawn(worker);
+        }
+        self.workers.spawn(Arc::new(self.blobs.archive_scrubber(SCRUB_EVERY, SCRUB_BYTES_PER_SECOND_MAX)));
         self.workers.spawn(Arc::new(OrphanSweep::new(self.objects.clone())));
         self.workers.spawn(self.catalog.purge_worker());
         self.workers.spawn(self.queries.keeper());

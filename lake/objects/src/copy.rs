@@ -7,6 +7,7 @@ use tarn_audit::Caller;
 
 use crate::acl::AclRequest;
 use crate::checksums::{ChecksumAlgorithm, ExpectedDigests};
+use crate::classes::StorageClass;
 use crate::conditions::{ReadConditions, WriteConditions};
 use crate::encryption::{CustomerKey, EncryptionRequest};
 use crate::errors::ObjectsError;
@@ -16,7 +17,7 @@ use crate::multipart::{UploadName, UploadPart};
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::Objects;
 use crate::put::{Body, PutObject, internal_body_error};
-use crate::records::{StorageClass, UploadedPart};
+use crate::records::UploadedPart;
 use crate::tagging::{ObjectMetadata, Tags};
 use crate::versions::VersionId;
 
@@ -121,6 +122,7 @@ impl Objects {
         } = request;
         let source = self.copy_source(caller, &source_bucket, &source_key, source_version.as_ref())?;
         source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
+        self.check_readable(&source)?;
         // An older version is brought back by copying it over the latest.
         let to_itself =
             source_bucket == bucket && source_key == key && source_version.is_none() && encryption.is_default();
@@ -198,6 +200,7 @@ impl Objects {
         } = request;
         let source = self.copy_source(caller, &source_bucket, &source_key, source_version.as_ref())?;
         source_conditions.check_copy_source(source.etag(), source.modified_ms())?;
+        self.check_readable(&source)?;
         let size_bytes = source.size_bytes();
         let range = match source_range {
             None => 0..size_bytes,

@@ -6,6 +6,7 @@ use tarn_keys::kms::KmsError;
 use tarn_metadata::{StoreError, WriteError};
 use tarn_policy::Denied;
 
+use crate::classes::{AccessTier, StorageClass};
 use crate::lock::LockReason;
 use crate::versions::VersionId;
 
@@ -394,12 +395,25 @@ pub enum ObjectsError {
         "The website redirect location must have a prefix of 'http://' or 'https://' or '/', and at most 2048 bytes."
     )]
     InvalidRedirectLocation,
-    /// A class that is not served.
-    #[error("the storage class `{class}` is not served: use STANDARD")]
+    /// No class of that name.
+    #[error("the storage class `{class}` is not valid")]
     InvalidStorageClass {
         /// What was asked for.
         class: String,
     },
+    /// The object's class, or how far it has been moved, does not allow it.
+    #[error("{reason}")]
+    InvalidObjectState {
+        /// What is not allowed.
+        reason: &'static str,
+        /// Its class.
+        class: StorageClass,
+        /// Where it lies, in INTELLIGENT_TIERING.
+        tier: AccessTier,
+    },
+    /// It is being restored already.
+    #[error("the object is being restored already")]
+    RestoreInProgress,
     /// A parameter has a value that cannot be.
     #[error("`{value}` cannot be the value of {name}: {reason}")]
     InvalidArgument {

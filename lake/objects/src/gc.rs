@@ -10,7 +10,7 @@ use tarn_runtime::{Worker, WorkerOutcome};
 use crate::errors::ObjectsError;
 use crate::keyspaces::{DEAD_BLOBS, PART_OWNERS, PARTS, VERSIONS};
 use crate::objects::Objects;
-use crate::records::{DeadBlobs, VersionUuid, version_key};
+use crate::records::{DeadBlobs, VersionRecord, VersionUuid, version_key};
 
 /// How many effects of the outbox are looked at in one round.
 const BATCH_COUNT_MAX: usize = 1024;
@@ -23,6 +23,21 @@ const COMPACT_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 /// Asks for blobs to be deleted once the transaction has committed.
 pub(crate) fn bury(tx: &mut Tx<'_>, dead: &DeadBlobs) -> Result<(), ObjectsError> {
     DEAD_BLOBS.push(tx, dead)?;
+    Ok(())
+}
+
+/// Forgets whose parts these blobs were, except where the version still has bytes of the same part: a restored copy, or what was copied.
+fn forget_owners(tx: &mut Tx<'_>, dead: &DeadBlobs) -> Result<(), ObjectsError> {
+    let mut of_parts = dead.blobs.iter().filter(|blob| blob.owner.part > 0).peekable();
+    if of_parts.peek().is_none() {
+        return Ok(());
+    }
+    let version = tx.get(VERSIONS, &version_key(&dead.version))?;
+    let named: std::collections::HashSet<VersionUuid> =
+        version.iter().flat_map(VersionRecord::blobs).map(|blob| blob.owner.version).collect();
+    for blob in of_parts.filter(|blob| !named.contains(&blob.owner.version)) {
+        tx.delete(PART_OWNERS, &version_key(&blob.owner.version))?;
+    }
     Ok(())
 }
 
@@ -55,9 +70,7 @@ impl Objects {
         if count > 0 {
             let forget = move |tx: &mut Tx<'_>| {
                 for entry in &done {
-                    for blob in entry.effect.blobs.iter().filter(|blob| blob.owner.part > 0) {
-                        tx.delete(PART_OWNERS, &version_key(&blob.owner.version))?;
-                    }
+                    forget_owners(tx, &entry.effect)?;
                     DEAD_BLOBS.done(tx, entry.id)?;
                 }
                 Ok::<_, ObjectsError>(())
@@ -86,7 +99,7 @@ impl Objects {
         let snapshot = self.snapshot()?;
         if blob.owner.part == 0 {
             let version = snapshot.get(VERSIONS, &version_key(owner))?;
-            return Ok(version.is_some_and(|version| version.parts.iter().any(|part| part.blob == *blob)));
+            return Ok(version.is_some_and(|version| version.blobs().any(|named| named == blob)));
         }
         let Some(part) = snapshot.get(PART_OWNERS, &version_key(owner))? else { return Ok(false) };
         if self.pins.is_pinned(&part.upload) {
@@ -135,7 +148,7 @@ impl Objects {
     ) -> Result<std::collections::HashSet<BlobRef>, ObjectsError> {
         let mut blobs = std::collections::HashSet::new();
         if let Some(version) = read.get(VERSIONS, &version_key(upload))? {
-            blobs.extend(version.parts.into_iter().map(|part| part.blob));
+            blobs.extend(version.blobs().cloned());
         }
         for part in read.prefix(PARTS, &version_key(upload)) {
             blobs.insert(part?.1.blob);
@@ -160,9 +173,9 @@ impl Objects {
                 },
             };
             if let Some(mut version) = tx.get(VERSIONS, &version_key(&upload))?
-                && let Some(part) = version.parts.iter_mut().find(|part| part.blob == old)
+                && let Some(place) = version.blob_mut(&old)
             {
-                part.blob = new;
+                *place = new;
                 tx.put(VERSIONS, &version_key(&upload), &version)?;
                 return Ok(true);
             }

@@ -6,21 +6,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt};
-use tarn_blobs::BlobError;
-use tarn_keys::{DataKey, KeysError, open_range, open_stream};
+use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
+use tarn_blobs::{BlobError, BlobRef};
+use tarn_keys::{DataKey, KeysError, PartKey, open_range, open_stream, plain_len};
 use tarn_metadata::Read;
 use tarn_policy::Authorized;
 
 use crate::checksums::{Checksum, Etag};
+use crate::classes::{AccessTier, StorageClass};
 use crate::encryption::Encryption;
 use crate::errors::ObjectsError;
 use crate::keyspaces::VERSIONS;
 use crate::lock::VersionLock;
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in, layout_bytes};
+use crate::packing::{FrameIndex, Packing};
 use crate::pins::Pin;
-use crate::records::{PartRecord, StorageClass, VersionName, VersionRecord, VersionUuid, Versioning, version_key};
+use crate::records::{PartRecord, VersionName, VersionRecord, VersionUuid, Versioning, version_key};
 use crate::tagging::{ObjectMetadata, Tags};
 use crate::versions::{VersionId, version_in};
 
@@ -125,6 +127,11 @@ impl ObjectVersion {
     /// Where its bytes are placed.
     pub fn class(&self) -> StorageClass {
         self.record.class
+    }
+
+    /// How far it has moved, in INTELLIGENT_TIERING.
+    pub fn tier(&self) -> AccessTier {
+        self.record.tier
     }
 
     /// Whether it came in parts.
@@ -239,6 +246,9 @@ impl Objects {
         if range.start > range.end || range.end > record.size_bytes {
             return failed(ObjectsError::InvalidRange { size_bytes: record.size_bytes });
         }
+        if let Err(error) = self.check_readable(version) {
+            return failed(error);
+        }
         let data_key = match self.open_for_reader(proof, version) {
             Ok(data_key) => data_key,
             Err(error) => return failed(error),
@@ -249,8 +259,8 @@ impl Objects {
             .flat_map(move |(index, within)| {
                 // The pin lives as long as the stream.
                 let _ = &pin;
-                match record.parts.get(index) {
-                    Some(part) => objects.read_part_wherever(&data_key, record.id, part, within),
+                match record.part_to_read(index) {
+                    Some(part) => objects.read_part_wherever(&data_key, record.id, index, &part, within),
                     None => futures::stream::empty().boxed(),
                 }
             })
@@ -284,7 +294,7 @@ impl Objects {
 
     /// Refuses a version whose layout is not the one that was sealed. What authenticates it is the data key itself, where the lake's own
     /// key wraps that.
-    fn check_layout(&self, record: &VersionRecord) -> Result<DataKey, ObjectsError> {
+    pub(crate) fn check_layout(&self, record: &VersionRecord) -> Result<DataKey, ObjectsError> {
         let layout_key = self.layout_key(&record.id, &record.encryption, &record.data_key)?;
         layout_key.verify("object-layout", &layout_bytes(record), &record.layout_tag)?;
         Ok(layout_key)
@@ -323,11 +333,12 @@ impl Objects {
         &self,
         data_key: &DataKey,
         id: VersionUuid,
+        index: usize,
         part: &PartRecord,
         within: Range<u64>,
     ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
         let first = self.read_part(data_key, part, within.clone());
-        let (objects, data_key, number) = (self.clone(), data_key.clone(), part.number);
+        let (objects, data_key) = (self.clone(), data_key.clone());
         let opening = async move {
             let (found, rest) = first.into_future().await;
             if !matches!(found, Some(Err(ObjectsError::Blob(BlobError::Missing { .. })))) {
@@ -335,7 +346,7 @@ impl Objects {
             }
             let moved = objects.snapshot().and_then(|snapshot| Ok(snapshot.get(VERSIONS, &version_key(&id))?));
             match moved {
-                Ok(Some(record)) => match record.parts.into_iter().find(|part| part.number == number) {
+                Ok(Some(record)) => match record.part_to_read(index) {
                     Some(part) => objects.read_part(&data_key, &part, within),
                     None => futures::stream::iter(found).boxed(),
                 },
@@ -346,17 +357,49 @@ impl Objects {
         opening.flatten_stream().boxed()
     }
 
-    fn read_part(
+    pub(crate) fn read_part(
         &self,
         data_key: &DataKey,
         part: &PartRecord,
         within: Range<u64>,
     ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
-        let opened =
-            data_key.part(part.number, part.blob.owner.version).and_then(|key| open_range(key, part.blob.len, within));
-        match opened {
+        let key = match data_key.part(part.number, part.blob.owner.version) {
+            Ok(key) => key,
+            Err(error) => return futures::stream::iter([Err(ObjectsError::Keys(error))]).boxed(),
+        };
+        match part.packing {
+            Packing::Raw => self.open_sealed(key, &part.blob, within),
+            Packing::Frames if within.is_empty() => futures::stream::empty().boxed(),
+            Packing::Frames => {
+                let (objects, blob, size_bytes) = (self.clone(), part.blob.clone(), part.size_bytes);
+                let opening = async move {
+                    let index = objects.frame_index(&key, &blob, size_bytes).await?;
+                    let packed = objects.open_sealed(key, &blob, index.packed(&within));
+                    Ok::<_, ObjectsError>(index.unpack(packed, within))
+                };
+                opening.try_flatten_stream().boxed()
+            }
+        }
+    }
+
+    /// Where the frames of a packed part are.
+    async fn frame_index(&self, key: &PartKey, blob: &BlobRef, size_bytes: u64) -> Result<FrameIndex, ObjectsError> {
+        let at = FrameIndex::range(size_bytes, plain_len(blob.len)?)?;
+        let start = at.start;
+        let pieces: Vec<Bytes> = self.open_sealed(key.clone(), blob, at).try_collect().await?;
+        FrameIndex::parse(&pieces.concat(), start, size_bytes)
+    }
+
+    /// What was sealed as a blob, or a range of it.
+    fn open_sealed(
+        &self,
+        key: PartKey,
+        blob: &BlobRef,
+        within: Range<u64>,
+    ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
+        match open_range(key, blob.len, within) {
             Ok((sealed, opener)) => {
-                let sealed = self.blobs.read(&part.blob, sealed).map(|bytes| bytes.map_err(ObjectsError::Blob));
+                let sealed = self.blobs.read(blob, sealed).map(|bytes| bytes.map_err(ObjectsError::Blob));
                 open_stream(opener, sealed).boxed()
             }
             Err(error) => futures::stream::iter([Err(ObjectsError::Keys(error))]).boxed(),

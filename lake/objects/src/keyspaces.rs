@@ -12,6 +12,7 @@ use crate::records::{
     Bucket, CurrentVersion, DeadBlobs, HistoryRecord, NullVersion, PartOwner, UploadRecord, UploadedPart, VersionRecord,
 };
 use crate::request_payment::{Abac, Acceleration, Payer};
+use crate::restore::Waiting;
 use crate::website::WebsiteConfiguration;
 
 /// Buckets by name.
@@ -62,3 +63,7 @@ pub const ANALYTICS: Keyspace<AnalyticsConfiguration> = Keyspace::new(0x042e, "o
 pub const LOGGING: Keyspace<LoggingConfiguration> = Keyspace::new(0x042f, "objects.logging");
 /// Lines of access logs that wait to be delivered: by bucket, time and a random id.
 pub const ACCESS_LINES: Keyspace<AccessLine> = Keyspace::new(0x0430, "objects.access-lines");
+/// Restores that wait: by urgency, time and version.
+pub const RESTORE_QUEUE: Keyspace<Waiting> = Keyspace::new(0x0420, "objects.restore-queue");
+/// When restored copies go: by time and version.
+pub const RESTORE_EXPIRIES: Keyspace<Waiting> = Keyspace::new(0x0421, "objects.restore-expiries");

@@ -10,6 +10,7 @@
 mod acl;
 mod buckets;
 mod checksums;
+mod classes;
 mod conditions;
 mod configurations;
 mod copy;
@@ -30,6 +31,7 @@ mod multipart;
 mod names;
 mod objects;
 mod ownership_controls;
+mod packing;
 mod pins;
 mod policy;
 mod public_access_block;
@@ -37,8 +39,10 @@ mod put;
 mod records;
 mod records_v1;
 mod request_payment;
+mod restore;
 pub mod select;
 mod tagging;
+mod transition;
 mod verify;
 mod versions;
 mod website;
@@ -49,6 +53,7 @@ mod tests;
 pub use acl::{ACL_GRANTS_COUNT_MAX, Acl, AclGrant, AclPermission, AclRequest, CannedAcl, Grantee, OwnedAcl};
 pub use buckets::{BucketPage, CreateBucket, LIST_BUCKETS_COUNT_MAX, ListBuckets};
 pub use checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests, ReadTrailer, RunningDigests};
+pub use classes::{AccessTier, StorageClass};
 pub use conditions::{EtagCondition, ReadConditions, WriteConditions};
 pub use configurations::ConfigurationPage;
 pub use copy::{CopiedObject, CopiedPart, CopyObject, UploadPartCopy};
@@ -79,13 +84,15 @@ pub use multipart::{
 pub use names::{BucketName, KEY_SIZE_BYTES_MAX, ObjectKey};
 pub use objects::{DAY_MS, Objects, ObjectsOptions};
 pub use ownership_controls::ObjectOwnership;
+pub use packing::Packing;
 pub use public_access_block::PublicAccessBlock;
 pub use put::{Body, PutObject, body_of};
 pub use records::{
-    Bucket, CurrentVersion, DeleteMarker, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionEntry,
-    VersionName, VersionUuid, Versioning,
+    Bucket, CurrentVersion, DeleteMarker, PartRecord, UploadRecord, UploadedPart, VersionEntry, VersionName,
+    VersionUuid, Versioning,
 };
 pub use request_payment::{Abac, Acceleration, Payer};
+pub use restore::{Restore, RestoreObject, RestoreOutcome, RestoreStatus, RestoreTier};
 pub use tagging::{ObjectMetadata, Tags};
 pub use verify::{Damage, Verified, verify_blobs};
 pub use versions::VersionId;

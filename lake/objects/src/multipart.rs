@@ -11,6 +11,7 @@ use tarn_policy::Authorized;
 
 use crate::acl::{AclRequest, of_new_object};
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests};
+use crate::classes::{AccessTier, StorageClass};
 use crate::conditions::WriteConditions;
 use crate::encryption::{CustomerKey, EncryptionRequest, Sealing, tag_bytes};
 use crate::errors::ObjectsError;
@@ -23,8 +24,8 @@ use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in, require_bucket};
 use crate::put::{Body, check_conditions, seal_layout};
 use crate::records::{
-    DeadBlobs, PartOwner, PartRecord, StorageClass, UploadRecord, UploadedPart, VersionName, VersionRecord,
-    VersionUuid, Versioning, part_key, upload_key, version_key,
+    DeadBlobs, PartOwner, PartRecord, UploadRecord, UploadedPart, VersionName, VersionRecord, VersionUuid, Versioning,
+    part_key, upload_key, version_key,
 };
 use crate::tagging::{ObjectMetadata, Tags};
 use crate::versions::install;
@@ -249,16 +250,26 @@ impl Objects {
         let mut algorithms = vec![kept];
         algorithms.extend(expected.named().filter(|named| *named != kept));
         let owner = BlobOwner { version: attempt, part: number };
-        let received = self.receive(owner, part_sealing_key, content_length, body, expected.digests(kept)).await?;
+        let received = self
+            .receive(
+                owner,
+                part_sealing_key,
+                upload.class.placement(AccessTier::default()),
+                content_length,
+                body,
+                expected.digests(kept),
+            )
+            .await?;
         expected.check(&received.computed)?;
         let value = |algorithm| Some(Checksum::full(algorithm, received.computed.checksum(algorithm)?.to_vec()));
         let checksums = algorithms.into_iter().filter_map(value).collect();
         let md5 = tag_bytes(&upload.encryption, &data_key, received.computed.md5)?;
-        let (size_bytes, modified_ms) = (received.size_bytes, self.now_ms());
+        let (size_bytes, modified_ms, packing) = (received.size_bytes, self.now_ms(), received.packing);
         let (objects, caller) = (self.clone(), caller.clone());
         let commit = async move {
             let durable = received.finish().await?;
-            let part = UploadedPart { number, size_bytes, md5, checksums, modified_ms, blob: durable.blob.clone() };
+            let part =
+                UploadedPart { number, size_bytes, md5, checksums, modified_ms, blob: durable.blob.clone(), packing };
             let put = move |tx: &mut Tx<'_>| {
                 let upload = upload_in(tx, &name)?;
                 let at = part_key(&upload.id, number);
@@ -446,6 +457,7 @@ fn complete_in(
             size_bytes: part.size_bytes,
             blob: part.blob.clone(),
             checksum: checksum.map(|checksum| checksum.value.clone()),
+            packing: part.packing,
         });
     }
     if size_bytes > OBJECT_SIZE_BYTES_MAX {
@@ -501,6 +513,8 @@ fn complete_in(
         order: 0,
         lock: lock_of_new(bucket.lock, upload.lock, now_ms),
         acl: upload.acl,
+        tier: AccessTier::default(),
+        restore: None,
     };
     seal_layout(layout_key, &mut record)?;
     install(tx, bucket.versioning, &mut record, now_ms)?;

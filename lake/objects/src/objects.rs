@@ -15,6 +15,7 @@ use crate::keyspaces::BUCKETS;
 use crate::logging::AccessLines;
 use crate::names::BucketName;
 use crate::ownership_controls::ObjectOwnership;
+use crate::packing::{Compressing, Packing};
 use crate::pins::Pins;
 use crate::policy::PolicyCache;
 use crate::records::{Bucket, VersionRecord, VersionUuid, bucket_key};
@@ -68,6 +69,9 @@ pub struct Objects {
     pub(crate) lifecycles_changed: Arc<Notify>,
     pub(crate) policies: Arc<PolicyCache>,
     pub(crate) access_lines: Arc<AccessLines>,
+    pub(crate) compressing: Compressing,
+    /// A restore was asked for, done or prolonged.
+    pub(crate) restores_changed: Arc<Notify>,
 }
 
 impl fmt::Debug for Objects {
@@ -99,6 +103,8 @@ impl Objects {
             lifecycles_changed: Arc::default(),
             policies: Arc::default(),
             access_lines: Arc::default(),
+            compressing: Compressing::default(),
+            restores_changed: Arc::default(),
         }
     }
 
@@ -145,6 +151,11 @@ pub(crate) fn layout_bytes(record: &VersionRecord) -> Vec<u8> {
         bytes.extend_from_slice(&part.size_bytes.to_be_bytes());
         bytes.extend_from_slice(&part.blob.owner.version);
         bytes.extend_from_slice(&part.blob.len.to_be_bytes());
+        // A number begins with a zero byte, so that this cannot be taken for the next part's.
+        match part.packing {
+            Packing::Raw => {}
+            Packing::Frames => bytes.push(1),
+        }
     }
     bytes
 }

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::acl::{AclRequest, of_new_object};
 use crate::checksums::{Checksum, ChecksumAlgorithm, Computed, Digests, Etag, ExpectedDigests};
+use crate::classes::{AccessTier, Placement, StorageClass};
 use crate::conditions::WriteConditions;
 use crate::encryption::{EncryptionRequest, Sealing, tag_bytes};
 use crate::errors::{BodyError, BodyErrorKind, ObjectsError};
@@ -20,8 +21,9 @@ use crate::keyspaces::CURRENT;
 use crate::lock::{VersionLock, check_asked, lock_of_new};
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in, layout_bytes};
+use crate::packing::{Packer, Packing};
 use crate::pins::InFlight;
-use crate::records::{PartRecord, StorageClass, VersionName, VersionRecord, VersionUuid, current_key};
+use crate::records::{PartRecord, VersionName, VersionRecord, VersionUuid, current_key};
 use crate::tagging::{ObjectMetadata, Tags};
 use crate::versions::{install, missing};
 use tarn_metadata::{Read, StoreError};
@@ -90,6 +92,7 @@ pub(crate) struct Received {
     writer: Box<dyn BlobWriter>,
     in_flight: InFlight,
     pub(crate) size_bytes: u64,
+    pub(crate) packing: Packing,
     pub(crate) computed: Computed,
 }
 
@@ -107,6 +110,10 @@ impl Received {
 }
 
 impl Durable {
+    pub(crate) fn new(blob: BlobRef, in_flight: InFlight) -> Self {
+        Self { blob, in_flight }
+    }
+
     /// Ends the blob's limbo by the fate of its commit.
     pub(crate) async fn settle<T>(
         self,
@@ -203,6 +210,7 @@ impl Objects {
         &self,
         owner: BlobOwner,
         key: PartKey,
+        placement: Placement,
         content_length: Option<u64>,
         body: Body<'_>,
         digests: Digests,
@@ -212,7 +220,10 @@ impl Objects {
             return Err(ObjectsError::EntityTooLarge { size_bytes, size_bytes_max });
         }
         let in_flight = self.pins.in_flight(owner.version);
-        let mut writer = self.blobs.create(owner, content_length.map(sealed_len)).await.map_err(ObjectsError::Blob)?;
+        // How long it becomes when it is packed is not known before; then the hint is a guess on the safe side.
+        let len_hint = content_length.map(sealed_len);
+        let mut writer = self.blobs.create_as(owner, len_hint, placement.form).await.map_err(ObjectsError::Blob)?;
+        let mut packer = placement.level.map(|level| Packer::new(self.compressing.clone(), level));
         let mut sealer = SealWriter::new(key);
         let mut hashing = Hashing { digests: Some(digests), running: None };
         let mut batches = Batches { body, collected: BytesMut::new(), next: None, ended: false };
@@ -226,21 +237,29 @@ impl Objects {
                 return Err(ObjectsError::IncompleteBody { expected_bytes, received_bytes });
             }
             hashing.push(batch.clone()).await?;
-            // One chunk at a time would be 64 KiB; sealing 512 KiB takes a tenth of a millisecond.
-            let sealed = sealer.push(&batch).map_err(ObjectsError::Keys)?;
-            if !sealed.is_empty() {
-                writer.write(sealed).await.map_err(ObjectsError::Blob)?;
-            }
+            let packed = match &mut packer {
+                Some(packer) => packer.push(&batch).await?,
+                None => vec![batch],
+            };
+            write_sealed(&mut sealer, &mut *writer, packed).await?;
         }
         if let Some(expected_bytes) = content_length.filter(|expected| received_bytes != *expected) {
             return Err(ObjectsError::IncompleteBody { expected_bytes, received_bytes });
         }
+        let packing = match packer {
+            None => Packing::Raw,
+            Some(packer) => {
+                let packed = packer.finish().await?;
+                write_sealed(&mut sealer, &mut *writer, packed).await?;
+                Packing::Frames
+            }
+        };
         let last = sealer.finish().map_err(ObjectsError::Keys)?;
         if !last.is_empty() {
             writer.write(last).await.map_err(ObjectsError::Blob)?;
         }
         let computed = hashing.settled().await?.finish();
-        Ok(Received { writer, in_flight, size_bytes: received_bytes, computed })
+        Ok(Received { writer, in_flight, size_bytes: received_bytes, packing, computed })
     }
 
     /// Stores an object: durable, with its audit record, when this answers.
@@ -275,7 +294,14 @@ impl Objects {
         let part_key = data_key.part(1, id).map_err(ObjectsError::Keys)?;
         let kept = expected.named().unwrap_or(ChecksumAlgorithm::Crc64Nvme);
         let received = self
-            .receive(BlobOwner { version: id, part: 0 }, part_key, content_length, body, expected.digests(kept))
+            .receive(
+                BlobOwner { version: id, part: 0 },
+                part_key,
+                class.placement(AccessTier::default()),
+                content_length,
+                body,
+                expected.digests(kept),
+            )
             .await?;
         expected.check(&received.computed)?;
         let value = received.computed.checksum(kept).unwrap_or_default().to_vec();
@@ -299,13 +325,21 @@ impl Objects {
             order: 0,
             lock,
             acl: list,
+            tier: AccessTier::default(),
+            restore: None,
         };
         let (objects, caller) = (self.clone(), caller.clone());
         // From here on the work goes to its end even if the caller goes away: a commit must not be separated from its blob.
         let commit = async move {
-            let size_bytes = received.size_bytes;
+            let (size_bytes, packing) = (received.size_bytes, received.packing);
             let durable = received.finish().await?;
-            record.parts.push(PartRecord { number: 1, size_bytes, blob: durable.blob.clone(), checksum: None });
+            record.parts.push(PartRecord {
+                number: 1,
+                size_bytes,
+                blob: durable.blob.clone(),
+                checksum: None,
+                packing,
+            });
             let fate = match seal_layout(&layout_key, &mut record) {
                 Ok(()) => objects.commit_version(&caller, record, acl, conditions).await,
                 Err(error) => Err(error),
@@ -341,6 +375,21 @@ impl Objects {
         self.dead.notify_one();
         Ok(ObjectVersion::new(record, versioning, pin))
     }
+}
+
+/// Seals pieces and hands them on. One chunk at a time would be 64 KiB; sealing 512 KiB takes a tenth of a millisecond.
+async fn write_sealed(
+    sealer: &mut SealWriter,
+    writer: &mut dyn BlobWriter,
+    pieces: Vec<Bytes>,
+) -> Result<(), ObjectsError> {
+    for piece in pieces {
+        let sealed = sealer.push(&piece).map_err(ObjectsError::Keys)?;
+        if !sealed.is_empty() {
+            writer.write(sealed).await.map_err(ObjectsError::Blob)?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks a write's conditions against what is at the key now.

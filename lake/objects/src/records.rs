@@ -9,12 +9,15 @@ use tarn_types::{AccountId, Region};
 
 use crate::acl::Acl;
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag};
+use crate::classes::{AccessTier, StorageClass};
 use crate::encryption::{BucketEncryption, Encryption};
 use crate::lock::{BucketLock, VersionLock};
 use crate::names::{BucketName, ObjectKey};
 use crate::ownership_controls::ObjectOwnership;
+use crate::packing::Packing;
 use crate::public_access_block::PublicAccessBlock;
 use crate::records_v1;
+use crate::restore::Restore;
 use crate::tagging::{ObjectMetadata, Tags};
 
 /// Names an object version or an upload (which becomes the version): milliseconds since 1970 (48 bits), then randomness, so that
@@ -70,23 +73,6 @@ impl Record for Bucket {
 
     fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
         records_v1::migrate::<Self, records_v1::Bucket>(version, bytes)
-    }
-}
-
-/// Where an object's bytes are placed. Only STANDARD is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub enum StorageClass {
-    /// At once, raw.
-    #[default]
-    Standard,
-}
-
-impl StorageClass {
-    /// As S3 spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Standard => "STANDARD",
-        }
     }
 }
 
@@ -191,6 +177,8 @@ pub struct PartRecord {
     pub blob: BlobRef,
     /// The checksum, in the version's algorithm.
     pub checksum: Option<Vec<u8>>,
+    /// How the bytes were packed before they were sealed.
+    pub packing: Packing,
 }
 
 /// All that is known of one version.
@@ -234,6 +222,10 @@ pub struct VersionRecord {
     pub lock: VersionLock,
     /// Its access control list, where that says more than that the owner has all.
     pub acl: Option<Acl>,
+    /// How far it has moved, in INTELLIGENT_TIERING.
+    pub tier: AccessTier,
+    /// What was asked and done to read it, where its class needs that.
+    pub restore: Option<Restore>,
 }
 
 impl Record for VersionRecord {
@@ -261,7 +253,33 @@ impl VersionRecord {
     }
 
     pub(crate) fn dead(&self) -> DeadBlobs {
-        DeadBlobs { version: self.id, blobs: self.parts.iter().map(|part| part.blob.clone()).collect() }
+        DeadBlobs { version: self.id, blobs: self.blobs().cloned().collect() }
+    }
+
+    /// All blobs that it names: its parts', and those of a restored copy.
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = &BlobRef> {
+        self.parts.iter().map(|part| &part.blob).chain(self.restore.iter().flat_map(Restore::copies))
+    }
+
+    /// The place where it names `blob`, to put another there.
+    pub(crate) fn blob_mut(&mut self, blob: &BlobRef) -> Option<&mut BlobRef> {
+        let parts = self.parts.iter_mut().map(|part| &mut part.blob);
+        parts.chain(self.restore.iter_mut().flat_map(Restore::copies_mut)).find(|named| *named == blob)
+    }
+
+    /// Whether its bytes are read from a restored copy only.
+    pub(crate) fn needs_restore(&self) -> bool {
+        self.class.needs_restore(self.tier)
+    }
+
+    /// Part `index` with the blob that its bytes are read from.
+    pub(crate) fn part_to_read(&self, index: usize) -> Option<PartRecord> {
+        let part = self.parts.get(index)?;
+        if !self.needs_restore() {
+            return Some(part.clone());
+        }
+        let blob = self.restore.as_ref()?.copies().get(index)?.clone();
+        Some(PartRecord { blob, ..part.clone() })
     }
 }
 
@@ -321,10 +339,16 @@ pub struct UploadedPart {
     pub modified_ms: i64,
     /// The sealed bytes.
     pub blob: BlobRef,
+    /// How the bytes were packed before they were sealed.
+    pub packing: Packing,
 }
 
 impl Record for UploadedPart {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        records_v1::migrate::<Self, records_v1::UploadedPart>(version, bytes)
+    }
 }
 
 /// Which upload (and so which version) a part's blob belongs to: found by the blob's owner.

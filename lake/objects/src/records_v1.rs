@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tarn_blobs::BlobRef;
 use tarn_keys::SealedDataKey;
 use tarn_metadata::{Record, RecordError, decode_form};
 use tarn_types::{AccountId, Region};
 
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag};
+use crate::classes::{AccessTier, StorageClass};
 use crate::encryption::Encryption;
 use crate::lock::VersionLock;
 use crate::names::{BucketName, ObjectKey};
 use crate::ownership_controls::ObjectOwnership;
-use crate::records::{self, PartRecord, StorageClass, VersionName, VersionUuid, Versioning};
+use crate::packing::Packing;
+use crate::records::{self, VersionName, VersionUuid, Versioning};
 use crate::tagging::{self, Tags};
 
 /// Reads version 1 as `Old` and makes today's record of it.
@@ -130,6 +133,50 @@ pub(crate) struct VersionRecord {
     parts: Vec<PartRecord>,
 }
 
+#[derive(Deserialize)]
+pub(crate) struct PartRecord {
+    number: u32,
+    size_bytes: u64,
+    blob: BlobRef,
+    checksum: Option<Vec<u8>>,
+}
+
+impl From<PartRecord> for records::PartRecord {
+    fn from(old: PartRecord) -> Self {
+        Self {
+            number: old.number,
+            size_bytes: old.size_bytes,
+            blob: old.blob,
+            checksum: old.checksum,
+            packing: Packing::Raw,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct UploadedPart {
+    number: u32,
+    size_bytes: u64,
+    md5: [u8; 16],
+    checksums: Vec<Checksum>,
+    modified_ms: i64,
+    blob: BlobRef,
+}
+
+impl From<UploadedPart> for records::UploadedPart {
+    fn from(old: UploadedPart) -> Self {
+        Self {
+            number: old.number,
+            size_bytes: old.size_bytes,
+            md5: old.md5,
+            checksums: old.checksums,
+            modified_ms: old.modified_ms,
+            blob: old.blob,
+            packing: Packing::Raw,
+        }
+    }
+}
+
 impl From<VersionRecord> for records::VersionRecord {
     fn from(old: VersionRecord) -> Self {
         Self {
@@ -146,12 +193,14 @@ impl From<VersionRecord> for records::VersionRecord {
             class: old.class,
             data_key: old.data_key,
             layout_tag: old.layout_tag,
-            parts: old.parts,
+            parts: old.parts.into_iter().map(Into::into).collect(),
             owner: None,
             encryption: Encryption::Lake,
             order: 0,
             lock: VersionLock::default(),
             acl: None,
+            tier: AccessTier::Frequent,
+            restore: None,
         }
     }
 }

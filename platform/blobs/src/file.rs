@@ -50,17 +50,11 @@ impl FileWriter {
         len_hint: Option<u64>,
     ) -> Result<Self, BlobError> {
         let id: [u8; 16] = shared.new_id();
-        {
-            let mut files = shared.files.lock();
-            files.writing.insert(id);
-            if let Some(since) = &mut files.since_sweep {
-                since.insert(id);
-            }
-        }
+        shared.files.lock().begin(id);
         let job = shared.clone();
         let opened = blocking(move || {
             job.check_room(len_hint.map_or(0, file_bytes), false)?;
-            job.make_file_dir(&id)?;
+            job.make_dir("obj", &file_dir(&id))?;
             let path = unfinished_path(&id);
             job.disk.open(&path, OpenMode::CreateNew).map_err(|error| io_error("making", &path, &error))
         });
@@ -171,30 +165,14 @@ impl Drop for FileWriter {
             self.shared.files.lock().writing.remove(&self.id);
             return;
         }
-        let (shared, id, writing) = (self.shared.clone(), self.id, self.writing.take());
-        let remove = move || {
-            // Not acknowledged, so either name may be there; what is left behind is removed at the next start or by a sweep.
-            for path in [unfinished_path(&id), file_path(&id)] {
-                if let Err(error) = shared.disk.remove(&path)
-                    && error.kind() != std::io::ErrorKind::NotFound
-                {
-                    tracing::debug!(%path, %error, "an unfinished file was left behind");
-                }
+        let paths = [unfinished_path(&self.id), file_path(&self.id)];
+        let writing = self.writing.take();
+        self.shared.abandon(self.id, paths, async move {
+            if let Some(writing) = writing {
+                // Its result no longer matters.
+                let _ = writing.await;
             }
-            shared.files.lock().writing.remove(&id);
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => {
-                runtime.spawn(async move {
-                    if let Some(writing) = writing {
-                        // Its result no longer matters.
-                        let _ = writing.await;
-                    }
-                    let _ = tokio::task::spawn_blocking(remove).await;
-                });
-            }
-            Err(_) => remove(),
-        }
+        });
     }
 }
 

@@ -62,6 +62,13 @@ pub(crate) enum FramePlace {
         /// Whether it is the file's last.
         last: bool,
     },
+    /// One block of an archive container, or one of its descriptors.
+    Archive {
+        /// Which container.
+        id: [u8; 16],
+        /// Which block, from 0, parity included.
+        block: u64,
+    },
 }
 
 /// Why bytes are not the frame that was expected.
@@ -86,6 +93,7 @@ impl Header {
                 (1, true, (u128::from(pack) << 64 | u128::from(offset)).to_le_bytes(), group)
             }
             FramePlace::File { id, block, last } => (2, last, id, block),
+            FramePlace::Archive { id, block } => (3, false, id, block),
         };
         let mut fields = [0; FIELDS_BYTES];
         let (magic, rest) = fields.split_at_mut(4);
@@ -129,6 +137,7 @@ impl Header {
                 FramePlace::Pack { pack: (both >> 64) as u64, offset: both as u64, group: u64_at(header, 64) }
             }
             2 => FramePlace::File { id: place, block: u64_at(header, 64), last: header[5] != 0 },
+            3 => FramePlace::Archive { id: place, block: u64_at(header, 64) },
             _ => return Err(Damage::Magic),
         };
         let owner = BlobOwner { version: array_at(header, 24), part: u32::from_le_bytes(array_at(header, 40)) };
@@ -230,6 +239,7 @@ mod tests {
             FramePlace::Pack { pack: 5, offset: 4096, group: 512 },
             FramePlace::File { id: [4; 16], block: 77, last: true },
             FramePlace::File { id: [4; 16], block: 0, last: false },
+            FramePlace::Archive { id: [4; 16], block: 23 },
         ];
         for at in places {
             let header = header(at, 5);
@@ -266,6 +276,7 @@ mod tests {
             Header { at: FramePlace::File { id: [4; 16], block: 2, last: false }, ..right },
             Header { at: FramePlace::File { id: [4; 16], block: 1, last: true }, ..right },
             Header { at: FramePlace::Pack { pack: 0, offset: 0, group: 0 }, ..right },
+            Header { at: FramePlace::Archive { id: [4; 16], block: 1 }, ..right },
         ];
         for other in others {
             assert!(matches!(right.check(&frame(&other, b"hello")), Err(Damage::Misplaced { .. })), "{other:?}");

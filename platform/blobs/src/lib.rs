@@ -2,10 +2,11 @@
 //! Knows ids, lengths and checksums; knows nothing of buckets, keys, encryption or who may read.
 //!
 //! A blob is written once and never changed. Whoever owns it keeps its `BlobRef` in the metadata store; a blob whose ref is in no
-//! committed record is an orphan and is swept.
+//! committed record is an orphan and is swept. What lies long can be kept as an archive container, which repairs itself (`archive.rs`).
 //!
 //! **Invariant:** bytes that are returned are the bytes that were written; anything else is an error that names the place.
 
+mod archive;
 mod compact;
 pub mod contract;
 mod file;
@@ -28,6 +29,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
+pub use archive::{ArchiveCounts, ArchiveScrubber, ScrubReport};
 pub use local::{LocalBlobs, LocalOptions};
 pub use memory::MemoryBlobs;
 
@@ -73,6 +75,21 @@ pub enum BlobPlace {
         /// The file's id: 16 random bytes.
         id: [u8; 16],
     },
+    /// In an archive container of its own.
+    Archive {
+        /// The container's id: 16 random bytes.
+        id: [u8; 16],
+    },
+}
+
+/// In which form a blob is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BlobForm {
+    /// In a pack or a file: read fast; damage is an error.
+    #[default]
+    Hot,
+    /// In an archive container: a fifth larger; damage is repaired.
+    Archive,
 }
 
 impl fmt::Debug for BlobRef {
@@ -87,6 +104,7 @@ impl fmt::Debug for BlobPlace {
             Self::Empty => f.write_str("empty"),
             Self::Pack { pack, offset } => write!(f, "pack {pack} at {offset}"),
             Self::File { id } => write!(f, "file {:032x}", u128::from_be_bytes(*id)),
+            Self::Archive { id } => write!(f, "archive {:032x}", u128::from_be_bytes(*id)),
         }
     }
 }
@@ -148,7 +166,16 @@ pub trait BlobWriter: Send {
 /// Keeps blobs. Cheap to share: all methods take `&self`.
 pub trait BlobStore: Send + Sync {
     /// Begins a blob. `len_hint` is the expected length if known: it decides between pack and file and preallocates; it need not be exact.
-    fn create(&self, owner: BlobOwner, len_hint: Option<u64>) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>>;
+    fn create(&self, owner: BlobOwner, len_hint: Option<u64>) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>> {
+        self.create_as(owner, len_hint, BlobForm::Hot)
+    }
+    /// As `create`, in the form asked for.
+    fn create_as(
+        &self,
+        owner: BlobOwner,
+        len_hint: Option<u64>,
+        form: BlobForm,
+    ) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>>;
     /// The bytes `range` of a blob, in chunks of at most 1 MiB. Every block read is checked. An empty range is an empty stream.
     fn read(&self, blob: &BlobRef, range: Range<u64>) -> BoxStream<'static, Result<Bytes, BlobError>>;
     /// Gives back the room. Safe to repeat; a missing blob is no error. Readers that have begun finish.
@@ -216,4 +243,6 @@ pub struct BlobUsage {
     pub files: u64,
     /// Packs.
     pub packs: u64,
+    /// Archive containers.
+    pub archives: u64,
 }

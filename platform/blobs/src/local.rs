@@ -5,6 +5,7 @@
 //!     pack/<id>.dead        which of them were removed: a hint, so that a restart knows what is worth compacting
 //!     obj/<xx>/<id>         large blobs, 64 KiB frames
 //!     obj/<xx>/<id>.new     large blobs being written
+//!     arc/                  archive containers, see `archive.rs`
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,17 +19,18 @@ use parking_lot::Mutex;
 use tarn_disk::Disk;
 use tarn_runtime::Runtime;
 
+use crate::archive::{ArchiveWriter, Archives, container_bytes, container_path};
 use crate::compact::compact;
 use crate::file::FileWriter;
-use crate::frame::{file_bytes, pack_path};
+use crate::frame::{file_bytes, file_path, pack_path};
 use crate::handles::{Handles, blocking, io_error};
 use crate::lane::Lane;
 use crate::read::read;
 use crate::shared::{Files, Pack, Shared};
 use crate::sweep::{remove_file, sweep};
 use crate::{
-    BlobError, BlobOwner, BlobPlace, BlobRef, BlobStore, BlobUsage, BlobWriter, CompactReport, PACKED_SIZE_BYTES_MAX,
-    Relocate, SweepReport, identity,
+    ArchiveCounts, BlobError, BlobForm, BlobOwner, BlobPlace, BlobRef, BlobStore, BlobUsage, BlobWriter, CompactReport,
+    PACKED_SIZE_BYTES_MAX, Relocate, SweepReport, identity,
 };
 
 /// How the local engine works.
@@ -74,14 +76,14 @@ impl LocalBlobs {
     /// Opens the engine at the root of `disk`, or makes it if nothing is there. Blocks; reads no blob. What a crash cut off is
     /// dropped by the next `sweep`; counts of `usage` are exact after a `sweep`.
     pub fn open(disk: Arc<dyn Disk>, options: LocalOptions, runtime: Runtime) -> Result<Self, BlobError> {
-        for dir in ["pack", "obj"] {
+        for dir in ["pack", "obj", "arc"] {
             disk.create_dir_all(dir).map_err(|error| io_error("making", dir, &error))?;
         }
         let list = |dir: &str| disk.list(dir).map_err(|error| io_error("listing", dir, &error));
         let names = list("pack")?;
-        let is_new = names.is_empty() && list("obj")?.is_empty();
+        let is_new = names.is_empty() && list("obj")?.is_empty() && list("arc")?.is_empty();
         let store = identity::open_or_create(&*disk, &runtime, is_new)?;
-        for dir in ["", "pack", "obj"] {
+        for dir in ["", "pack", "obj", "arc"] {
             disk.sync_dir(dir).map_err(|error| io_error("syncing", dir, &error))?;
         }
         let lanes = options.lanes.max(1);
@@ -93,6 +95,7 @@ impl LocalBlobs {
             store,
             packs: Mutex::default(),
             files: Mutex::new(Files::default()),
+            archives: Archives::default(),
             quarantined: AtomicBool::new(false),
         });
         for name in &names {
@@ -131,10 +134,29 @@ fn open_pack(shared: &Shared, name: &str, names: &[String]) -> Result<(), BlobEr
     Ok(())
 }
 
+impl LocalBlobs {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// What reads and scrubs found in archive containers since the start.
+    pub fn archive_counts(&self) -> ArchiveCounts {
+        self.0.shared.archives.counts()
+    }
+}
+
 impl BlobStore for LocalBlobs {
-    fn create(&self, owner: BlobOwner, len_hint: Option<u64>) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>> {
-        let writer: Box<dyn BlobWriter> =
-            Box::new(LocalWriter { inner: self.0.clone(), owner, len_hint, state: State::Small(BytesMut::new()) });
+    fn create_as(
+        &self,
+        owner: BlobOwner,
+        len_hint: Option<u64>,
+        form: BlobForm,
+    ) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>> {
+        let state = match form {
+            BlobForm::Hot => State::Small(BytesMut::new()),
+            BlobForm::Archive => State::ArchiveToBe,
+        };
+        let writer: Box<dyn BlobWriter> = Box::new(LocalWriter { inner: self.0.clone(), owner, len_hint, state });
         futures::future::ready(Ok(writer)).boxed()
     }
 
@@ -153,11 +175,19 @@ impl BlobStore for LocalBlobs {
                     }
                 }
                 BlobPlace::File { id } => {
-                    if remove_file(&shared, &id)? {
+                    if remove_file(&shared, &file_path(&id))? {
                         let mut files = shared.files.lock();
                         files.count = files.count.saturating_sub(1);
                         files.payload_bytes = files.payload_bytes.saturating_sub(blob.len);
                         files.stored_bytes = files.stored_bytes.saturating_sub(file_bytes(blob.len));
+                    }
+                }
+                BlobPlace::Archive { id } => {
+                    if remove_file(&shared, &container_path(&id))? {
+                        let mut files = shared.files.lock();
+                        files.archives = files.archives.saturating_sub(1);
+                        files.payload_bytes = files.payload_bytes.saturating_sub(blob.len);
+                        files.stored_bytes = files.stored_bytes.saturating_sub(container_bytes(blob.len));
                     }
                 }
             }
@@ -198,6 +228,7 @@ impl BlobStore for LocalBlobs {
         }
         let files = self.0.shared.files.lock();
         usage.files = files.count;
+        usage.archives = files.archives;
         usage.stored_bytes += files.stored_bytes;
         usage.live_bytes += files.payload_bytes;
         usage
@@ -208,6 +239,9 @@ enum State {
     /// Still small enough for a pack.
     Small(BytesMut),
     Large(Box<FileWriter>),
+    /// An archive container of which nothing has come yet.
+    ArchiveToBe,
+    Archive(Box<ArchiveWriter>),
     /// A write failed; nothing can be finished.
     Failed(BlobError),
 }
@@ -237,10 +271,15 @@ impl LocalWriter {
             file.write(kept).await?;
             self.state = State::Large(file);
         }
+        if matches!(self.state, State::ArchiveToBe) && !bytes.is_empty() {
+            let container = ArchiveWriter::begin(&self.inner.shared, self.owner, self.len_hint).await?;
+            self.state = State::Archive(Box::new(container));
+        }
         match &mut self.state {
             State::Large(file) => file.write(bytes).await,
+            State::Archive(container) => container.write(bytes).await,
             State::Failed(error) => Err(error.clone()),
-            State::Small(_) => Ok(()),
+            State::Small(_) | State::ArchiveToBe => Ok(()),
         }
     }
 }
@@ -262,6 +301,8 @@ impl BlobWriter for LocalWriter {
             match self.state {
                 State::Failed(error) => Err(error),
                 State::Large(file) => file.finish().await,
+                State::Archive(container) => container.finish().await,
+                State::ArchiveToBe => Ok(BlobRef { owner: self.owner, len: 0, place: BlobPlace::Empty }),
                 State::Small(bytes) if bytes.is_empty() => {
                     Ok(BlobRef { owner: self.owner, len: 0, place: BlobPlace::Empty })
                 }

@@ -11,7 +11,8 @@ use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 
 use crate::{
-    BlobError, BlobOwner, BlobPlace, BlobRef, BlobStore, BlobUsage, BlobWriter, CompactReport, Relocate, SweepReport,
+    BlobError, BlobForm, BlobOwner, BlobPlace, BlobRef, BlobStore, BlobUsage, BlobWriter, CompactReport, Relocate,
+    SweepReport,
 };
 
 const CHUNK_BYTES: usize = 1 << 20;
@@ -70,7 +71,13 @@ impl BlobWriter for Writer {
 }
 
 impl BlobStore for MemoryBlobs {
-    fn create(&self, owner: BlobOwner, _: Option<u64>) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>> {
+    /// Memory has one form.
+    fn create_as(
+        &self,
+        owner: BlobOwner,
+        _: Option<u64>,
+        _: BlobForm,
+    ) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>> {
         let writer: Box<dyn BlobWriter> = Box::new(Writer { owner, bytes: BytesMut::new(), kept: self.0.clone() });
         futures::future::ready(Ok(writer)).boxed()
     }
@@ -86,7 +93,7 @@ impl BlobStore for MemoryBlobs {
         }
         let bytes = match blob.place {
             BlobPlace::Pack { offset, .. } => self.0.lock().blobs.get(&offset).map(|(_, bytes)| bytes.clone()),
-            BlobPlace::Empty | BlobPlace::File { .. } => None,
+            BlobPlace::Empty | BlobPlace::File { .. } | BlobPlace::Archive { .. } => None,
         };
         let Some(mut rest) = bytes.map(|bytes| bytes.slice(start as usize..end as usize)) else {
             return futures::stream::iter([Err(BlobError::Missing { place: format!("{:?}", blob.place) })]).boxed();
@@ -127,6 +134,6 @@ impl BlobStore for MemoryBlobs {
 
     fn usage(&self) -> BlobUsage {
         let live_bytes = self.0.lock().blobs.values().map(|(blob, _)| blob.len).sum();
-        BlobUsage { stored_bytes: live_bytes, live_bytes, files: 0, packs: 1 }
+        BlobUsage { stored_bytes: live_bytes, live_bytes, files: 0, packs: 1, archives: 0 }
     }
 }

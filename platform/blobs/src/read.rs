@@ -9,6 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use tarn_disk::DiskFile;
 use tokio::task::JoinHandle;
 
+use crate::archive::{self, Container};
 use crate::frame::{
     BLOCK_BYTES, BLOCK_FRAME_BYTES, FramePlace, HEADER_BYTES, Header, file_bytes, file_path, pack_path,
 };
@@ -44,6 +45,9 @@ pub(crate) fn read(
             Ok(whole.slice(start as usize..end as usize))
         })
         .boxed(),
+        BlobPlace::Archive { id } => {
+            archive::read(Container { shared, owner: blob.owner, id, len: blob.len }, start..end)
+        }
         BlobPlace::File { id } => {
             let reader = FileReader { shared, blob, id, start, end };
             let first = start / BLOCK_BYTES as u64;

@@ -64,7 +64,7 @@ impl PackScan {
                     let fits = len <= PACKED_SIZE_BYTES_MAX && packed_frame_bytes(len) <= room;
                     (header.store == shared.store && fits).then_some((header, group))
                 }
-                FramePlace::Pack { .. } | FramePlace::File { .. } => None,
+                FramePlace::Pack { .. } | FramePlace::File { .. } | FramePlace::Archive { .. } => None,
             });
             let Some((header, group)) = found else {
                 self.damage_at.get_or_insert(offset);

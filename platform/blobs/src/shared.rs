@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use tarn_disk::{Disk, OpenMode};
 use tarn_runtime::{EntropyExt, Runtime};
 
-use crate::frame::{PACK_ALIGN_BYTES, crc64, dead_path, file_dir, packed_frame_bytes};
+use crate::archive::Archives;
+use crate::frame::{PACK_ALIGN_BYTES, crc64, dead_path, packed_frame_bytes};
 use crate::handles::{Handles, io_error};
 use crate::{BlobError, LocalOptions};
 
@@ -24,11 +25,12 @@ pub(crate) struct Shared {
     pub handles: Handles,
     pub packs: Mutex<HashMap<u64, Arc<Pack>>>,
     pub files: Mutex<Files>,
+    pub archives: Archives,
     /// A directory could not be synced: which names are durable is unknown, so nothing more is acknowledged until the next start.
     pub quarantined: AtomicBool,
 }
 
-/// Accounts of the blobs in files of their own.
+/// Accounts of the blobs in files of their own, archive containers included.
 #[derive(Default)]
 pub(crate) struct Files {
     /// Being written now.
@@ -36,10 +38,21 @@ pub(crate) struct Files {
     /// While a sweep runs: all that were being written when it began or were begun since. The sweep leaves them alone.
     pub since_sweep: Option<HashSet<[u8; 16]>>,
     /// Directories made by this process.
-    pub dirs: HashSet<u8>,
+    pub dirs: HashSet<String>,
     pub count: u64,
+    pub archives: u64,
     pub payload_bytes: u64,
     pub stored_bytes: u64,
+}
+
+impl Files {
+    /// Notes that file `id` is being written.
+    pub(crate) fn begin(&mut self, id: [u8; 16]) {
+        self.writing.insert(id);
+        if let Some(since) = &mut self.since_sweep {
+            since.insert(id);
+        }
+    }
 }
 
 /// One pack's account. The pack itself is only ever appended to, and only by the process that made it.
@@ -218,19 +231,49 @@ impl Shared {
         })
     }
 
-    /// Makes the directory of `id` durable, once per process: one that is there may have been made by a process that died before its sync.
-    pub(crate) fn make_file_dir(&self, id: &[u8; 16]) -> Result<(), BlobError> {
-        if self.files.lock().dirs.contains(&id[0]) {
+    /// Makes `dir` in `above` durable, once per process: one that is there may have been made by a process that died before its sync.
+    pub(crate) fn make_dir(&self, above: &str, dir: &str) -> Result<(), BlobError> {
+        if self.files.lock().dirs.contains(dir) {
             return Ok(());
         }
-        let dir = file_dir(id);
-        self.disk.create_dir_all(&dir).map_err(|error| {
+        self.disk.create_dir_all(dir).map_err(|error| {
             self.quarantined.store(true, Ordering::Release);
-            io_error("making", &dir, &error)
+            io_error("making", dir, &error)
         })?;
-        self.sync_dir("obj")?;
-        self.files.lock().dirs.insert(id[0]);
+        self.sync_dir(above)?;
+        self.files.lock().dirs.insert(dir.to_owned());
         Ok(())
+    }
+
+    /// Removes what was written of file `id`, under whichever name, after `settled`. Not acknowledged, so either name may be there; what
+    /// is left behind is removed at the next start or by a sweep.
+    pub(crate) fn abandon(
+        self: &Arc<Self>,
+        id: [u8; 16],
+        paths: [String; 2],
+        settled: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let shared = self.clone();
+        let remove = move || {
+            for path in paths {
+                if let Err(error) = shared.disk.remove(&path)
+                    && error.kind() != std::io::ErrorKind::NotFound
+                {
+                    tracing::debug!(%path, %error, "an unfinished file was left behind");
+                }
+            }
+            shared.files.lock().writing.remove(&id);
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    settled.await;
+                    // What it comes to no longer matters.
+                    let _ = tokio::task::spawn_blocking(remove).await;
+                });
+            }
+            Err(_) => remove(),
+        }
     }
 
     /// The account of a pack.

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::frame::{
-    BLOCK_FRAME_BYTES, FramePlace, HEADER_BYTES, Header, UNFINISHED, file_path, file_payload_bytes, unfinished_path,
-};
+use crate::archive::{self, container_path};
+use crate::frame::{BLOCK_FRAME_BYTES, FramePlace, HEADER_BYTES, Header, UNFINISHED, file_path, file_payload_bytes};
 use crate::handles::{blocking, io_error};
 use crate::scan::PackScan;
 use crate::shared::{Files, Pack, Shared};
@@ -33,7 +32,7 @@ pub(crate) async fn sweep(shared: &Arc<Shared>, is_live: IsLive<'_>) -> Result<S
     {
         let mut files = shared.files.lock();
         files.since_sweep = Some(files.writing.clone());
-        (files.count, files.payload_bytes, files.stored_bytes) = (0, 0, 0);
+        (files.count, files.archives, files.payload_bytes, files.stored_bytes) = (0, 0, 0, 0);
     }
     let packs: Vec<(Arc<Pack>, u64)> =
         shared.packs.lock().values().map(|pack| (pack.clone(), pack.len.load(Ordering::Acquire))).collect();
@@ -46,10 +45,12 @@ pub(crate) async fn sweep(shared: &Arc<Shared>, is_live: IsLive<'_>) -> Result<S
             report.unreadable += 1;
         }
     }
-    let job = shared.clone();
-    let dirs = blocking(move || job.disk.list("obj").map_err(|error| io_error("listing", "obj", &error))).await?;
-    for first in dirs.iter().filter_map(|dir| u8::from_str_radix(dir, 16).ok()) {
-        sweep_dir(shared, first, is_live, &mut report).await?;
+    for kind in [Kind::File, Kind::Archive] {
+        let (job, above) = (shared.clone(), kind.dir());
+        let dirs = blocking(move || job.disk.list(above).map_err(|error| io_error("listing", above, &error))).await?;
+        for first in dirs.iter().filter_map(|dir| u8::from_str_radix(dir, 16).ok()) {
+            sweep_dir(shared, kind, first, is_live, &mut report).await?;
+        }
     }
     drop(protection);
     Ok(report)
@@ -99,6 +100,45 @@ async fn sweep_pack(
     Ok(())
 }
 
+/// What has a file to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Archive,
+}
+
+impl Kind {
+    fn dir(self) -> &'static str {
+        match self {
+            Self::File => "obj",
+            Self::Archive => "arc",
+        }
+    }
+
+    fn path(self, id: &[u8; 16]) -> String {
+        match self {
+            Self::File => file_path(id),
+            Self::Archive => container_path(id),
+        }
+    }
+
+    fn look(self, shared: &Shared, id: [u8; 16]) -> Found {
+        if is_protected(&shared.files.lock(), &id) {
+            return Found::Other;
+        }
+        match self {
+            Self::File => look(shared, id),
+            Self::Archive => match archive::look(shared, &id) {
+                Ok(Some((found, bytes))) => {
+                    Found::Blob(BlobRef { owner: found.owner, len: found.len, place: BlobPlace::Archive { id } }, bytes)
+                }
+                Err(BlobError::Missing { .. }) => Found::Other,
+                Ok(None) | Err(_) => Found::Unreadable,
+            },
+        }
+    }
+}
+
 enum Found {
     /// A finished blob, and the file's bytes.
     Blob(BlobRef, u64),
@@ -110,13 +150,14 @@ enum Found {
 
 async fn sweep_dir(
     shared: &Arc<Shared>,
+    kind: Kind,
     first: u8,
     is_live: IsLive<'_>,
     report: &mut SweepReport,
 ) -> Result<(), BlobError> {
     let job = shared.clone();
     let names = blocking(move || {
-        let dir = format!("obj/{first:02x}");
+        let dir = format!("{}/{first:02x}", kind.dir());
         match job.disk.list(&dir) {
             Ok(names) => Ok(names),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -128,22 +169,26 @@ async fn sweep_dir(
     let unfinished: Vec<[u8; 16]> = names.iter().filter_map(|name| id_of(name.strip_suffix(UNFINISHED)?)).collect();
     let ids: Vec<[u8; 16]> = names.iter().filter_map(|name| id_of(name)).collect();
     let job = shared.clone();
-    blocking(move || unfinished.iter().try_for_each(|id| remove_unfinished(&job, id))).await?;
+    blocking(move || unfinished.iter().try_for_each(|id| remove_unfinished(&job, kind, id))).await?;
     for batch in ids.chunks(FILES_BATCH) {
         let (job, batch) = (shared.clone(), batch.to_vec());
-        let found = blocking(move || Ok(batch.into_iter().map(|id| (id, look(&job, id))).collect::<Vec<_>>())).await?;
+        let found =
+            blocking(move || Ok(batch.into_iter().map(|id| (id, kind.look(&job, id))).collect::<Vec<_>>())).await?;
         let mut orphans = Vec::new();
         for (id, found) in found {
             match found {
                 Found::Other => {}
                 Found::Unreadable => {
                     report.unreadable += 1;
-                    tracing::error!(path = %file_path(&id), "no header of this file can be read; it is kept for salvage")
+                    tracing::error!(path = %kind.path(&id), "no header of this file can be read; it is kept for salvage")
                 }
                 Found::Blob(blob, bytes) => {
                     if is_live(&blob) {
                         let mut files = shared.files.lock();
-                        files.count += 1;
+                        match kind {
+                            Kind::File => files.count += 1,
+                            Kind::Archive => files.archives += 1,
+                        }
                         files.payload_bytes += blob.len;
                         files.stored_bytes += bytes;
                     } else {
@@ -156,7 +201,8 @@ async fn sweep_dir(
         }
         if !orphans.is_empty() {
             let job = shared.clone();
-            blocking(move || orphans.into_iter().try_for_each(|id| remove_file(&job, &id).map(drop))).await?;
+            blocking(move || orphans.into_iter().try_for_each(|id| remove_file(&job, &kind.path(&id)).map(drop)))
+                .await?;
         }
     }
     Ok(())
@@ -168,9 +214,6 @@ fn is_protected(files: &Files, id: &[u8; 16]) -> bool {
 
 /// Reads whose a file is from the first of its headers that is whole.
 fn look(shared: &Shared, id: [u8; 16]) -> Found {
-    if is_protected(&shared.files.lock(), &id) {
-        return Found::Other;
-    }
     let path = file_path(&id);
     let opened = shared.disk.open(&path, tarn_disk::OpenMode::Read).and_then(|file| Ok((file.len()?, file)));
     let (bytes, file) = match opened {
@@ -195,11 +238,11 @@ fn look(shared: &Shared, id: [u8; 16]) -> Found {
 }
 
 /// Removes what a crash left of a file that was being written.
-fn remove_unfinished(shared: &Shared, id: &[u8; 16]) -> Result<(), BlobError> {
+fn remove_unfinished(shared: &Shared, kind: Kind, id: &[u8; 16]) -> Result<(), BlobError> {
     if is_protected(&shared.files.lock(), id) {
         return Ok(());
     }
-    let path = unfinished_path(id);
+    let path = format!("{}{UNFINISHED}", kind.path(id));
     match shared.disk.remove(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("removing", &path, &error)),
         _ => Ok(()),
@@ -207,14 +250,13 @@ fn remove_unfinished(shared: &Shared, id: &[u8; 16]) -> Result<(), BlobError> {
 }
 
 /// Removes a finished file; says whether it was there.
-pub(crate) fn remove_file(shared: &Shared, id: &[u8; 16]) -> Result<bool, BlobError> {
-    let path = file_path(id);
-    let removed = shared.disk.remove(&path);
+pub(crate) fn remove_file(shared: &Shared, path: &str) -> Result<bool, BlobError> {
+    let removed = shared.disk.remove(path);
     // Afterwards, so that no reader that comes meanwhile leaves it open: an open file keeps its room.
-    shared.handles.forget(&path);
+    shared.handles.forget(path);
     match removed {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(io_error("removing", &path, &error)),
+        Err(error) => Err(io_error("removing", path, &error)),
     }
 }

@@ -2,8 +2,13 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use s3s::{Body, S3Error};
+
+/// Carries an element of `InvalidObjectState` from the error to its body; callers never see it.
+pub(crate) const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-tarn-error-storage-class");
+/// Likewise.
+pub(crate) const ACCESS_TIER: HeaderName = HeaderName::from_static("x-tarn-error-access-tier");
 
 /// Errors that s3s could not render itself.
 pub(crate) fn internal_error() -> Response<Body> {
@@ -89,6 +94,13 @@ pub(crate) fn complete(mut response: Response<Body>, request_id: &str, is_head: 
             response.headers_mut().insert(name, value);
         }
     }
+    let elements: String = [(STORAGE_CLASS, "StorageClass"), (ACCESS_TIER, "AccessTier")]
+        .into_iter()
+        .filter_map(|(header, element)| {
+            let value = response.headers_mut().remove(header)?;
+            Some(format!("<{element}>{}</{element}>", value.to_str().ok()?))
+        })
+        .collect();
     if is_head {
         // s3s leaves the bytes of an error in place and trusts the HTTP server to hold them back.
         *response.body_mut() = Body::empty();
@@ -96,7 +108,7 @@ pub(crate) fn complete(mut response: Response<Body>, request_id: &str, is_head: 
     }
     let is_xml = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/xml");
     if is_xml && (response.status().is_client_error() || response.status().is_server_error()) {
-        return with_ids(response, request_id, &host_id, path);
+        return with_ids(response, request_id, &host_id, path, &elements);
     }
     response
 }
@@ -107,14 +119,20 @@ pub(crate) fn host_id(request_id: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(request_id)
 }
 
-fn with_ids(mut response: Response<Body>, request_id: &str, host_id: &str, path: &str) -> Response<Body> {
+fn with_ids(
+    mut response: Response<Body>,
+    request_id: &str,
+    host_id: &str,
+    path: &str,
+    elements: &str,
+) -> Response<Body> {
     const END: &str = "</Error>";
     let Some(bytes) = response.body().bytes() else { return response };
     let Some(front) = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix(END)) else { return response };
     let front = front.split("<RequestId>").next().unwrap_or(front);
     let resource = escaped(path);
     let body = format!(
-        "{front}<Resource>{resource}</Resource><RequestId>{request_id}</RequestId><HostId>{host_id}</HostId>{END}"
+        "{front}{elements}<Resource>{resource}</Resource><RequestId>{request_id}</RequestId><HostId>{host_id}</HostId>{END}"
     );
     response.headers_mut().remove(CONTENT_LENGTH);
     *response.body_mut() = Body::from(body);

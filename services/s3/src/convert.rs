@@ -10,7 +10,7 @@ use s3s::dto::{ETag, ETagCondition, Owner, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, TrailingHeaders, s3_error};
 use tarn_objects::{
     BucketName, ByteRange, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, EtagCondition, ExpectedDigests, ObjectKey,
-    ReadConditions, StorageClass, Tags, VersionId, WriteConditions,
+    ReadConditions, RestoreStatus, StorageClass, Tags, VersionId, WriteConditions,
 };
 
 use crate::errors::objects_error;
@@ -108,11 +108,24 @@ pub(crate) fn not_implemented(what: &str) -> S3Error {
     )
 }
 
-/// Only STANDARD is served.
+/// The class a request names; STANDARD where it names none.
 pub(crate) fn storage_class(class: Option<&str>) -> S3Result<StorageClass> {
-    match class {
-        None | Some("STANDARD") => Ok(StorageClass::Standard),
-        Some(class) => Err(objects_error(tarn_objects::ObjectsError::InvalidStorageClass { class: class.to_owned() })),
+    class.map_or(Ok(StorageClass::default()), |class| StorageClass::parse(class).map_err(objects_error))
+}
+
+/// The header that tells an object's class: every one but STANDARD.
+pub(crate) fn storage_class_header(class: StorageClass) -> Option<s3s::dto::StorageClass> {
+    (class != StorageClass::Standard).then(|| s3s::dto::StorageClass::from_static(class.name()))
+}
+
+/// `x-amz-restore`: where a restore stands.
+pub(crate) fn restore_header(status: Option<RestoreStatus>) -> Option<String> {
+    match status? {
+        RestoreStatus::Ongoing => Some("ongoing-request=\"true\"".to_owned()),
+        RestoreStatus::Done { expires_ms } => {
+            let date = http_date(expires_ms)?;
+            Some(format!("ongoing-request=\"false\", expiry-date=\"{}\"", date.to_str().ok()?))
+        }
     }
 }
 

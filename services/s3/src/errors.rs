@@ -201,6 +201,19 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
         }
         ObjectsError::InvalidTag { .. } => with(Code::InvalidTag),
         ObjectsError::MetadataTooLarge { .. } => with(Code::MetadataTooLarge),
+        ObjectsError::InvalidObjectState { class, tier, .. } => {
+            let mut error = with(Code::InvalidObjectState);
+            let mut headers = HeaderMap::new();
+            headers.insert(crate::answer::STORAGE_CLASS, HeaderValue::from_static(class.name()));
+            if let Some(tier) = tier.archive_name() {
+                headers.insert(crate::answer::ACCESS_TIER, HeaderValue::from_static(tier));
+            }
+            error.set_headers(headers);
+            error
+        }
+        ObjectsError::RestoreInProgress => {
+            custom("RestoreAlreadyInProgress", StatusCode::CONFLICT, "Object restore is already in progress".to_owned())
+        }
         ObjectsError::InvalidStorageClass { .. } => S3Error::new(Code::InvalidStorageClass),
         ObjectsError::InvalidArgument { .. } => with(Code::InvalidArgument),
         ObjectsError::InvalidRequest { .. } => with(Code::InvalidRequest),

@@ -14,8 +14,8 @@ use s3s::{S3Request, S3Response, S3Result, StdError, s3_error};
 use tarn_objects::{CustomerKey, ObjectVersion, ObjectsError};
 
 use crate::convert::{
-    bucket_name, byte_range, etag, http_date, kind_name, millis, object_key, page_size, read_conditions, set_checksum,
-    shown_version, timestamp, version_id as parse_version,
+    bucket_name, byte_range, etag, http_date, kind_name, millis, object_key, page_size, read_conditions,
+    restore_header, set_checksum, shown_version, storage_class_header, timestamp, version_id as parse_version,
 };
 use crate::encryption::{check_read_headers, customer_key, describe_encryption};
 use crate::errors::objects_error;
@@ -116,6 +116,8 @@ macro_rules! describe {
             last_modified: Some(timestamp($version.modified_ms())),
             metadata: (!metadata.user.is_empty()).then(|| metadata.user.clone().into_iter().collect()),
             parts_count: $wanted.parts_count,
+            restore: restore_header($call.objects().restore_status(&$version)),
+            storage_class: storage_class_header($version.class()),
             tag_count: i32::try_from($version.tags().len()).ok().filter(|count| *count > 0),
             version_id: shown_version($version.version_id()),
             website_redirect_location: metadata.website_redirect.clone(),
@@ -206,6 +208,7 @@ pub(crate) async fn get_object(
     .check_read(version.etag(), version.modified_ms())
     .map_err(objects_error)?;
     let wanted = wanted(&version, input.range, input.part_number)?;
+    call.objects().check_readable(&version).map_err(objects_error)?;
     let checksums = checksums(input.checksum_mode.as_ref());
     let mut output = describe!(GetObjectOutput, call, version, wanted, customer.as_ref(), checksums);
     if input.version_id.is_none() {
@@ -266,6 +269,7 @@ pub(crate) async fn head_object(
             *header = given;
         }
     }
+    output.archive_status = version.tier().archive_name().map(ArchiveStatus::from_static);
     let partial = wanted.content_range.is_some();
     Ok(S3Response::with_status(output, if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK }))
 }

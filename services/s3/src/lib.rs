@@ -40,6 +40,7 @@ mod put;
 mod refusals;
 mod request_payment;
 mod resources;
+mod restore;
 mod select;
 mod signature_v2;
 mod signing_date;

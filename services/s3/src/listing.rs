@@ -9,6 +9,7 @@ use tarn_objects::{Bucket as DomainBucket, LIST_COUNT_MAX, ListObjects, ListedOb
 use crate::convert::{bucket_name, etag, is_url_encoding, kind_name, listed, page_size, timestamp};
 use crate::errors::objects_error;
 use crate::operations::Call;
+use crate::restore;
 
 const PAGE_COUNT_MAX: i32 = LIST_COUNT_MAX as i32;
 
@@ -44,7 +45,7 @@ fn page(call: &Call, asked: Asked<'_>) -> S3Result<Page> {
     Ok(Page { listing, bucket, url, max_keys })
 }
 
-fn object(found: ListedObject, url: bool, owner: Option<Owner>) -> Object {
+fn object(found: ListedObject, url: bool, owner: Option<Owner>, restore_status: Option<RestoreStatus>) -> Object {
     let version = found.version;
     Object {
         checksum_algorithm: version
@@ -55,7 +56,7 @@ fn object(found: ListedObject, url: bool, owner: Option<Owner>) -> Object {
         key: Some(listed(&found.key, url)),
         last_modified: Some(timestamp(version.modified_ms)),
         owner,
-        restore_status: None,
+        restore_status,
         size: i64::try_from(version.size_bytes).ok(),
         storage_class: Some(ObjectStorageClass::from_static(version.class.name())),
     }
@@ -101,11 +102,13 @@ pub(crate) async fn list_objects(
         .next
         .filter(|_| input.delimiter.as_ref().is_some_and(|delimiter| !delimiter.is_empty()))
         .map(|next| listed(&next, url));
-    let entry = |found: ListedObject| {
+    let restores = restore::is_asked(input.optional_object_attributes.as_ref())?;
+    let contents = listing.objects.into_iter().map(|found| {
+        let restore = restore::listed(call, restores, &found.version)?;
         let owner = owner_of(call, &bucket, &owner, &found);
-        object(found, url, owner)
-    };
-    let contents = listing.objects.into_iter().map(entry).collect();
+        Ok(object(found, url, owner, restore))
+    });
+    let contents = contents.collect::<S3Result<_>>()?;
     Ok(S3Response::new(ListObjectsOutput {
         name: Some(input.bucket),
         // Version 1 encodes all but the prefix, and its clients decode all but the prefix.
@@ -143,11 +146,13 @@ pub(crate) async fn list_objects_v2(
     let Page { listing, bucket, url, max_keys } = page(call, asked)?;
     let owner = if input.fetch_owner == Some(true) { call.owner(&bucket.owner) } else { None };
     let key_count = i32::try_from(listing.objects.len() + listing.common_prefixes.len()).ok();
-    let entry = |found: ListedObject| {
+    let restores = restore::is_asked(input.optional_object_attributes.as_ref())?;
+    let contents = listing.objects.into_iter().map(|found| {
+        let restore = restore::listed(call, restores, &found.version)?;
         let owner = owner.as_ref().and_then(|_| owner_of(call, &bucket, &owner, &found));
-        object(found, url, owner)
-    };
-    let contents: Vec<_> = listing.objects.into_iter().map(entry).collect();
+        Ok(object(found, url, owner, restore))
+    });
+    let contents = contents.collect::<S3Result<Vec<_>>>()?;
     Ok(S3Response::new(ListObjectsV2Output {
         name: Some(input.bucket),
         prefix: Some(listed(input.prefix.as_deref().unwrap_or_default(), url)),

@@ -14,7 +14,8 @@ use crate::errors::objects_error;
 use crate::refusals::Record;
 use crate::{
     acl, bucket_encryption, buckets, copy, cors, delete, get, lifecycle, listing, lock, logging, metrics, multipart,
-    ownership_controls, policy, public_access_block, put, request_payment, select, tagging, versioning, website,
+    ownership_controls, policy, public_access_block, put, request_payment, restore, select, tagging, versioning,
+    website,
 };
 
 pub(crate) struct Handlers(pub(crate) Arc<Inner>);
@@ -168,6 +169,7 @@ operations! {
     copy_object(CopyObjectInput) -> CopyObjectOutput = copy::copy_object;
     delete_object(DeleteObjectInput) -> DeleteObjectOutput = delete::delete_object;
     delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput = delete::delete_objects;
+    restore_object(RestoreObjectInput) -> RestoreObjectOutput = restore::restore_object;
     get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput = tagging::get_object_tagging;
     put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput = tagging::put_object_tagging;
     delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput = tagging::delete_object_tagging;

@@ -298,6 +298,9 @@ static OPERATIONS: &[Operation] = &[
             request.existing(objects, request.versioned("s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"))?,
         ])
     }),
+    row("RestoreObject", "s3:RestoreObject", false, false, |objects, request| {
+        Ok(vec![request.existing(objects, "s3:RestoreObject")?])
+    }),
     row("GetObjectTagging", "s3:GetObjectTagging", true, false, |objects, request| {
         Ok(vec![request.existing(objects, request.versioned("s3:GetObjectTagging", "s3:GetObjectVersionTagging"))?])
     }),

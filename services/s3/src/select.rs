@@ -30,6 +30,7 @@ pub(crate) async fn select_object_content(
     let asked = asked(input.request)?;
     let found = call.objects().head_object(call.proof(), &bucket, &key);
     let version = found.map_err(|error| call.hide_missing(&bucket, error))?;
+    call.objects().check_readable(&version).map_err(objects_error)?;
     let version =
         call.objects().unlock(call.caller.authorizer(), &version, customer.as_ref()).map_err(objects_error)?;
     let Some(selector) = &call.inner.selector else {

@@ -11,6 +11,7 @@ use crate::convert::{
 use crate::errors::objects_error;
 use crate::listing::prefixes;
 use crate::operations::Call;
+use crate::restore;
 
 pub(crate) async fn get_bucket_versioning(
     call: &Call,
@@ -76,8 +77,13 @@ pub(crate) async fn list_object_versions(
     };
     let page = call.objects().list_object_versions(call.proof(), &query).map_err(objects_error)?;
     let (mut versions, mut delete_markers) = (Vec::new(), Vec::new());
+    let restores = restore::is_asked(input.optional_object_attributes.as_ref())?;
     for found in page.versions {
-        shown(call, &bucket, found, url, &mut versions, &mut delete_markers);
+        let restore = match &found.entry {
+            VersionEntry::Object(version) => restore::listed(call, restores, version)?,
+            VersionEntry::DeleteMarker(_) => None,
+        };
+        shown(call, &bucket, found, url, restore, &mut versions, &mut delete_markers);
     }
     let is_truncated = Some(page.next.is_some());
     let (next_key_marker, next_version) = page.next.unzip();
@@ -104,6 +110,7 @@ fn shown(
     bucket: &Bucket,
     found: ListedVersion,
     url: bool,
+    restore_status: Option<RestoreStatus>,
     versions: &mut Vec<ObjectVersion>,
     delete_markers: &mut Vec<DeleteMarkerEntry>,
 ) {
@@ -120,7 +127,7 @@ fn shown(
             key,
             last_modified: Some(timestamp(version.modified_ms)),
             owner: call.owner(version.owner.as_ref().unwrap_or(&bucket.owner)),
-            restore_status: None,
+            restore_status,
             size: i64::try_from(version.size_bytes).ok(),
             storage_class: Some(ObjectVersionStorageClass::from_static(version.class.name())),
             version_id,

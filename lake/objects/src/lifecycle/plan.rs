@@ -4,11 +4,12 @@
 //! something of one version, removal wins over a move, and the colder class over the warmer.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-conflicts.html>
 
+use crate::StorageClass;
 use crate::lifecycle::rules::{
     LifecycleConfiguration, LifecycleExpiration, LifecycleFilter, LifecycleRule, LifecycleTime, LifecycleTransition,
     NoncurrentExpiration, TRANSITION_SIZE_BYTES_MIN, TransitionMinimum,
 };
-use crate::records::{StorageClass, VersionUuid};
+use crate::records::VersionUuid;
 use crate::tagging::Tags;
 use crate::versions::VersionId;
 

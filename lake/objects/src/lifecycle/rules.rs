@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use tarn_metadata::Record;
 
+use crate::StorageClass;
 use crate::errors::ObjectsError;
 use crate::objects::DAY_MS;
-use crate::records::StorageClass;
 use crate::tagging::Tags;
 
 /// The most rules of one configuration.
@@ -183,7 +183,13 @@ impl LifecycleFilter {
 impl StorageClass {
     fn coldness(self) -> u8 {
         match self {
-            Self::Standard => 0,
+            Self::Standard | Self::ReducedRedundancy => 0,
+            Self::StandardIa => 1,
+            Self::IntelligentTiering => 2,
+            Self::OnezoneIa => 3,
+            Self::GlacierInstant => 4,
+            Self::Glacier => 5,
+            Self::DeepArchive => 6,
         }
     }
 
@@ -192,15 +198,11 @@ impl StorageClass {
     }
 
     pub(crate) fn is_infrequent_access(self) -> bool {
-        match self {
-            Self::Standard => false,
-        }
+        matches!(self, Self::StandardIa | Self::OnezoneIa)
     }
 
     pub(crate) fn is_restored_before_read(self) -> bool {
-        match self {
-            Self::Standard => false,
-        }
+        matches!(self, Self::Glacier | Self::DeepArchive)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::lifecycle::queue::{Ruled, due_key};
 use crate::lock::Bypass;
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in};
-use crate::records::{Bucket, StorageClass, VersionEntry, Versioning};
+use crate::records::{Bucket, VersionEntry, Versioning};
 use crate::versions::{NewMarker, locate, mark_deleted, remove_unversioned, remove_version};
 
 /// Who removes what lifecycle rules want removed.
@@ -204,10 +204,10 @@ impl LifecycleWorker {
         }
         for Work { key, action, rule } in std::mem::take(&mut batch.moves) {
             let LifecycleAction::Move { version, class } = action else { continue };
-            match self.move_version(bucket, &key, version, class, &rule).await {
-                Ok(()) => round.moved += 1,
+            match self.objects.transition(&version.uuid, class).await {
+                Ok(moved) => round.moved += usize::from(moved),
                 Err(error) => {
-                    tracing::warn!(%error, bucket = %bucket.name, "a lifecycle rule could not move an object; it is tried again");
+                    tracing::warn!(%error, bucket = %bucket.name, rule, "a lifecycle rule could not move an object; it is tried again");
                     batch.retry(&self.objects, &bucket.name, &key);
                 }
             }
@@ -219,18 +219,6 @@ impl LifecycleWorker {
             Err(error) => return Err(error),
         };
         Ok(round)
-    }
-
-    /// Moves a version to another class.
-    async fn move_version(
-        &self,
-        _bucket: &Bucket,
-        _key: &ObjectKey,
-        _version: Which,
-        class: StorageClass,
-        _rule: &str,
-    ) -> Result<(), ObjectsError> {
-        Err(ObjectsError::InvalidStorageClass { class: class.name().to_owned() })
     }
 
     async fn remove_one_by_one(&self, bucket: &Bucket, mut batch: Batch) -> Result<usize, ObjectsError> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod classes;
 mod copying;
 mod crashes;
 mod encryption;
@@ -10,6 +11,7 @@ mod linear;
 mod model;
 mod multipart;
 mod reading;
+mod restoring;
 
 use std::sync::Arc;
 

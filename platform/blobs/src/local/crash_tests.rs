@@ -92,6 +92,8 @@ struct Shape {
     steps: u64,
     /// One blob in so many is large.
     large_one_in: u64,
+    /// One blob in so many is an archive container.
+    archive_one_in: u64,
 }
 
 fn payload(random: &mut Random, shape: &Shape, seed: u64) -> Bytes {
@@ -102,10 +104,10 @@ fn payload(random: &mut Random, shape: &Shape, seed: u64) -> Bytes {
     pattern(seed, len as usize)
 }
 
-async fn put(store: &LocalBlobs, version: u64, bytes: &Bytes) -> Result<BlobRef, BlobError> {
+async fn put(store: &LocalBlobs, version: u64, bytes: &Bytes, form: BlobForm) -> Result<BlobRef, BlobError> {
     let mut owner = BlobOwner { version: [0; 16], part: 1 };
     owner.version[..8].copy_from_slice(&version.to_le_bytes());
-    let mut writer = store.create(owner, None).await?;
+    let mut writer = store.create_as(owner, None, form).await?;
     writer.write(bytes.clone()).await?;
     writer.finish().await
 }
@@ -119,7 +121,11 @@ async fn run(records: &Records, shape: &Shape, seed: u64) {
         match random.below(20) {
             0..=11 => {
                 let bytes = payload(&mut random, shape, seed ^ step << 32);
-                if let Ok(blob) = put(&store, step, &bytes).await {
+                let form = match random.below(shape.archive_one_in) {
+                    0 => BlobForm::Archive,
+                    _ => BlobForm::Hot,
+                };
+                if let Ok(blob) = put(&store, step, &bytes, form).await {
                     let refs = vec![(records.disk.operations(), blob)];
                     records.kept.lock().push(Kept { bytes, refs, deleted: None });
                 }
@@ -156,7 +162,7 @@ async fn run(records: &Records, shape: &Shape, seed: u64) {
 async fn whole(store: &LocalBlobs, blob: &BlobRef) -> Result<Bytes, BlobError> {
     match blob.place {
         BlobPlace::Pack { pack, offset } => read_packed(&store.0.shared, blob, pack, offset),
-        BlobPlace::Empty | BlobPlace::File { .. } => get(store, blob, 0, blob.len).await,
+        BlobPlace::Empty | BlobPlace::File { .. } | BlobPlace::Archive { .. } => get(store, blob, 0, blob.len).await,
     }
 }
 
@@ -189,7 +195,7 @@ async fn check(records: &Records, survivor: &SimulatedDisk, at: u64, thorough: b
         let named: u64 = refs.refs().iter().map(|blob| blob.len).sum();
         assert_eq!(store.usage().live_bytes, named, "{context}: the account is wrong");
         let fresh = pattern(99, 900);
-        let blob = put(&store, u64::MAX - round, &fresh).await;
+        let blob = put(&store, u64::MAX - round, &fresh, BlobForm::Hot).await;
         let blob = blob.unwrap_or_else(|error| panic!("{context}: takes no blobs: {error}"));
         assert_eq!(get(&store, &blob, 0, blob.len).await.unwrap(), fresh);
         store.delete(&blob).await.unwrap();
@@ -231,19 +237,24 @@ fn crash_everywhere(name: &str, shape: &Shape, survivors: u64, points: u64) {
 
 #[test]
 fn crashes_in_small_workloads() {
-    crash_everywhere("small workloads", &Shape { steps: 8, large_one_in: 9 }, 8, crash_points() / 2);
+    crash_everywhere("small workloads", &Shape { steps: 8, large_one_in: 9, archive_one_in: 5 }, 8, crash_points() / 2);
 }
 
 #[test]
 fn crashes_in_longer_workloads() {
-    crash_everywhere("longer workloads", &Shape { steps: 60, large_one_in: 40 }, 2, crash_points() / 4);
+    crash_everywhere(
+        "longer workloads",
+        &Shape { steps: 60, large_one_in: 40, archive_one_in: 9 },
+        2,
+        crash_points() / 4,
+    );
 }
 
 /// Every operation of every workload fails once, or for good; then the machine crashes.
 #[test]
 fn failing_operations_lose_nothing_acknowledged() {
     on_one_thread(async {
-        let shape = Shape { steps: 14, large_one_in: 12 };
+        let shape = Shape { steps: 14, large_one_in: 12, archive_one_in: 4 };
         let (mut done, mut seed, points) = (0, 0, crash_points() / 4);
         'seeds: loop {
             seed += 1;
