@@ -98,6 +98,9 @@ fn example(operation: &str) -> Ask {
              </SelectObjectContentRequest>",
         ),
         "GetObjectAttributes" => ask(get, "/lake-raw/k?attributes").header("x-amz-object-attributes", "ETag"),
+        "RestoreObject" => {
+            ask(post, "/lake-raw/k?restore").body("<RestoreRequest><Days>1</Days></RestoreRequest>")
+        }
         "GetObjectTagging" => ask(get, "/lake-raw/k?tagging"),
         "PutObjectTagging" => ask(put, "/lake-raw/k?tagging").body("<Tagging><TagSet></TagSet></Tagging>"),
         "DeleteObjectTagging" => ask(delete, "/lake-raw/k?tagging"),
@@ -299,7 +302,7 @@ async fn unserved_operations_say_so() {
     }
     let header = |name, value: &str| ask(Method::PUT, "/lake-raw/k").body("x").header(name, value);
     for (name, value, expected) in [
-        ("x-amz-storage-class", "GLACIER", "400 InvalidStorageClass"),
+        ("x-amz-storage-class", "NONE_SUCH", "400 InvalidStorageClass"),
         ("x-amz-server-side-encryption", "aws:kms:dsse", "501 NotImplemented"),
         ("x-amz-server-side-encryption", "ROT13", "400 InvalidArgument"),
         ("x-amz-acl", "public-read", "400 AccessControlListNotSupported"),

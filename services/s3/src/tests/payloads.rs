@@ -267,7 +267,7 @@ async fn too_large_is_refused_before_it_is_read() {
 async fn a_connection_whose_body_was_not_read_is_closed_aloud() {
     let server = Server::with_bucket().await;
     let refused = |size: usize, expect: bool| {
-        let put = ask(Method::PUT, "/lake-raw/k").header("x-amz-storage-class", "GLACIER").body(vec![0; size]);
+        let put = ask(Method::PUT, "/lake-raw/k").header("x-amz-storage-class", "NONE_SUCH").body(vec![0; size]);
         if expect { put.header("expect", "100-continue") } else { put }
     };
     for (size, expect, expected) in
