@@ -427,16 +427,17 @@ impl Objects {
         }
     }
 
-    /// Whether whoever completes an upload may: as for a part. A customer's key need not be given where no checksum was asked for, as no
-    /// byte is opened.
+    /// Whether whoever completes an upload may: as for a part. As on AWS, a customer's key need not be given where no checksum was: no byte
+    /// is opened.
     pub(crate) fn check_completion(
         &self,
         authorizer: &BoundAuthorizer,
         upload: &UploadRecord,
         customer: Option<&CustomerKey>,
+        has_checksums: impl FnOnce() -> Result<bool, ObjectsError>,
     ) -> Result<(), ObjectsError> {
         match (&upload.encryption, customer) {
-            (Encryption::Customer(_), None) if upload.checksum.is_none() => Ok(()),
+            (Encryption::Customer(_), None) if !has_checksums()? => Ok(()),
             (Encryption::Lake, None) => Ok(()),
             _ => self.open_upload(authorizer, upload, customer).map(|_| ()),
         }

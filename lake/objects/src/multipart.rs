@@ -299,7 +299,12 @@ impl Objects {
             Ok(upload) => upload,
             Err(error) => return self.completed_before(&request).unwrap_or(Err(error)),
         };
-        self.check_completion(caller.authorizer(), &upload, request.customer_key.as_ref())?;
+        // A part has a second checksum where its caller gave one that the lake would not keep by itself.
+        let has_checksums = || -> Result<bool, ObjectsError> {
+            let parts = parts_in(&snapshot, &upload.id)?;
+            Ok(upload.checksum.is_some() || parts.iter().any(|part| part.checksums.len() > 1))
+        };
+        self.check_completion(caller.authorizer(), &upload, request.customer_key.as_ref(), has_checksums)?;
         let layout_key = self.layout_key(&upload.id, &upload.encryption, &upload.data_key)?;
         let pin = self.pins.pin(upload.id);
         let limits = Completion { size_bytes_min: self.options.part_size_bytes_min, now_ms: self.now_ms() };

@@ -157,6 +157,13 @@ def test_customers_keys(account):
     upload = at | {"UploadId": s3.create_multipart_upload(**at, **customer(KEY))["UploadId"]}
     check(s3.upload_part, "InvalidRequest", 400, PartNumber=1, Body=b"x", **upload)
     check(s3.upload_part, "InvalidRequest", 400, PartNumber=1, Body=b"x", **upload, **customer(OTHER))
+    part = s3.upload_part(PartNumber=1, Body=b"x", **upload, **customer(KEY))
+    parts = {"MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}}
+    # boto3 gives parts a checksum: then the key is needed at the end, too.
+    check(s3.complete_multipart_upload, "InvalidRequest", 400, **parts, **upload)
+    check(s3.complete_multipart_upload, "InvalidRequest", 400, **parts, **upload, **customer(OTHER))
+    s3.complete_multipart_upload(**parts, **upload, **customer(KEY))
+    assert s3.get_object(**at, **customer(KEY))["Body"].read() == b"x"
     plain = at | {"UploadId": s3.create_multipart_upload(**at)["UploadId"]}
     check(s3.upload_part, "InvalidRequest", 400, PartNumber=1, Body=b"x", **plain, **customer(KEY))
     # The transfer manager passes the key to every call that takes it.
