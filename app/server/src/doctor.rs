@@ -2,15 +2,17 @@
 //! archive containers.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tarn_blobs::{LocalBlobs, LocalOptions, ScrubReport};
 use tarn_disk::LocalDisk;
-use tarn_metadata::{EmbeddedOptions, EmbeddedStore, StoreExt};
+use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Snapshot, StoreExt};
 use tarn_objects::{Damage, Verified, verify_blobs};
 use tarn_runtime::Runtime;
+use tarn_streams::{DamagedChunk, verify_chunks};
 use tokio::time::Instant;
 
 use crate::command::Ended;
@@ -75,6 +77,7 @@ async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
             .collect::<serde_json::Map<String, Value>>(),
         "objects": null,
         "archive": null,
+        "streams": null,
     });
     if !ask.json {
         if let Some(last) = rebuilt {
@@ -98,28 +101,27 @@ async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
         let verified = verify_blobs(&snapshot, &blobs, pace, |verified| progress.show(verified)).await;
         progress.end();
         let verified = verified.map_err(|error| error.to_string())?;
-        damaged = verified.damaged + scrubbed.unreadable;
+        let waiting = records_on_their_way(&data_dir.join("streams"), &snapshot).await?;
+        damaged = verified.damaged + scrubbed.unreadable + waiting.1.len() as u64;
         let ScrubReport { containers, read_bytes, repaired_blocks, lost, unreadable } = scrubbed;
         match ask.json {
             true => {
-                if let Some(objects) = told.get_mut("objects") {
-                    *objects = as_json(&verified);
-                }
-                if let Some(archive) = told.get_mut("archive") {
-                    *archive = json!({
-                        "containers": containers,
-                        "bytes": read_bytes,
-                        "repairedBlocks": repaired_blocks,
-                        "lost": lost,
-                        "unreadable": unreadable,
-                    });
-                }
+                told["objects"] = as_json(&verified);
+                told["streams"] = chunks_as_json(&waiting);
+                told["archive"] = json!({
+                    "containers": containers,
+                    "bytes": read_bytes,
+                    "repairedBlocks": repaired_blocks,
+                    "lost": lost,
+                    "unreadable": unreadable,
+                });
             }
             false => {
                 println!(
                     "archive: {containers} containers, {read_bytes} bytes, {repaired_blocks} damaged blocks repaired"
                 );
                 say(&verified);
+                say_chunks(&waiting);
             }
         }
     }
@@ -130,6 +132,29 @@ async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
     match damaged {
         0 => Ok(()),
         _ => Err(format!("{damaged} blobs are damaged: restore what they hold from a copy, or delete it")),
+    }
+}
+
+/// How many chunks of records wait as bytes of their own, and which of them are damaged.
+async fn records_on_their_way(folder: &Path, snapshot: &Snapshot) -> Result<(u64, Vec<DamagedChunk>), String> {
+    let disk = LocalDisk::new(folder).map_err(|error| format!("{} cannot be used: {error}", folder.display()))?;
+    let blobs = LocalBlobs::open(Arc::new(disk), LocalOptions::default(), Runtime::system());
+    let blobs = blobs.map_err(|error| error.to_string())?;
+    verify_chunks(snapshot, &blobs).await.map_err(|error| error.to_string())
+}
+
+fn chunks_as_json((count, damaged): &(u64, Vec<DamagedChunk>)) -> Value {
+    let of = |chunk: &DamagedChunk| {
+        let DamagedChunk { stream, sequence, records, reason } = chunk;
+        json!({ "stream": stream, "sequence": sequence, "records": records, "reason": reason })
+    };
+    json!({ "chunks": count, "damaged": damaged.len(), "damages": damaged.iter().map(of).collect::<Vec<Value>>() })
+}
+
+fn say_chunks((count, damaged): &(u64, Vec<DamagedChunk>)) {
+    println!("delivery streams: {count} chunks of records read, {} damaged", damaged.len());
+    for DamagedChunk { stream, sequence, records, reason } in damaged.iter().take(DAMAGED_SHOWN_MAX) {
+        println!("damaged: stream {stream:?}, {records} records of transaction {sequence}: {reason}");
     }
 }
 

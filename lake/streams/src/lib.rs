@@ -18,6 +18,7 @@ mod prefix;
 mod records;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub use delivery_stream::{
 pub use errors::StreamsError;
 pub use prefix::{PREFIX_CHARS_MAX, Prefix, PrefixError, PrefixKind};
 pub use records::RecordId;
+pub use verify::{DamagedChunk, verify_chunks};
 
 use keyspaces::{CHUNKS, Chunk, STREAMS, StreamId};
 

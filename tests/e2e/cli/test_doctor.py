@@ -89,6 +89,26 @@ def test_a_flipped_byte_in_a_pack_is_found(own_server):
     assert (damage["key"], damage["version"]) == ("small", "null")
 
 
+def test_damaged_records_on_their_way_are_found(own_server):
+    own_server.start()
+    account = own_server.accounts[0]
+    account.client("s3").create_bucket(Bucket="doctored")
+    firehose = account.client("firehose")
+    destination = {
+        "RoleARN": f"arn:aws:iam::{account.id}:role/lake-ingest",
+        "BucketARN": "arn:aws:s3:::doctored",
+        "BufferingHints": {"SizeInMBs": 128, "IntervalInSeconds": 900},
+    }
+    firehose.create_delivery_stream(DeliveryStreamName="slow", ExtendedS3DestinationConfiguration=destination)
+    firehose.put_record(DeliveryStreamName="slow", Record={"Data": SMALL})
+    own_server.stop()
+    assert json.loads(doctor(own_server, "--json").stdout)["streams"] == {"chunks": 1, "damaged": 0, "damages": []}
+    held = sorted((path for path in (own_server.data_dir / "streams").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    flip(held[-1], 50_000)
+    found = json.loads(doctor(own_server, "--json", code=1).stdout)["streams"]
+    assert (found["damaged"], found["damages"][0]["stream"], found["damages"][0]["records"]) == (1, "slow", 1)
+
+
 def test_a_running_server_is_left_alone(own_server):
     own_server.start()
     done = doctor(own_server, code=1)
