@@ -4,7 +4,7 @@
 //! * `rules`: what may be said. `plan`: what it means for one key at one time; pure.
 //! * `queue`: which keys are to be looked at when. `worker`: looks at them, and does what is due.
 //!
-//! What is done when is in docs/adr/0006-lifecycle-queue.md.
+//! What is done when is in docs/adr/0009-lifecycle-queue.md.
 
 pub(crate) mod plan;
 pub(crate) mod queue;
