@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Map, Value as Json, json};
-use tarn_aws_protocol::{OperationModel, Protocol, Schema, Shape, compile_pattern};
+use tarn_aws_protocol::{Location, OperationModel, Protocol, Schema, Shape, compile_pattern};
 
 /// Members that services need although their models do not say so.
-const NEEDED: [&str; 1] = ["TableInput"];
+const NEEDED: [&str; 2] = ["TableInput", "CiphertextBlob"];
 
 /// Texts of which one satisfies most patterns of models.
 fn candidates(name: &str, service: &str) -> Vec<String> {
@@ -100,6 +100,37 @@ fn push_form(form: &mut Vec<String>, path: &str, value: &Json) {
     }
 }
 
+fn push_xml(xml: &mut String, name: &str, value: &Json) {
+    xml.push_str(&format!("<{name}>"));
+    match value {
+        Json::Object(members) => members.iter().for_each(|(name, value)| push_xml(xml, name, value)),
+        Json::Array(values) => values.iter().for_each(|value| push_xml(xml, "member", value)),
+        // Candidates hold nothing that XML escapes.
+        Json::String(text) => xml.push_str(text),
+        other => xml.push_str(&other.to_string()),
+    }
+    xml.push_str(&format!("</{name}>"));
+}
+
+/// Headers and payload of a rest-xml operation whose required members travel in no other way.
+fn rest_xml(operation: &'static OperationModel, input: &Json) -> Request<Bytes> {
+    let mut request = Request::builder()
+        .method(operation.http_method)
+        .uri(format!("http://127.0.0.1:9000{}", operation.request_uri))
+        .header("content-type", "application/xml");
+    let mut body = String::new();
+    let Shape::Structure { members, .. } = operation.input.shape else { panic!("{}: no structure", operation.name) };
+    for member in members.iter().filter(|member| member.required) {
+        let value = &input[member.wire_name];
+        match member.location {
+            Location::Header => request = request.header(member.wire_name, value.as_str().unwrap_or_default()),
+            Location::Payload => push_xml(&mut body, member.wire_name, value),
+            _ => panic!("{}: teach this file where {} travels before serving it", operation.name, member.name),
+        }
+    }
+    request.body(Bytes::from(body)).expect("a request")
+}
+
 /// The request, not signed.
 pub fn request(operation: &'static OperationModel) -> Request<Bytes> {
     let service = operation.service;
@@ -117,7 +148,8 @@ pub fn request(operation: &'static OperationModel) -> Request<Bytes> {
                 .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
                 .body(Bytes::from(form.join("&")))
         }
-        Protocol::RestJson | Protocol::RestXml | Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
+        Protocol::RestXml => return rest_xml(operation, &input),
+        Protocol::RestJson | Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
             panic!("{}: teach this file the protocol before serving it", service.name)
         }
     };
