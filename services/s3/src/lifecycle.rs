@@ -311,7 +311,6 @@ fn filter_to_wire(filter: LifecycleFilter) -> (Option<LifecycleRuleFilter>, Opti
                 object_size_less_than,
                 prefix,
                 tag: tags.pop(),
-                ..LifecycleRuleFilter::default()
             };
             (Some(filter), None)
         }

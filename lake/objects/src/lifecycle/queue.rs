@@ -215,7 +215,7 @@ fn put_rows(tx: &mut Tx<'_>, rows: &[Key]) -> Result<(), ObjectsError> {
 
 /// Bucket and key of a change of something that rules look at.
 fn changed_key(change: &Change) -> Option<(String, String)> {
-    fn within<'c, R: Record>(change: &'c Change, keyspace: Keyspace<R>) -> Option<&'c [u8]> {
+    fn within<R: Record>(change: &Change, keyspace: Keyspace<R>) -> Option<&[u8]> {
         change.key.strip_prefix(&keyspace.id.to_be_bytes())
     }
     let key = within(change, CURRENT).or_else(|| within(change, HISTORY)).or_else(|| within(change, UPLOADS))?;
