@@ -187,6 +187,7 @@ EXPECTED_LOG = [
     re.compile(pattern)
     for pattern in (
         r"root credentials",
+        r"debug\.day_seconds is on",
         r"crawl .* (file|object)",
     )
 ]

@@ -9,6 +9,8 @@ use s3s::{Body, S3Error};
 pub(crate) const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-tarn-error-storage-class");
 /// Likewise.
 pub(crate) const ACCESS_TIER: HeaderName = HeaderName::from_static("x-tarn-error-access-tier");
+/// Carries a 202 from a handler to its answer: s3s keeps only the headers of what a handler says. Callers never see it.
+pub(crate) const ACCEPTED: HeaderName = HeaderName::from_static("x-tarn-accepted");
 
 /// Errors that s3s could not render itself.
 pub(crate) fn internal_error() -> Response<Body> {
@@ -94,6 +96,9 @@ pub(crate) fn complete(mut response: Response<Body>, request_id: &str, is_head: 
             response.headers_mut().insert(name, value);
         }
     }
+    if response.headers_mut().remove(ACCEPTED).is_some() {
+        *response.status_mut() = StatusCode::ACCEPTED;
+    }
     let elements: String = [(STORAGE_CLASS, "StorageClass"), (ACCESS_TIER, "AccessTier")]
         .into_iter()
         .filter_map(|(header, element)| {
@@ -106,7 +111,8 @@ pub(crate) fn complete(mut response: Response<Body>, request_id: &str, is_head: 
         *response.body_mut() = Body::empty();
         return response;
     }
-    let is_xml = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/xml");
+    // An error with headers of its own comes without a type.
+    let is_xml = response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind == "application/xml");
     if is_xml && (response.status().is_client_error() || response.status().is_server_error()) {
         return with_ids(response, request_id, &host_id, path, &elements);
     }
@@ -135,6 +141,7 @@ fn with_ids(
         "{front}{elements}<Resource>{resource}</Resource><RequestId>{request_id}</RequestId><HostId>{host_id}</HostId>{END}"
     );
     response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     *response.body_mut() = Body::from(body);
     response
 }

@@ -112,8 +112,9 @@ pub(crate) async fn upload_part(
         expected,
         customer_key: customer.clone(),
     };
-    let encryption = call.objects().multipart_upload(call.proof(), &part.upload).map_err(objects_error)?.encryption;
+    let upload = call.objects().multipart_upload(call.proof(), &part.upload);
     let part = call.objects().upload_part(&call.caller, part, body(input.body)).await.map_err(objects_error)?;
+    let encryption = upload.map_err(objects_error)?.encryption;
     let mut output = UploadPartOutput { e_tag: etag(&Etag::Md5(part.md5)), ..Default::default() };
     describe_encryption!(output, &encryption, customer.as_ref());
     let answered = part.checksums.iter().find(|checksum| given == Some(checksum.algorithm)).or(part.checksums.first());

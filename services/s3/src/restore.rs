@@ -1,11 +1,12 @@
 //! RestoreObject, and where restores stand in listings.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_RestoreObject.html>
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue};
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use tarn_objects::{CurrentVersion, RestoreObject, RestoreOutcome, RestoreTier};
 
+use crate::answer::ACCEPTED;
 use crate::convert::{bucket_name, not_implemented, object_key, timestamp, version_id as parse_version};
 use crate::errors::objects_error;
 use crate::operations::Call;
@@ -38,11 +39,12 @@ pub(crate) async fn restore_object(
     let bucket = bucket_name(&bucket)?;
     let restore = RestoreObject { bucket: bucket.clone(), key: object_key(&key)?, version, days, tier };
     let outcome = call.objects().restore_object(&call.caller, restore).await;
-    let status = match outcome.map_err(|error| call.hide_missing(&bucket, error))? {
-        RestoreOutcome::Accepted => StatusCode::ACCEPTED,
-        RestoreOutcome::Prolonged => StatusCode::OK,
-    };
-    Ok(S3Response::with_status(RestoreObjectOutput::default(), status))
+    let mut headers = HeaderMap::new();
+    match outcome.map_err(|error| call.hide_missing(&bucket, error))? {
+        RestoreOutcome::Accepted => drop(headers.insert(ACCEPTED, HeaderValue::from_static("true"))),
+        RestoreOutcome::Prolonged => {}
+    }
+    Ok(S3Response::with_headers(RestoreObjectOutput::default(), headers))
 }
 
 /// Whether a listing asks for it.

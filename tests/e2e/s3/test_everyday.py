@@ -355,5 +355,5 @@ def test_bad_input_is_refused_and_nothing_is_kept(s3, bucket, options, expected)
 
 def test_what_is_not_built_says_so(s3, bucket):
     with pytest.raises(ClientError) as refused:
-        s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "x"}})
+        s3.get_object_torrent(Bucket=bucket, Key="k")
     assert (code(refused), status(refused)) == ("NotImplemented", 501)

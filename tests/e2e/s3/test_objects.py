@@ -169,9 +169,9 @@ def test_policies_of_users_and_buckets(account):
 
 def test_what_is_not_served_says_so(account):
     s3, bucket = account.client("s3"), account.bucket()
-    check(s3.get_bucket_lifecycle_configuration, "NotImplemented", 501, Bucket=bucket)
+    check(s3.get_bucket_replication, "NotImplemented", 501, Bucket=bucket)
     check(s3.put_object, "InvalidStorageClass", 400, Bucket=bucket, Key="k", StorageClass="NONE_SUCH")
-    check(s3.put_object, "NotImplemented", 501, Bucket=bucket, Key="k", ServerSideEncryption="aws:kms")
+    check(s3.put_object, "NotImplemented", 501, Bucket=bucket, Key="k", ServerSideEncryption="aws:kms:dsse")
     check(s3.put_object, "AccessControlListNotSupported", 400, Bucket=bucket, Key="k", ACL="public-read")
     check(s3.create_bucket, "BucketAlreadyOwnedByYou", 409, Bucket=bucket)
     check(s3.put_object, "KeyTooLongError", 400, Bucket=bucket, Key="k" * 1025, Body=b"")

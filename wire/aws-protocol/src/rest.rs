@@ -177,6 +177,9 @@ fn from_payload(
             Ok(text) => Ok(Some(Value::String(text.to_owned()))),
             Err(_) => Err(DecodeError::syntax("The body is not valid UTF-8")),
         },
+        _ if protocol == Protocol::RestXml => {
+            xml::read(member, &xml::parse(body, budget)?.named(member.wire_name)?).map(Some)
+        }
         _ => read_body(member, protocol, body, budget).map(Some),
     }
 }

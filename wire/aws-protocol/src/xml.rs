@@ -191,6 +191,16 @@ pub(crate) struct Element {
     children: Vec<Element>,
 }
 
+impl Element {
+    /// Refuses a document about something else than what is asked for.
+    pub(crate) fn named(self, name: &str) -> Result<Element, DecodeError> {
+        if self.name == name {
+            return Ok(self);
+        }
+        Err(DecodeError::syntax(format!("The body's root is `{}`, and not `{name}`", self.name)))
+    }
+}
+
 fn ill_formed(error: impl std::fmt::Display) -> DecodeError {
     DecodeError::syntax(format!("The body is not well-formed XML: {error}"))
 }
