@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::errors::ObjectsError;
 use crate::keyspaces::{PARTS, UPLOADS, VERSIONS};
 use crate::names::{BucketName, ObjectKey};
-use crate::records::{PartRecord, UploadRecord, UploadedPart, VersionName, VersionRecord};
+use crate::records::{PartRecord, UploadRecord, UploadedPart, VersionRecord};
 
 /// Damage that is kept to be told; what is beyond it is counted.
 const DAMAGED_TOLD_MAX: usize = 10_000;
@@ -54,18 +54,11 @@ fn hex(id: &[u8; 16]) -> String {
     format!("{:032x}", u128::from_be_bytes(*id))
 }
 
-fn of_version(record: &VersionRecord) -> String {
-    match record.name {
-        VersionName::Null => "null".to_owned(),
-        VersionName::Id => hex(&record.id),
-    }
-}
-
 /// Every blob that a record of `read` names, with what would be said of it.
 fn live_blobs<R: Read>(read: &R) -> impl Iterator<Item = Result<(BlobRef, Damage), ObjectsError>> {
     let of_versions = read.prefix(VERSIONS, &Key::new()).flat_map(|item| match item {
         Ok((_, record)) => {
-            let version = of_version(&record);
+            let version = record.version_id().to_string();
             let VersionRecord { bucket, key, parts, .. } = record;
             let of_part = move |part: PartRecord| {
                 let (bucket, key, version) = (bucket.clone(), key.clone(), version.clone());

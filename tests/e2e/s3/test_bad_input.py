@@ -343,13 +343,13 @@ def test_bad_parameters_of_a_bucket(wire, bucket, query, codes):
 @pytest.mark.parametrize(
     ("method", "query", "codes"),
     [
-        ("GET", "versionId=nope", {"InvalidArgument", "NoSuchVersion"}), ("HEAD", "versionId=nope", set()), ("GET", "versionId=", {"InvalidArgument"}),
+        ("GET", "versionId=nope", {"InvalidArgument"}), ("HEAD", "versionId=nope", set()), ("DELETE", "versionId=nope", {"InvalidArgument"}), ("GET", "versionId=", {"InvalidArgument"}),
         ("GET", "partNumber=0", {"InvalidArgument"}), ("GET", "partNumber=10001", {"InvalidArgument"}), ("GET", "partNumber=x", {"InvalidArgument"}), ("GET", "partNumber=-1", {"InvalidArgument"}),
         ("GET", "uploadId=nope", {"NoSuchUpload"}), ("DELETE", "uploadId=nope", {"NoSuchUpload"}), ("PUT", f"uploadId={NO_UPLOAD}&partNumber=1", {"NoSuchUpload"}),
         ("PUT", f"uploadId={NO_UPLOAD}&partNumber=0", {"InvalidArgument"}), ("PUT", f"uploadId={NO_UPLOAD}&partNumber=10001", {"InvalidArgument"}),
         ("PUT", f"uploadId={NO_UPLOAD}&partNumber=x", {"InvalidArgument"}), ("GET", f"uploadId={NO_UPLOAD}&max-parts=x", {"InvalidArgument"}),
         ("GET", f"uploadId={NO_UPLOAD}&part-number-marker=x", {"InvalidArgument"}), ("GET", "attributes", {"InvalidArgument", "InvalidRequest"}),
-        ("GET", "tagging&versionId=nope", {"InvalidArgument", "NoSuchVersion"}), ("POST", "", {"MethodNotAllowed", "InvalidRequest", "MalformedPOSTRequest", "NotImplemented"}),
+        ("GET", "tagging&versionId=nope", {"InvalidArgument"}), ("POST", "", {"MethodNotAllowed", "InvalidRequest", "MalformedPOSTRequest", "NotImplemented"}),
         ("POST", "select&select-type=2", None), ("GET", "torrent", None), ("BREW", "", {"MethodNotAllowed", "NotImplemented"}), ("PATCH", "", {"MethodNotAllowed", "NotImplemented"}),
     ],
 )  # fmt: skip
