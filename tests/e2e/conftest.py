@@ -23,7 +23,7 @@ import pytest
 from botocore.config import Config
 
 REGION = "us-east-1"
-ACCOUNTS = 400
+ACCOUNTS = 1000
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
 
