@@ -18,7 +18,7 @@ pub enum StorageClass {
     StandardIa,
     /// Compressed, read at once.
     OnezoneIa,
-    /// Moved between forms by when it is read.
+    /// As STANDARD: it stays in the tier `Frequent`, since nothing moves objects by when they are read yet.
     IntelligentTiering,
     /// In an archive container, read in place.
     GlacierInstant,
