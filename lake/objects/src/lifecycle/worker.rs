@@ -154,7 +154,9 @@ impl LifecycleWorker {
             if batch.removals.len() >= REMOVALS_COUNT_MAX {
                 break;
             }
-            let plan = ruled.plan(&snapshot, &key, usize::MAX, days, now_ms)?;
+            let mut plan = ruled.plan(&snapshot, &key, usize::MAX, days, now_ms)?;
+            // What goes for good goes first: in a bucket with suspended versioning, ending the current version removes a noncurrent null one.
+            plan.actions.sort_by_key(|wanted| matches!(wanted.action, LifecycleAction::Expire { .. }));
             for wanted in plan.actions {
                 let work = Work { key: key.clone(), action: wanted.action, rule: wanted.rule };
                 match work.action {

@@ -160,6 +160,25 @@ async fn rules_are_for_what_was_there_before_them_and_end_with_them() {
 }
 
 #[tokio::test]
+async fn a_current_version_and_a_noncurrent_null_one_go_in_one_round() {
+    let ruled = Ruled::new(None).await;
+    let Ruled { lake, bucket, .. } = &ruled;
+    lake.put(bucket, "a", &b"null"[..]).await;
+    lake.objects.put_bucket_versioning(&lake.caller(), bucket, true).await.unwrap();
+    lake.put(bucket, "a", &b"versioned"[..]).await;
+    lake.objects.put_bucket_versioning(&lake.caller(), bucket, false).await.unwrap();
+    let noncurrent_expiration = Some(NoncurrentExpiration { days: 1, newer_versions: None });
+    ruled
+        .rules(vec![LifecycleRule { expiration: ends_after(1), noncurrent_expiration, ..rule(all()) }])
+        .await
+        .unwrap();
+    ruled.hours(48);
+    // The null version is removed, and the other ends under a delete marker that is the null version now.
+    assert_eq!(ruled.work().await.removed, 2);
+    assert_eq!(ruled.versions(), [("a".to_owned(), None, true), ("a".to_owned(), Some(9), false)]);
+}
+
+#[tokio::test]
 async fn removals_are_on_record_as_the_service() {
     let ruled = Ruled::new(None).await;
     ruled.rules(vec![LifecycleRule { id: "old".to_owned(), expiration: ends_after(1), ..rule(all()) }]).await.unwrap();
