@@ -394,6 +394,7 @@ impl Lake {
         self.workers.spawn(Arc::new(self.objects.compactor()));
         self.workers.spawn(Arc::new(self.objects.kms().deletion()));
         self.workers.spawn(Arc::new(self.objects.lifecycle_worker()));
+        self.workers.spawn(Arc::new(self.objects.tiering_worker()));
         for worker in self.objects.restore_workers() {
             self.workers.spawn(worker);
         }

@@ -18,7 +18,7 @@ pub enum StorageClass {
     StandardIa,
     /// Compressed, read at once.
     OnezoneIa,
-    /// As STANDARD: it stays in the tier `Frequent`, since nothing moves objects by when they are read yet.
+    /// As its tier says, by when it was last read.
     IntelligentTiering,
     /// In an archive container, read in place.
     GlacierInstant,

@@ -8,7 +8,8 @@ use tarn_metadata::{Key, Keyspace, Read, Record, Tx};
 
 use crate::errors::{ConfigurationKind, ObjectsError};
 use crate::keyspaces::{
-    ABAC, ACCELERATE, ANALYTICS, CORS, LIFECYCLE_SCANS, LIFECYCLES, LOGGING, METRICS, REQUEST_PAYMENT, WEBSITES,
+    ABAC, ACCELERATE, ANALYTICS, CORS, LIFECYCLE_SCANS, LIFECYCLES, LOGGING, METRICS, REQUEST_PAYMENT, TIERING,
+    TIERING_SCANS, WEBSITES,
 };
 use crate::metrics::CONFIGURATIONS_COUNT_MAX;
 use crate::names::BucketName;
@@ -109,7 +110,7 @@ impl Objects {
         Ok(page)
     }
 
-    /// Adds or replaces one of the bucket's configurations of a kind.
+    /// Adds or replaces one of the bucket's configurations of a kind; `then` is what follows from it.
     pub(crate) async fn put_configuration_by_id<R: Record>(
         &self,
         caller: &Caller,
@@ -117,6 +118,7 @@ impl Objects {
         bucket: &BucketName,
         id: &str,
         configuration: R,
+        then: fn(&mut Tx<'_>, &BucketName) -> Result<(), ObjectsError>,
     ) -> Result<(), ObjectsError> {
         let (bucket, at) = (bucket.clone(), id_key(bucket, id));
         caller
@@ -132,7 +134,8 @@ impl Objects {
                         return Err(ObjectsError::TooManyConfigurations { count_max: CONFIGURATIONS_COUNT_MAX });
                     }
                 }
-                Ok(tx.put(keyspace, &at, &configuration)?)
+                tx.put(keyspace, &at, &configuration)?;
+                then(tx, &bucket)
             })
             .await
             .map_err(ObjectsError::from)
@@ -168,6 +171,8 @@ pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &BucketName) -> Result<(), Objects
     forget_kind(tx, CORS, bucket)?;
     forget_kind(tx, WEBSITES, bucket)?;
     forget_kind(tx, METRICS, bucket)?;
+    forget_kind(tx, TIERING, bucket)?;
+    forget_kind(tx, TIERING_SCANS, bucket)?;
     forget_kind(tx, ANALYTICS, bucket)?;
     forget_kind(tx, REQUEST_PAYMENT, bucket)?;
     forget_kind(tx, ACCELERATE, bucket)?;

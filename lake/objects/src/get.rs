@@ -253,6 +253,7 @@ impl Objects {
             Ok(data_key) => data_key,
             Err(error) => return failed(error),
         };
+        self.recent_reads.saw(&record, self.now_ms());
         let (objects, pin) = (self.clone(), version.pin.clone());
         let pieces = pieces_of(&record.parts, &range);
         futures::stream::iter(pieces)

@@ -3,6 +3,7 @@
 use tarn_metadata::{Keyspace, Outbox};
 
 use crate::cors::CorsConfiguration;
+use crate::intelligent_tiering::{TieringConfiguration, TieringDue, TieringScan, Watched};
 use crate::lifecycle::LifecycleConfiguration;
 use crate::lifecycle::queue::{LifecycleDue, LifecycleFollowed, LifecycleScan};
 use crate::logging::{AccessLine, LoggingConfiguration};
@@ -67,3 +68,11 @@ pub const ACCESS_LINES: Keyspace<AccessLine> = Keyspace::new(0x0430, "objects.ac
 pub const RESTORE_QUEUE: Keyspace<Waiting> = Keyspace::new(0x0420, "objects.restore-queue");
 /// When restored copies go: by time and version.
 pub const RESTORE_EXPIRIES: Keyspace<Waiting> = Keyspace::new(0x0421, "objects.restore-expiries");
+/// Archive configurations of INTELLIGENT_TIERING: by bucket and id.
+pub const TIERING: Keyspace<TieringConfiguration> = Keyspace::new(0x0468, "objects.tiering");
+/// Objects of INTELLIGENT_TIERING that are watched: by bucket and version.
+pub const WATCHED: Keyspace<Watched> = Keyspace::new(0x0469, "objects.watched");
+/// When those are looked at next: by time (milliseconds since 1970), bucket and version.
+pub const TIERING_DUE: Keyspace<TieringDue> = Keyspace::new(0x046a, "objects.tiering-due");
+/// Buckets whose archive configurations changed, by bucket.
+pub const TIERING_SCANS: Keyspace<TieringScan> = Keyspace::new(0x046b, "objects.tiering-scans");

@@ -20,6 +20,7 @@ mod encryption;
 mod errors;
 mod gc;
 mod get;
+mod intelligent_tiering;
 pub mod keyspaces;
 mod lifecycle;
 mod listing;
@@ -65,6 +66,7 @@ pub use encryption::{
 pub use errors::{BodyError, BodyErrorKind, Condition, ConfigurationKind, ObjectsError};
 pub use gc::{Collector, Compactor};
 pub use get::{ByteRange, ObjectVersion};
+pub use intelligent_tiering::{Tiering, TieringConfiguration, TieringRound, TieringWorker};
 pub use lifecycle::{
     FilterForm, LifecycleConfiguration, LifecycleEnd, LifecycleExpiration, LifecycleFilter, LifecycleRound,
     LifecycleRule, LifecycleTime, LifecycleTransition, LifecycleWorker, NoncurrentExpiration, NoncurrentTransition,

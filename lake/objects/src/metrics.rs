@@ -114,7 +114,7 @@ impl Objects {
     ) -> Result<(), ObjectsError> {
         check_id(&metrics.id)?;
         let id = metrics.id.clone();
-        self.put_configuration_by_id(caller, METRICS, bucket, &id, metrics).await
+        self.put_configuration_by_id(caller, METRICS, bucket, &id, metrics, |_, _| Ok(())).await
     }
 
     /// Removes request metrics.
@@ -156,7 +156,7 @@ impl Objects {
     ) -> Result<(), ObjectsError> {
         check_id(&analytics.id)?;
         let id = analytics.id.clone();
-        self.put_configuration_by_id(caller, ANALYTICS, bucket, &id, analytics).await
+        self.put_configuration_by_id(caller, ANALYTICS, bucket, &id, analytics, |_, _| Ok(())).await
     }
 
     /// Removes an analysis.

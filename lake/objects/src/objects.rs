@@ -11,6 +11,7 @@ use tarn_runtime::{EntropyExt, Runtime};
 use tokio::sync::Notify;
 
 use crate::errors::ObjectsError;
+use crate::intelligent_tiering::RecentReads;
 use crate::keyspaces::BUCKETS;
 use crate::logging::AccessLines;
 use crate::names::BucketName;
@@ -72,6 +73,7 @@ pub struct Objects {
     pub(crate) compressing: Compressing,
     /// A restore was asked for, done or prolonged.
     pub(crate) restores_changed: Arc<Notify>,
+    pub(crate) recent_reads: Arc<RecentReads>,
 }
 
 impl fmt::Debug for Objects {
@@ -105,6 +107,7 @@ impl Objects {
             access_lines: Arc::default(),
             compressing: Compressing::default(),
             restores_changed: Arc::default(),
+            recent_reads: Arc::default(),
         }
     }
 

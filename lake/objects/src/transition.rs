@@ -11,6 +11,7 @@ use crate::encryption::Encryption;
 use crate::errors::ObjectsError;
 use crate::gc::bury;
 use crate::get::ObjectVersion;
+use crate::intelligent_tiering::placed;
 use crate::keyspaces::{PART_OWNERS, VERSIONS};
 use crate::objects::Objects;
 use crate::packing::Packing;
@@ -88,6 +89,7 @@ impl Objects {
             }
         }
         let new: Vec<_> = moved.iter().map(|part| (part.durable.blob.clone(), part.packing)).collect();
+        let now_ms = self.now_ms();
         let swap = move |tx: &mut Tx<'_>| {
             let Some(mut record) = tx.get(VERSIONS, &version_key(&seen.id))? else { return Ok(false) };
             if (record.class, record.tier) != (seen.class, seen.tier) || !record.has_same_bytes(&seen) {
@@ -110,6 +112,7 @@ impl Objects {
                 bury(tx, &DeadBlobs { version: seen.id, blobs: restore.copies().to_vec() })?;
             }
             put_version(tx, &record)?;
+            placed(tx, &record, now_ms)?;
             Ok::<_, ObjectsError>(true)
         };
         let fate = self.store.write(swap).await.map_err(ObjectsError::from);

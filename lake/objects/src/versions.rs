@@ -17,6 +17,7 @@ use tarn_metadata::{Key, Read, StoreError, Tx};
 use tarn_types::AccountId;
 
 use crate::errors::ObjectsError;
+use crate::intelligent_tiering;
 use crate::keyspaces::{BUCKETS, CURRENT, HISTORY, NULL_VERSIONS, VERSIONS};
 use crate::lock::Bypass;
 use crate::names::{BucketName, ObjectKey};
@@ -255,7 +256,7 @@ pub(crate) fn install(
     make_room(tx, versioning, &record.bucket, &record.key, now_ms)?;
     tx.put(VERSIONS, &version_key(&record.id), record)?;
     tx.put(CURRENT, &current_key(&record.bucket, &record.key), &record.current())?;
-    Ok(())
+    intelligent_tiering::installed(tx, record, now_ms)
 }
 
 /// Puts a delete marker on a key of a versioned bucket.

@@ -59,7 +59,7 @@ fn missing_configuration(kind: ConfigurationKind) -> S3Error {
             S3ErrorCode::NoSuchWebsiteConfiguration,
             "The specified bucket does not have a website configuration",
         ),
-        ConfigurationKind::Metrics | ConfigurationKind::Analytics => custom(
+        ConfigurationKind::Metrics | ConfigurationKind::Analytics | ConfigurationKind::IntelligentTiering => custom(
             "NoSuchConfiguration",
             StatusCode::NOT_FOUND,
             "The specified configuration does not exist.".to_owned(),

@@ -23,6 +23,7 @@ mod errors;
 mod gate;
 mod get;
 mod host;
+mod intelligent_tiering;
 mod lifecycle;
 mod listing;
 mod lock;

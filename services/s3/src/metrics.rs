@@ -13,7 +13,7 @@ fn tags(tags: Vec<Tag>) -> S3Result<Tags> {
 }
 
 /// A filter has one part, or several in a conjunction.
-fn filter(
+pub(crate) fn filter(
     prefix: Option<String>,
     tag: Option<Tag>,
     access_point_arn: Option<String>,
@@ -24,20 +24,20 @@ fn filter(
     Ok(ConfigurationFilter { prefix, tags, access_point_arn, is_conjunction })
 }
 
-fn one_tag(filter: &ConfigurationFilter) -> Option<Tag> {
+pub(crate) fn one_tag(filter: &ConfigurationFilter) -> Option<Tag> {
     tag_set(&filter.tags).into_iter().next()
 }
 
-fn tags_of(filter: &ConfigurationFilter) -> Option<Vec<Tag>> {
+pub(crate) fn tags_of(filter: &ConfigurationFilter) -> Option<Vec<Tag>> {
     (!filter.tags.is_empty()).then(|| tag_set(&filter.tags))
 }
 
-fn other_id() -> S3Error {
+pub(crate) fn other_id() -> S3Error {
     s3_error!(InvalidArgument, "The id of the request and that of the configuration are not the same")
 }
 
 /// Tokens are opaque to callers.
-fn after(token: Option<&str>) -> S3Result<Option<String>> {
+pub(crate) fn after(token: Option<&str>) -> S3Result<Option<String>> {
     use base64::Engine as _;
     let wrong = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
     token
@@ -48,7 +48,7 @@ fn after(token: Option<&str>) -> S3Result<Option<String>> {
         .transpose()
 }
 
-fn next<R>(page: &ConfigurationPage<R>) -> Option<String> {
+pub(crate) fn next<R>(page: &ConfigurationPage<R>) -> Option<String> {
     use base64::Engine as _;
     page.next.as_ref().map(|next| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(next))
 }

@@ -13,9 +13,9 @@ use crate::api::Inner;
 use crate::errors::objects_error;
 use crate::refusals::Record;
 use crate::{
-    acl, bucket_encryption, buckets, copy, cors, delete, get, lifecycle, listing, lock, logging, metrics, multipart,
-    ownership_controls, policy, public_access_block, put, request_payment, restore, select, tagging, versioning,
-    website,
+    acl, bucket_encryption, buckets, copy, cors, delete, get, intelligent_tiering, lifecycle, listing, lock, logging,
+    metrics, multipart, ownership_controls, policy, public_access_block, put, request_payment, restore, select,
+    tagging, versioning, website,
 };
 
 pub(crate) struct Handlers(pub(crate) Arc<Inner>);
@@ -137,6 +137,10 @@ operations! {
     put_bucket_metrics_configuration(PutBucketMetricsConfigurationInput) -> PutBucketMetricsConfigurationOutput = metrics::put_bucket_metrics_configuration;
     delete_bucket_metrics_configuration(DeleteBucketMetricsConfigurationInput) -> DeleteBucketMetricsConfigurationOutput = metrics::delete_bucket_metrics_configuration;
     list_bucket_metrics_configurations(ListBucketMetricsConfigurationsInput) -> ListBucketMetricsConfigurationsOutput = metrics::list_bucket_metrics_configurations;
+    get_bucket_intelligent_tiering_configuration(GetBucketIntelligentTieringConfigurationInput) -> GetBucketIntelligentTieringConfigurationOutput = intelligent_tiering::get_bucket_intelligent_tiering_configuration;
+    put_bucket_intelligent_tiering_configuration(PutBucketIntelligentTieringConfigurationInput) -> PutBucketIntelligentTieringConfigurationOutput = intelligent_tiering::put_bucket_intelligent_tiering_configuration;
+    delete_bucket_intelligent_tiering_configuration(DeleteBucketIntelligentTieringConfigurationInput) -> DeleteBucketIntelligentTieringConfigurationOutput = intelligent_tiering::delete_bucket_intelligent_tiering_configuration;
+    list_bucket_intelligent_tiering_configurations(ListBucketIntelligentTieringConfigurationsInput) -> ListBucketIntelligentTieringConfigurationsOutput = intelligent_tiering::list_bucket_intelligent_tiering_configurations;
     get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput) -> GetBucketAnalyticsConfigurationOutput = metrics::get_bucket_analytics_configuration;
     put_bucket_analytics_configuration(PutBucketAnalyticsConfigurationInput) -> PutBucketAnalyticsConfigurationOutput = metrics::put_bucket_analytics_configuration;
     delete_bucket_analytics_configuration(DeleteBucketAnalyticsConfigurationInput) -> DeleteBucketAnalyticsConfigurationOutput = metrics::delete_bucket_analytics_configuration;

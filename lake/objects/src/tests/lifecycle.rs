@@ -168,10 +168,7 @@ async fn a_current_version_and_a_noncurrent_null_one_go_in_one_round() {
     lake.put(bucket, "a", &b"versioned"[..]).await;
     lake.objects.put_bucket_versioning(&lake.caller(), bucket, false).await.unwrap();
     let noncurrent_expiration = Some(NoncurrentExpiration { days: 1, newer_versions: None });
-    ruled
-        .rules(vec![LifecycleRule { expiration: ends_after(1), noncurrent_expiration, ..rule(all()) }])
-        .await
-        .unwrap();
+    ruled.rules(vec![LifecycleRule { expiration: ends_after(1), noncurrent_expiration, ..rule(all()) }]).await.unwrap();
     ruled.hours(48);
     // The null version is removed, and the other ends under a delete marker that is the null version now.
     assert_eq!(ruled.work().await.removed, 2);

@@ -12,6 +12,7 @@ mod model;
 mod multipart;
 mod reading;
 mod restoring;
+mod tiering;
 
 use std::sync::Arc;
 

@@ -31,6 +31,13 @@ fn example(operation: &str) -> Ask {
             .body("<MetricsConfiguration><Id>m</Id></MetricsConfiguration>"),
         "DeleteBucketMetricsConfiguration" => ask(delete, "/lake-raw?metrics&id=m"),
         "ListBucketMetricsConfigurations" => ask(get, "/lake-raw?metrics"),
+        "GetBucketIntelligentTieringConfiguration" => ask(get, "/lake-raw?intelligent-tiering&id=t"),
+        "PutBucketIntelligentTieringConfiguration" => ask(put, "/lake-raw?intelligent-tiering&id=t").body(
+            "<IntelligentTieringConfiguration><Id>t</Id><Status>Enabled</Status><Tiering><Days>90</Days>\
+             <AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering></IntelligentTieringConfiguration>",
+        ),
+        "DeleteBucketIntelligentTieringConfiguration" => ask(delete, "/lake-raw?intelligent-tiering&id=t"),
+        "ListBucketIntelligentTieringConfigurations" => ask(get, "/lake-raw?intelligent-tiering"),
         "GetBucketAnalyticsConfiguration" => ask(get, "/lake-raw?analytics&id=a"),
         "PutBucketAnalyticsConfiguration" => ask(put, "/lake-raw?analytics&id=a").body(
             "<AnalyticsConfiguration><Id>a</Id><StorageClassAnalysis></StorageClassAnalysis></AnalyticsConfiguration>",
