@@ -2,6 +2,8 @@
 """Runs the public S3 suite against `TARN_BINARY` and says how many of its cases pass; without arguments for pytest, the whole portable
 set, of which docs/conformance.md is then written.
 
+Its files run in two groups, each on servers of its own: cases of IAM leave denials on the user that all others act as, too.
+
 Every case that fails or is skipped must have a reason in reasons.toml, and no reason may be left that no case needs: the list only
 shrinks. Nothing of the suite is copied but the names of its cases.
 """
@@ -19,6 +21,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PORTABLE = "not fails_on_aws"
+IAM_FILES = ("test_iam.py", "test_sns.py", "test_sts.py")
+# Whether the suite's second person is an account, as in AWS two customers are, or a user whom IAM gives and takes permissions.
+ALT = {"s3": "account", "iam": "user"}
 
 
 def short(case: str) -> str:
@@ -121,19 +126,28 @@ def page(cases: list[dict], reasons: Reasons, suite: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run_pytest(suite: Path, out: Path, arguments: list[str]) -> int:
+def run_pytest(suite: Path, out: Path, group: str, arguments: list[str]) -> list[dict]:
+    """The cases of one group of files, and what came of them."""
+    out.mkdir(parents=True, exist_ok=True)
+    result = out / "result.json"
+    result.unlink(missing_ok=True)
     environment = os.environ | {
         "PYTHONPATH": str(HERE),
         "PYTHONPYCACHEPREFIX": str(out / "pycache"),
         "TARN_SUITE_OUT": str(out),
+        "TARN_SUITE_ALT": ALT[group],
     }
-    command = [sys.executable, "-m", "pytest", "-p", "tarn_suite", "-p", "no:cacheprovider", "--quiet", "--tb=line", *arguments]
-    return subprocess.run(command, cwd=suite, env=environment, check=False).returncode
+    files = sorted((suite / "s3tests" / "functional").glob("test_*.py"))
+    files = [str(file.relative_to(suite)) for file in files if (file.name in IAM_FILES) == (group == "iam")]
+    options = ["-p", "tarn_suite", "-p", "no:cacheprovider", "--quiet", "--tb=line"]
+    subprocess.run([sys.executable, "-m", "pytest", *options, *arguments, *files], cwd=suite, env=environment, check=False)
+    return json.loads(result.read_text())
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="cargo xtask s3-tests", description=__doc__)
     parser.add_argument("--suite", required=True, type=Path, help="a checkout of ceph/s3-tests")
+    parser.add_argument("--group", choices=list(ALT), help="only these files: those of IAM, or all others")
     parser.add_argument("--workers", default="4", help="how many servers and how many cases at once")
     parser.add_argument("--out", type=Path, default=ROOT / "target" / "s3-tests", help="for logs and result.json")
     parser.add_argument("pytest", nargs="*", help="after --: which cases, such as -k NAME or -m MARKER")
@@ -141,14 +155,14 @@ def main() -> int:
     suite = arguments.suite.resolve()
     if not (suite / "s3tests" / "functional").is_dir():
         parser.error(f"{suite} is no checkout of ceph/s3-tests")
-    arguments.out.mkdir(parents=True, exist_ok=True)
     markers = [] if "-m" in arguments.pytest else ["-m", PORTABLE]
     # Cases that wait for days to pass do not keep others: each worker takes the next case when it is free.
     parallel = ["--numprocesses", arguments.workers, "--dist", "worksteal"]
-    run_pytest(suite, arguments.out.resolve(), [*markers, *parallel, *arguments.pytest])
-    cases = json.loads((arguments.out / "result.json").read_text())
+    cases = []
+    for group in [arguments.group] if arguments.group else ALT:
+        cases += run_pytest(suite, arguments.out.resolve() / group, group, [*markers, *parallel, *arguments.pytest])
     print(table(cases))
-    if arguments.pytest:
+    if arguments.pytest or arguments.group:
         return int(any(case["outcome"] == "failed" for case in cases))
     reasons = Reasons(HERE / "reasons.toml")
     commit = subprocess.run(["git", "-C", suite, "rev-parse", "--short=12", "HEAD"], check=True, capture_output=True, text=True)

@@ -3,7 +3,8 @@
 The suite finds its server by the file that `S3TEST_CONF` names. A server for each worker lets cases run in parallel although some of
 them list all buckets and remove all roles. Nothing here knows any case by its name.
 
-`TARN_BINARY`: the server. `TARN_SUITE_OUT`: the folder for logs and `result.json`. `TARN_SUITE_DAY_SECONDS`: how long a day lasts for
+`TARN_BINARY`: the server. `TARN_SUITE_OUT`: the folder for logs and `result.json`. `TARN_SUITE_ALT`: whether the suite's second person is
+an `account` or a `user` of the account that "iam" is the root of. `TARN_SUITE_DAY_SECONDS`: how long a day lasts for
 lifecycle rules. The suite waits a little longer than that for each day: it does not know that days end at fixed times (on AWS: midnight).
 """
 
@@ -66,8 +67,13 @@ class Server:
         self.day_seconds = day_seconds
         self.people = {section: person(section) for section in ("s3 main", "s3 alt", "s3 tenant", "iam root", "iam alt root")}
         alt = self.people["s3 alt"]
+        self.alt_is_user = os.environ.get("TARN_SUITE_ALT") == "user"
         # "iam" gives and takes the permissions of "s3 alt", which therefore is a user of the account that "iam" is the root of.
-        self.people["iam"] = Person("iam", alt.id, alt.display_name, alt.email, person("iam").access_key, text(40))
+        self.people["iam"] = (
+            Person("iam", alt.id, alt.display_name, alt.email, person("iam").access_key, text(40))
+            if self.alt_is_user
+            else person("iam")
+        )
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -83,13 +89,13 @@ class Server:
         if self.day_seconds:
             lines.append(f"[debug]\nday_seconds = {self.day_seconds}\n")
         for who in self.people.values():
-            if who.section == "s3 alt":
+            if who.section == "s3 alt" and self.alt_is_user:
                 continue
             lines.append(
                 f'[[accounts]]\nid = "{who.id}"\nname = "{who.display_name}"\nemail = "{who.email}"\ncanonical_user_id = "{who.id}"\n'
                 f'root_access_key_id = "{who.access_key}"\nroot_secret_access_key = "{who.secret_key}"\n'
             )
-            if who.section == "iam":
+            if who.section == "iam" and self.alt_is_user:
                 alt = self.people["s3 alt"]
                 lines.append(
                     f'users = [{{ name = "{alt.id}", access_key_id = "{alt.access_key}", secret_access_key = "{alt.secret_key}" }}]\n'
@@ -129,9 +135,10 @@ class Server:
 
     def prepare(self) -> list[str]:
         """What AWS would have too: the user may do what no policy of a case forbids, and there are two KMS keys. Gives the keys' ARNs, which answers name them by."""
-        self.client("iam", "iam").attach_user_policy(
-            UserName=self.people["s3 alt"].id, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
-        )
+        if self.alt_is_user:
+            self.client("iam", "iam").attach_user_policy(
+                UserName=self.people["s3 alt"].id, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
+            )
         try:
             return [self.client("kms", "s3 main").create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
         except (ClientError, BotoCoreError) as error:

@@ -36,12 +36,15 @@ pub struct CreateBucket {
     pub ownership: Option<ObjectOwnership>,
     /// Who may do what with it.
     pub acl: AclRequest,
+    /// Whether a bucket of this name that the caller's account has is taken for the new one: it then has this list, and nothing else
+    /// of it changes.
+    pub or_own: bool,
 }
 
 impl CreateBucket {
     /// With nothing but a name and a place.
     pub fn new(name: BucketName, region: Region) -> Self {
-        Self { name, region, tags: Tags::default(), lock: false, ownership: None, acl: AclRequest::default() }
+        Self { name, region, tags: Tags::default(), lock: false, ownership: None, acl: AclRequest::default(), or_own: false }
     }
 }
 
@@ -88,25 +91,31 @@ impl Objects {
             public_access_block: self.options.block_public_access.then_some(PublicAccessBlock::ALL),
             policy_binds_root: false,
         };
-        let count_max = self.options.buckets_count_max;
+        let (count_max, or_own) = (self.options.buckets_count_max, request.or_own);
         caller
             .commit(&*self.store, move |tx| {
                 let at = bucket_key(&bucket.name);
-                if let Some(other) = tx.get(BUCKETS, &at)? {
-                    let name = bucket.name.to_string();
-                    return Err(if other.owner == bucket.owner {
-                        ObjectsError::BucketAlreadyOwnedByYou { bucket: name }
-                    } else {
-                        ObjectsError::BucketAlreadyExists { bucket: name }
-                    });
-                }
-                let mut count = 0;
-                for other in tx.prefix(BUCKETS, &Key::new()) {
-                    count += usize::from(other?.1.owner == bucket.owner);
-                }
-                if count >= count_max {
-                    return Err(ObjectsError::TooManyBuckets { count_max });
-                }
+                let bucket = match tx.get(BUCKETS, &at)? {
+                    Some(own) if own.owner == bucket.owner && or_own => Bucket { acl: bucket.acl, ..own },
+                    Some(other) => {
+                        let name = bucket.name.to_string();
+                        return Err(if other.owner == bucket.owner {
+                            ObjectsError::BucketAlreadyOwnedByYou { bucket: name }
+                        } else {
+                            ObjectsError::BucketAlreadyExists { bucket: name }
+                        });
+                    }
+                    None => {
+                        let mut count = 0;
+                        for other in tx.prefix(BUCKETS, &Key::new()) {
+                            count += usize::from(other?.1.owner == bucket.owner);
+                        }
+                        if count >= count_max {
+                            return Err(ObjectsError::TooManyBuckets { count_max });
+                        }
+                        bucket
+                    }
+                };
                 if bucket.acl.is_some() && !bucket.has_acls() {
                     return Err(ObjectsError::AclWithOwnershipEnforced { bucket: bucket.name.to_string() });
                 }

@@ -54,6 +54,7 @@ pub(crate) async fn list_buckets(
     }))
 }
 
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
 pub(crate) async fn create_bucket(
     call: &Call,
     request: S3Request<CreateBucketInput>,
@@ -88,7 +89,10 @@ pub(crate) async fn create_bucket(
     let name = bucket_name(&input.bucket)?;
     let tags = Tags::of_bucket(tag_pairs(tags)).map_err(objects_error)?;
     let lock = input.object_lock_enabled_for_bucket == Some(true);
-    let create = CreateBucket { tags, lock, ownership, acl, ..CreateBucket::new(name, call.inner.region.clone()) };
+    // As AWS still answers where it began, and nowhere else: 200, and the bucket's list is as new.
+    let or_own = served == DEFAULT_REGION;
+    let create =
+        CreateBucket { tags, lock, ownership, acl, or_own, ..CreateBucket::new(name, call.inner.region.clone()) };
     let bucket = call.objects().create_bucket(&call.caller, create).await.map_err(objects_error)?;
     Ok(S3Response::new(CreateBucketOutput {
         bucket_arn: Some(bucket.name.arn().to_string()),

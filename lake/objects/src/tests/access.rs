@@ -303,7 +303,11 @@ async fn new_buckets_take_only_lists_that_fit() {
     let lake = Lake::with(classic);
     let acl = AclRequest::Canned(PublicRead);
     let request = CreateBucket { acl, ..CreateBucket::new(bucket("lake-raw"), Region::us_east_1()) };
-    assert!(lake.objects.create_bucket(&lake.caller(), request).await.unwrap().has_acls());
+    let public = lake.objects.create_bucket(&lake.caller(), request).await.unwrap();
+    assert!(public.has_acls() && public.acl.as_ref().is_some_and(Acl::is_public));
+    let again = CreateBucket { or_own: true, ..CreateBucket::new(bucket("lake-raw"), Region::us_east_1()) };
+    let private = lake.objects.create_bucket(&lake.caller(), again).await.unwrap();
+    assert!(!private.acl.as_ref().is_some_and(Acl::is_public));
 }
 
 #[test]

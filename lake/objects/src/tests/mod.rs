@@ -153,8 +153,11 @@ async fn buckets_are_made_listed_and_removed() {
     let refused = lake.objects.create_bucket(&lake.caller(), again.clone()).await;
     assert!(matches!(refused, Err(ObjectsError::BucketAlreadyOwnedByYou { .. })), "{refused:?}");
     let other = AccountId::new("111111111111").unwrap();
-    let refused = lake.objects.create_bucket(&lake.caller_of(other.clone()), again).await;
+    let again = CreateBucket { or_own: true, ..again };
+    let refused = lake.objects.create_bucket(&lake.caller_of(other.clone()), again.clone()).await;
     assert!(matches!(refused, Err(ObjectsError::BucketAlreadyExists { .. })), "{refused:?}");
+    let made = lake.objects.bucket(&proof(), &name).unwrap();
+    assert_eq!(lake.objects.create_bucket(&lake.caller(), again).await.unwrap(), made);
     let request =
         ListBuckets { owner: AccountId::first(), prefix: String::new(), region: None, after: None, count_max: 1 };
     let page = lake.objects.list_buckets(&proof(), &request).unwrap();

@@ -99,7 +99,7 @@ async fn conditional_writes_hold() {
 #[tokio::test]
 async fn buckets_are_listed_and_described() {
     let server = Server::with_bucket().await;
-    assert_eq!(server.root(ask(Method::PUT, "/lake-raw")).await.outcome(), "409 BucketAlreadyOwnedByYou");
+    assert_eq!(server.root(ask(Method::PUT, "/lake-raw")).await.outcome(), "200");
     assert_eq!(server.root(ask(Method::PUT, "/Bad_Name")).await.outcome(), "400 InvalidBucketName");
     let elsewhere =
         "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
@@ -309,4 +309,22 @@ async fn strange_keys_are_just_keys() {
         server.root(ask(Method::GET, "/lake-raw?list-type=2&encoding-type=url")).await.text().matches("<Key>").count(),
         keys.len()
     );
+}
+
+/// Where AWS began, one's own bucket can be made again; elsewhere it cannot.
+#[tokio::test]
+async fn ones_own_bucket_is_made_again_only_in_us_east_1() {
+    for (region, expected) in [("us-east-1", "200"), ("eu-west-1", "409 BucketAlreadyOwnedByYou")] {
+        let region = Region::new(region).unwrap();
+        let server = Server::with(S3Options { region: region.clone(), ..S3Options::default() });
+        let put = |target: &str| {
+            let mut parts = ask(Method::PUT, target).request().into_parts().0;
+            let signer = Signer { region: region.to_string(), ..signer(ROOT) };
+            signer.sign(&mut parts, Payload::Sha256(tarn_sigv4::sha256(b"")), now()).unwrap();
+            server.send(Request::from_parts(parts, Bytes::new()))
+        };
+        assert_eq!(put("/lake-raw").await.outcome(), "200");
+        assert_eq!(put("/lake-raw/k").await.outcome(), "200");
+        assert_eq!(put("/lake-raw").await.outcome(), expected, "{region}");
+    }
 }
