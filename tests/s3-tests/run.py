@@ -21,6 +21,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PORTABLE = "not fails_on_aws"
+KINDS = {
+    "case": "Cases that no server can pass",
+    "aws": "Cases that AWS answers otherwise, by its documentation or by what others saw of it",
+    "missing": "What is not built",
+}
 IAM_FILES = ("test_iam.py", "test_sns.py", "test_sts.py")
 # Whether the suite's second person is an account, as in AWS two customers are, or a user whom IAM gives and takes permissions.
 ALT = {"s3": "account", "iam": "user"}
@@ -59,7 +64,7 @@ def table(cases: list[dict]) -> str:
 
 
 class Reasons:
-    """Why cases fail: each row has the names of cases, or patterns of names, and one reason."""
+    """Why cases fail: each row has the names of cases, or patterns of names, one reason, and of which kind it is."""
 
     def __init__(self, path: Path):
         self.rows = tomllib.loads(path.read_text()).get("reason", [])
@@ -111,18 +116,18 @@ def page(cases: list[dict], reasons: Reasons, suite: str) -> str:
         count = Counter(case["outcome"] for case in members)
         row = [file, len(tests), len(good), len(members), count["passed"], count["failed"], count["skipped"]]
         lines.append("| " + " | ".join(str(cell) for cell in row) + " |")
-    lines += ["", "## What does not pass, and why", ""]
-    by_reason = defaultdict(list)
-    for case in cases:
-        if case["outcome"] != "passed":
-            row = reasons.row_of(case)
-            by_reason[row["why"] if row else "No reason is given."].append(case)
-    order = [row["why"] for row in reasons.rows]
-    for why in sorted(by_reason, key=lambda why: order.index(why) if why in order else -1):
-        lines.append(f"* {why}")
-        for case in by_reason[why]:
-            skipped = " (skipped)" if case["outcome"] == "skipped" else ""
-            lines.append(f"  * `{short(case['case'])}`{skipped}")
+    failing = [(case, reasons.row_of(case)) for case in cases if case["outcome"] != "passed"]
+    for kind, title in (KINDS | {None: "Without a reason"}).items():
+        of_kind = [(case, row) for case, row in failing if (row and row["kind"]) == kind]
+        if of_kind:
+            lines += ["", f"## {title}: {len(of_kind)}", ""]
+        for row in [*reasons.rows, None]:
+            members = [case for case, own in of_kind if own is row]
+            if members:
+                lines.append(f"* {row['why'] if row else 'No reason is given.'}")
+            for case in members:
+                skipped = " (skipped)" if case["outcome"] == "skipped" else ""
+                lines.append(f"  * `{short(case['case'])}`{skipped}")
     return "\n".join(lines) + "\n"
 
 

@@ -44,7 +44,15 @@ pub struct CreateBucket {
 impl CreateBucket {
     /// With nothing but a name and a place.
     pub fn new(name: BucketName, region: Region) -> Self {
-        Self { name, region, tags: Tags::default(), lock: false, ownership: None, acl: AclRequest::default(), or_own: false }
+        Self {
+            name,
+            region,
+            tags: Tags::default(),
+            lock: false,
+            ownership: None,
+            acl: AclRequest::default(),
+            or_own: false,
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::operations::Handlers;
 use crate::refusals::{Head, Refusals};
 use crate::target::{Target, host_of};
 use crate::unread::Unread;
-use crate::{answer, cors, post, signature_v2, signing_date, website};
+use crate::{answer, cors, post, signature_v2, signing, website};
 
 /// The largest XML body: a thousand keys to delete, or ten thousand parts to complete.
 pub(crate) const XML_BODY_SIZE_BYTES_MAX: usize = 8 << 20;
@@ -73,8 +73,20 @@ pub(crate) struct Inner {
 #[derive(Clone)]
 pub struct S3Api {
     service: S3Service,
+    /// For requests that are signed for no region.
+    regionless: S3Service,
     refusals: Refusals,
     inner: Arc<Inner>,
+}
+
+fn service(inner: &Arc<Inner>, config: S3Config) -> S3Service {
+    let mut builder = S3ServiceBuilder::new(Handlers(inner.clone()));
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.set_host(inner.domains.clone());
+    // Without an auth provider s3s would ask nobody: see the test `every_operation_refuses`.
+    builder.set_auth(Hooks(inner.clone()));
+    builder.set_access(Hooks(inner.clone()));
+    builder.build()
 }
 
 impl S3Api {
@@ -88,7 +100,7 @@ impl S3Api {
         config.form_max_field_size = FORM_FIELD_SIZE_BYTES_MAX;
         config.form_max_fields_size = XML_BODY_SIZE_BYTES_MAX;
         config.expected_region = WireRegion::new(options.region.as_str().into()).ok();
-        config.unsigned_amz_header_allowlist = vec![signing_date::AMZ_DATE.to_owned()];
+        config.unsigned_amz_header_allowlist = vec![signing::AMZ_DATE.to_owned()];
         config.sig_v4_allowed_services = vec!["s3".to_owned()];
         // Only where all that matters is signed: see `signature_v2.rs`.
         config.enable_sig_v2 = true;
@@ -102,13 +114,9 @@ impl S3Api {
             domains,
             body_pause_time_max: options.body_pause_time_max,
         });
-        let mut builder = S3ServiceBuilder::new(Handlers(inner.clone()));
-        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-        builder.set_host(inner.domains.clone());
-        // Without an auth provider s3s would ask nobody: see the test `every_operation_refuses`.
-        builder.set_auth(Hooks(inner.clone()));
-        builder.set_access(Hooks(inner.clone()));
-        Self { service: builder.build(), refusals, inner }
+        let here = service(&inner, config.clone());
+        config.expected_region = None;
+        Self { service: here, regionless: service(&inner, config), refusals, inner }
     }
 
     /// Answers one request.
@@ -159,14 +167,14 @@ impl S3Api {
 
     /// Hands a request to s3s: signature, permission, operation.
     pub(crate) async fn serve(&self, mut request: Request<s3s::Body>, meta: CallMeta) -> Response<s3s::Body> {
-        signing_date::complete(request.headers_mut());
+        signing::complete(request.headers_mut());
         let refused = signature_v2::ready(&mut request, meta.time.as_millisecond()).err();
         let head = Head::keep(&mut request);
         request.extensions_mut().insert(meta.clone());
         let (request, document) = Document::watch(request, &self.inner.domains);
         let answer = match refused {
             Some(refused) => refused.to_http_response().map_err(|error| error.to_string()),
-            None => self.service.call(request).await.map_err(|error| error.to_string()),
+            None => self.service_for(&request).call(request).await.map_err(|error| error.to_string()),
         };
         let mut response = match answer {
             // Keys may hold what XML cannot, and a listing would have to show them.
@@ -180,6 +188,16 @@ impl S3Api {
         document.settle(&mut response);
         self.refusals.record(head, &meta, &response).await;
         response
+    }
+
+    /// The service that takes what the request was signed for. Clients that are told no region sign for an empty one, and a lake has
+    /// one only; AWS, which has many, refuses them.
+    fn service_for(&self, request: &Request<s3s::Body>) -> &S3Service {
+        if signing::is_regionless(request.headers(), request.uri().query().unwrap_or_default()) {
+            &self.regionless
+        } else {
+            &self.service
+        }
     }
 
     /// Answers a request that goes no further, and has the audit told.

@@ -44,7 +44,7 @@ mod resources;
 mod restore;
 mod select;
 mod signature_v2;
-mod signing_date;
+mod signing;
 mod tagging;
 mod target;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use crate::convert::millis;
 use crate::resources::{Operation, Request};
-use crate::signing_date;
+use crate::signing;
 
 /// How long a presigned URL may be valid, seconds: seven days, as with version 4.
 const PRESIGNED_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
@@ -120,7 +120,7 @@ pub(crate) fn ready<B>(request: &mut HttpRequest<B>, now_ms: i64) -> S3Result<()
     let no_date = || s3_error!(AccessDenied, "AWS authentication requires a valid Date or x-amz-date header");
     let header = request.headers().get("x-amz-date").or_else(|| request.headers().get(DATE));
     let text = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let time_ms = match signing_date::parse(text) {
+    let time_ms = match signing::parse(text) {
         Some(time) => millis(&time),
         // The form of version 4, `20261126T120000Z`, is taken too.
         None => text.parse::<tarn_runtime::Timestamp>().map_err(|_| no_date())?.as_millisecond(),

@@ -36,6 +36,8 @@ def test_records_and_counters_come(account):
     details = others["Stats"]["Details"]
     assert details == {"BytesScanned": len(CSV), "BytesProcessed": len(CSV), "BytesReturned": len(text)}
     assert others["Progress"]["Details"]["BytesScanned"] == len(CSV)
+    text, _ = select(s3, bucket, "a.csv", "SELECT sum(int(id)), max(float(s.amount)) FROM s3object s")
+    assert text == "6,20\n"
     text, _ = select(s3, bucket, "a.csv", "SELECT * FROM s3object LIMIT 1", out={"JSON": {"RecordDelimiter": ";"}})
     assert text == '{"id":"1","name":"Ada","amount":"10.5"};'
     text, _ = select(s3, bucket, "a.csv", "SELECT name FROM s3object WHERE id = '3'", out={"CSV": {"QuoteFields": "ALWAYS"}})

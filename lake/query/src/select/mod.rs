@@ -7,7 +7,9 @@ mod evaluate;
 mod expression;
 mod output;
 mod parquet_rows;
+mod parse;
 mod records;
+mod tokens;
 mod value;
 
 use std::collections::VecDeque;
@@ -75,7 +77,7 @@ fn select(
     request: SelectRequest,
     now_ms: i64,
 ) -> Result<Selecting, SelectError> {
-    let selection = expression::parse(&request.expression)?;
+    let selection = parse::parse(&request.expression)?;
     let size_bytes = version.size_bytes();
     let (first, last) = scan(&request, size_bytes)?;
     let counters = Arc::new(Counters::default());

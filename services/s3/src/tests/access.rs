@@ -324,3 +324,19 @@ async fn unserved_operations_say_so() {
         assert_eq!(server.root(header(name, value)).await.outcome(), expected, "{name}: {value}");
     }
 }
+
+/// Clients that know no region sign for none.
+#[tokio::test]
+async fn a_signature_for_no_region_is_for_the_lakes_own() {
+    let server = Server::with_bucket().await;
+    let outcome = async |region: &str, secret: &str| {
+        let mut parts = ask(Method::PUT, "/lake-raw/k").request().into_parts().0;
+        let signer = Signer { region: region.to_owned(), secret_access_key: secret.to_owned(), ..signer(ROOT) };
+        signer.sign(&mut parts, Payload::Sha256(tarn_sigv4::sha256(b"")), now()).unwrap();
+        server.send(Request::from_parts(parts, Bytes::new())).await.outcome()
+    };
+    assert_eq!(outcome("", SECRET).await, "200");
+    assert_eq!(outcome("us-east-1", SECRET).await, "200");
+    assert_eq!(outcome("eu-west-1", SECRET).await, "400 AuthorizationHeaderMalformed");
+    assert_eq!(outcome("", "another").await, "403 SignatureDoesNotMatch");
+}

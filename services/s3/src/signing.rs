@@ -1,8 +1,9 @@
-//! When a request was signed. Signatures of version 4 may date themselves by `Date`, where s3s wants `x-amz-date`.
+//! When and for which region a request was signed. Signatures of version 4 may date themselves by `Date`, where s3s wants `x-amz-date`.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
 
 use http::header::{AUTHORIZATION, DATE};
 use http::{HeaderMap, HeaderValue};
+use percent_encoding::percent_decode_str;
 use s3s::dto::{Timestamp, TimestampFormat};
 
 use crate::convert::millis;
@@ -14,6 +15,17 @@ pub(crate) const AMZ_DATE: &str = "x-amz-date";
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let http = text.strip_suffix("-0000").or_else(|| text.strip_suffix("+0000")).map(|front| format!("{front}GMT"));
     Timestamp::parse(TimestampFormat::HttpDate, http.as_deref().unwrap_or(text)).ok()
+}
+
+/// Whether a signature of version 4 is for no region: `Credential=AKID/20260102//s3/aws4_request`.
+pub(crate) fn is_regionless(headers: &HeaderMap, query: &str) -> bool {
+    const END: &str = "//s3/aws4_request";
+    if let Some(text) = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) {
+        let credential = text.strip_prefix("AWS4-HMAC-SHA256").and_then(|text| text.split_once("Credential="));
+        return credential.is_some_and(|(_, text)| text.split(',').next().unwrap_or_default().trim().ends_with(END));
+    }
+    let credential = query.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="));
+    credential.is_some_and(|text| percent_decode_str(text).decode_utf8_lossy().ends_with(END))
 }
 
 /// Says in `x-amz-date` what `Date` says, in requests that are signed by version 4 and have no other date.
@@ -33,6 +45,24 @@ pub(crate) fn complete(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_region_may_be_left_out() {
+        let check = |authorization: &'static str, query: &str, expected: bool| {
+            let mut headers = HeaderMap::new();
+            if !authorization.is_empty() {
+                headers.insert(AUTHORIZATION, HeaderValue::from_static(authorization));
+            }
+            assert_eq!(is_regionless(&headers, query), expected, "{authorization} {query}");
+        };
+        check("AWS4-HMAC-SHA256 Credential=AKID/20260102//s3/aws4_request, SignedHeaders=host, Signature=00", "", true);
+        check("AWS4-HMAC-SHA256 Credential=AKID/20260102/us-east-1/s3/aws4_request,SignedHeaders=host", "", false);
+        check("AWS4-HMAC-SHA256 SignedHeaders=//s3/aws4_request,Credential=AKID/20260102/x/s3/aws4_request", "", false);
+        check("AWS AKID:c2ln", "X-Amz-Credential=AKID%2F20260102%2F%2Fs3%2Faws4_request", false);
+        check("", "X-Amz-Credential=AKID%2F20260102%2F%2Fs3%2Faws4_request&X-Amz-Expires=60", true);
+        check("", "X-Amz-Credential=AKID%2F20260102%2Feu-west-1%2Fs3%2Faws4_request", false);
+        check("", "prefix=//s3/aws4_request", false);
+    }
 
     #[test]
     fn a_date_is_enough() {
