@@ -9,6 +9,7 @@ use tarn_policy::{Authorized, Granted, GrantedTo, Principal};
 use tarn_types::AccountId;
 
 use crate::errors::ObjectsError;
+use crate::events::{Change, EventKind, announce};
 use crate::keyspaces::BUCKETS;
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in};
@@ -379,6 +380,7 @@ impl Objects {
         request: AclRequest,
     ) -> Result<(), ObjectsError> {
         let (name, key, version) = (bucket.clone(), key.clone(), version.copied());
+        let by = self.changed_by(caller);
         caller
             .commit(&*self.store, move |tx| {
                 let bucket = bucket_in(tx, &name)?;
@@ -388,7 +390,8 @@ impl Objects {
                 }
                 version.acl = request.acl(version.owner.as_ref().unwrap_or(&bucket.owner), &bucket.owner);
                 refuse_public(tx, &bucket, version.acl.as_ref())?;
-                put_version(tx, &version)
+                put_version(tx, &version)?;
+                announce(tx, &Change::of(EventKind::AclPut, &version, &by))
             })
             .await
             .map_err(ObjectsError::from)

@@ -8,8 +8,8 @@ use tarn_metadata::{Key, Keyspace, Read, Record, Tx};
 
 use crate::errors::{ConfigurationKind, ObjectsError};
 use crate::keyspaces::{
-    ABAC, ACCELERATE, ANALYTICS, CORS, LIFECYCLE_SCANS, LIFECYCLES, LOGGING, METRICS, REQUEST_PAYMENT, TIERING,
-    TIERING_SCANS, WEBSITES,
+    ABAC, ACCELERATE, ANALYTICS, CORS, EVENTFUL, LIFECYCLE_SCANS, LIFECYCLES, LOGGING, METRICS, NOTIFICATIONS,
+    REQUEST_PAYMENT, TIERING, TIERING_SCANS, WEBSITES,
 };
 use crate::metrics::CONFIGURATIONS_COUNT_MAX;
 use crate::names::BucketName;
@@ -178,6 +178,8 @@ pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &BucketName) -> Result<(), Objects
     forget_kind(tx, ACCELERATE, bucket)?;
     forget_kind(tx, ABAC, bucket)?;
     forget_kind(tx, LOGGING, bucket)?;
+    forget_kind(tx, NOTIFICATIONS, bucket)?;
+    forget_kind(tx, EVENTFUL, bucket)?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::classes::StorageClass;
 use crate::conditions::{ReadConditions, WriteConditions};
 use crate::encryption::{CustomerKey, EncryptionRequest};
 use crate::errors::ObjectsError;
+use crate::events::EventKind;
 use crate::get::{ByteRange, ObjectVersion};
 use crate::lock::VersionLock;
 use crate::multipart::{UploadName, UploadPart};
@@ -159,6 +160,7 @@ impl Objects {
             encryption,
             lock,
             acl,
+            created: EventKind::CreatedCopy,
             ..PutObject::new(bucket, key)
         };
         let source = self.unlock(caller.authorizer(), &source, source_customer_key.as_ref())?;

@@ -7,6 +7,7 @@ use tarn_metadata::{Read, Tx};
 
 use crate::conditions::{EtagCondition, WriteConditions};
 use crate::errors::ObjectsError;
+use crate::events::{Change, ChangedBy, EventDetails, EventKind, Subject, announce, is_eventful};
 use crate::keyspaces::CURRENT;
 use crate::lock::Bypass;
 use crate::names::{BucketName, ObjectKey};
@@ -78,7 +79,7 @@ impl Objects {
         deletes: Vec<DeleteObject>,
     ) -> Result<Vec<(DeleteObject, Result<Deleted, ObjectsError>)>, ObjectsError> {
         let bucket = bucket.clone();
-        let (marker, now_ms) = (self.new_uuid(), self.now_ms());
+        let (marker, now_ms, by) = (self.new_uuid(), self.now_ms(), self.changed_by(caller));
         let outcomes = caller
             .commit(&*self.store, move |tx| {
                 let versioning = bucket_in(tx, &bucket)?.versioning;
@@ -90,7 +91,7 @@ impl Objects {
                         Some(deleted) => Ok(*deleted),
                         None => {
                             let marker = NewMarker { id: marker, owner: None, now_ms };
-                            match delete_in(tx, &bucket, versioning, &delete, marker) {
+                            match delete_in(tx, &bucket, versioning, &delete, marker, &by) {
                                 // What the store cannot do ends the whole call; the rest is the outcome of this one.
                                 Err(error @ ObjectsError::Store(_)) => return Err(error),
                                 outcome => outcome,
@@ -121,24 +122,37 @@ fn delete_in(
     versioning: Versioning,
     delete: &DeleteObject,
     marker: NewMarker,
+    by: &ChangedBy,
 ) -> Result<Deleted, ObjectsError> {
     let DeleteObject { key, version, if_match, bypass } = delete;
     if if_match.is_some() {
         check(tx, bucket, delete)?;
     }
+    let tell = |tx: &mut Tx<'_>, kind, subject| {
+        announce(tx, &Change { kind, bucket, key, subject, details: EventDetails::None, by })
+    };
     match version {
         Some(version) => {
             let removed = remove_version(tx, bucket, key, version, *bypass, marker.now_ms)?;
+            if removed.is_some() {
+                tell(tx, EventKind::Removed, Subject::Removed(Some(*version)))?;
+            }
             let was_delete_marker = removed.is_some_and(|entry| entry.is_delete_marker());
             Ok(Deleted::Version { version: *version, was_delete_marker })
         }
         None => match versioning {
             Versioning::Unversioned => {
+                let is_told = is_eventful(tx, bucket)? && tx.contains(CURRENT, &current_key(bucket, key))?;
                 remove_unversioned(tx, bucket, key, marker.now_ms)?;
+                if is_told {
+                    tell(tx, EventKind::Removed, Subject::Removed(None))?;
+                }
                 Ok(Deleted::Object)
             }
             Versioning::Enabled | Versioning::Suspended => {
-                Ok(Deleted::Marked { marker: mark_deleted(tx, versioning, bucket, key, marker)? })
+                let marker = mark_deleted(tx, versioning, bucket, key, marker)?;
+                tell(tx, EventKind::Marked, Subject::Marker(marker))?;
+                Ok(Deleted::Marked { marker })
             }
         },
     }

@@ -3,6 +3,9 @@
 use tarn_metadata::{Keyspace, Outbox};
 
 use crate::cors::CorsConfiguration;
+use crate::events::notifications::NotificationConfiguration;
+use crate::events::queue::EventQueue;
+use crate::events::{Event, Eventful};
 use crate::intelligent_tiering::{TieringConfiguration, TieringDue, TieringScan, Watched};
 use crate::lifecycle::LifecycleConfiguration;
 use crate::lifecycle::queue::{LifecycleDue, LifecycleFollowed, LifecycleScan};
@@ -76,3 +79,11 @@ pub const WATCHED: Keyspace<Watched> = Keyspace::new(0x0469, "objects.watched");
 pub const TIERING_DUE: Keyspace<TieringDue> = Keyspace::new(0x046a, "objects.tiering-due");
 /// Buckets whose archive configurations changed, by bucket.
 pub const TIERING_SCANS: Keyspace<TieringScan> = Keyspace::new(0x046b, "objects.tiering-scans");
+/// Buckets whose changes somebody is told of, by bucket: the one look-up of those whose changes nobody is.
+pub const EVENTFUL: Keyspace<Eventful> = Keyspace::new(0x0450, "objects.eventful");
+/// Notifications: by bucket.
+pub const NOTIFICATIONS: Keyspace<NotificationConfiguration> = Keyspace::new(0x0451, "objects.notifications");
+/// Queues in which events wait, by their names.
+pub const EVENT_QUEUES: Keyspace<EventQueue> = Keyspace::new(0x0452, "objects.event-queues");
+/// Events that wait: by queue and number.
+pub const EVENTS: Keyspace<Event> = Keyspace::new(0x0453, "objects.events");

@@ -18,6 +18,7 @@ mod cors;
 mod delete;
 mod encryption;
 mod errors;
+mod events;
 mod gc;
 mod get;
 mod intelligent_tiering;
@@ -64,6 +65,10 @@ pub use encryption::{
     BucketEncryption, CustomerEncryption, CustomerKey, DefaultEncryption, Encryption, EncryptionRequest, KmsEncryption,
 };
 pub use errors::{BodyError, BodyErrorKind, Condition, ConfigurationKind, ObjectsError};
+pub use events::delivery::{EventDelivery, EventSink, TestEvent};
+pub use events::notifications::{DestinationKind, EventPattern, NotificationConfiguration, NotificationRule};
+pub use events::queue::EVENTS_WAITING_COUNT_MAX;
+pub use events::{Event, EventDetails, EventKind};
 pub use gc::{Collector, Compactor};
 pub use get::{ByteRange, ObjectVersion};
 pub use intelligent_tiering::{Tiering, TieringConfiguration, TieringRound, TieringWorker};

@@ -15,6 +15,7 @@ use crate::classes::{AccessTier, StorageClass};
 use crate::conditions::WriteConditions;
 use crate::encryption::{CustomerKey, EncryptionRequest, Sealing, tag_bytes};
 use crate::errors::ObjectsError;
+use crate::events::{Change, ChangedBy, EventKind, announce};
 use crate::gc::bury;
 use crate::get::ObjectVersion;
 use crate::keyspaces::{PART_OWNERS, PARTS, UPLOADS, VERSIONS};
@@ -307,7 +308,8 @@ impl Objects {
         self.check_completion(caller.authorizer(), &upload, request.customer_key.as_ref(), has_checksums)?;
         let layout_key = self.layout_key(&upload.id, &upload.encryption, &upload.data_key)?;
         let pin = self.pins.pin(upload.id);
-        let limits = Completion { size_bytes_min: self.options.part_size_bytes_min, now_ms: self.now_ms() };
+        let (size_bytes_min, by) = (self.options.part_size_bytes_min, self.changed_by(caller));
+        let limits = Completion { size_bytes_min, now_ms: self.now_ms(), by };
         let (record, versioning) = caller
             .commit(&*self.store, move |tx| complete_in(tx, &request, &layout_key, &limits))
             .await
@@ -413,6 +415,7 @@ fn check_order(parts: &[CompletedPart]) -> Result<(), ObjectsError> {
 struct Completion {
     size_bytes_min: u64,
     now_ms: i64,
+    by: ChangedBy,
 }
 
 fn complete_in(
@@ -421,7 +424,7 @@ fn complete_in(
     layout_key: &DataKey,
     limits: &Completion,
 ) -> Result<(VersionRecord, Versioning), ObjectsError> {
-    let Completion { size_bytes_min, now_ms } = *limits;
+    let Completion { size_bytes_min, now_ms, ref by } = *limits;
     let name = &request.upload;
     let upload = upload_in(tx, name)?;
     let bucket = bucket_in(tx, &name.bucket)?;
@@ -523,5 +526,6 @@ fn complete_in(
     };
     seal_layout(layout_key, &mut record)?;
     install(tx, bucket.versioning, &mut record, now_ms)?;
+    announce(tx, &Change::of(EventKind::CreatedInParts, &record, by))?;
     Ok((record, bucket.versioning))
 }

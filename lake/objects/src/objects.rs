@@ -11,6 +11,7 @@ use tarn_runtime::{EntropyExt, Runtime};
 use tokio::sync::Notify;
 
 use crate::errors::ObjectsError;
+use crate::events::delivery::EventsShared;
 use crate::intelligent_tiering::RecentReads;
 use crate::keyspaces::BUCKETS;
 use crate::logging::AccessLines;
@@ -71,6 +72,7 @@ pub struct Objects {
     pub(crate) policies: Arc<PolicyCache>,
     pub(crate) access_lines: Arc<AccessLines>,
     pub(crate) compressing: Compressing,
+    pub(crate) events: Arc<EventsShared>,
     /// A restore was asked for, done or prolonged.
     pub(crate) restores_changed: Arc<Notify>,
     pub(crate) recent_reads: Arc<RecentReads>,
@@ -106,6 +108,7 @@ impl Objects {
             policies: Arc::default(),
             access_lines: Arc::default(),
             compressing: Compressing::default(),
+            events: Arc::default(),
             restores_changed: Arc::default(),
             recent_reads: Arc::default(),
         }

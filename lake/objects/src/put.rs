@@ -16,6 +16,7 @@ use crate::classes::{AccessTier, Placement, StorageClass};
 use crate::conditions::WriteConditions;
 use crate::encryption::{EncryptionRequest, Sealing, tag_bytes};
 use crate::errors::{BodyError, BodyErrorKind, ObjectsError};
+use crate::events::{Change, EventKind, announce};
 use crate::get::ObjectVersion;
 use crate::keyspaces::CURRENT;
 use crate::lock::{VersionLock, check_asked, lock_of_new};
@@ -61,6 +62,8 @@ pub struct PutObject {
     pub lock: VersionLock,
     /// Who may do what with it.
     pub acl: AclRequest,
+    /// How it comes: for the event.
+    pub created: EventKind,
 }
 
 impl PutObject {
@@ -78,6 +81,7 @@ impl PutObject {
             encryption: EncryptionRequest::default(),
             lock: VersionLock::default(),
             acl: AclRequest::default(),
+            created: EventKind::CreatedPut,
         }
     }
 }
@@ -281,6 +285,7 @@ impl Objects {
             encryption,
             lock,
             acl,
+            created,
         } = request;
         metadata.check()?;
         let snapshot = self.snapshot()?;
@@ -341,7 +346,7 @@ impl Objects {
                 packing,
             });
             let fate = match seal_layout(&layout_key, &mut record) {
-                Ok(()) => objects.commit_version(&caller, record, acl, conditions).await,
+                Ok(()) => objects.commit_version(&caller, record, acl, conditions, created).await,
                 Err(error) => Err(error),
             };
             durable.settle(&*objects.blobs, fate).await
@@ -355,11 +360,12 @@ impl Objects {
         mut record: VersionRecord,
         acl: AclRequest,
         conditions: WriteConditions,
+        created: EventKind,
     ) -> Result<ObjectVersion, ObjectsError> {
         let id: VersionUuid = record.id;
         let pin = self.pins.pin(id);
         let now_ms = self.now_ms();
-        let writer = caller.principal().clone();
+        let (writer, by) = (caller.principal().clone(), self.changed_by(caller));
         let (record, versioning) = caller
             .commit(&*self.store, move |tx| {
                 // Asked once more: the bucket's rules may have changed while the bytes came in.
@@ -369,6 +375,7 @@ impl Objects {
                 check_asked(bucket.lock, &record.lock, now_ms)?;
                 record.lock = lock_of_new(bucket.lock, record.lock, now_ms);
                 install(tx, bucket.versioning, &mut record, now_ms)?;
+                announce(tx, &Change::of(created, &record, &by))?;
                 Ok::<_, ObjectsError>((record, bucket.versioning))
             })
             .await?;

@@ -13,6 +13,7 @@ use tarn_runtime::{Worker, WorkerOutcome};
 
 use crate::classes::{AccessTier, StorageClass};
 use crate::errors::ObjectsError;
+use crate::events::{Change, EventDetails, EventKind, announce};
 use crate::gc::bury;
 use crate::get::ObjectVersion;
 use crate::keyspaces::{RESTORE_EXPIRIES, RESTORE_QUEUE, VERSIONS};
@@ -281,11 +282,19 @@ impl Objects {
         request: RestoreObject,
     ) -> Result<RestoreOutcome, ObjectsError> {
         let RestoreObject { bucket, key, version, days, tier } = request;
-        let (now_ms, day_ms) = (self.now_ms(), self.options.day_ms);
+        let (now_ms, day_ms, by) = (self.now_ms(), self.options.day_ms, self.changed_by(caller));
         let outcome = caller
             .commit(&*self.store, move |tx| {
                 let record = version_in(tx, &bucket, &key, version.as_ref())?;
-                ask(tx, record, days, tier, now_ms, day_ms)
+                let is_first = record.restore.is_none();
+                let told = record.clone();
+                let outcome = ask(tx, record, days, tier, now_ms, day_ms)?;
+                // A faster tier, and a longer time, are no restore of their own.
+                if outcome == RestoreOutcome::Accepted && is_first {
+                    let details = EventDetails::Restore { class: told.class, expires_ms: None };
+                    announce(tx, &Change::of(EventKind::RestoreAsked, &told, &by).with(details))?;
+                }
+                Ok(outcome)
             })
             .await
             .map_err(ObjectsError::from)?;
@@ -371,6 +380,7 @@ impl Objects {
         }
         let copies: Vec<BlobRef> = durable.iter().map(|copy| copy.blob.clone()).collect();
         let (seen, now_ms, day_ms) = (version.record().clone(), self.now_ms(), self.options.day_ms);
+        let by = self.changed_by_itself();
         let swap = move |tx: &mut Tx<'_>| {
             tx.delete(RESTORE_QUEUE, &at)?;
             let Some(mut record) = tx.get(VERSIONS, &version_key(&seen.id))? else { return Ok(false) };
@@ -382,6 +392,8 @@ impl Objects {
             record.restore = Some(Restore::Done { expires_ms, copies });
             tx.put(RESTORE_EXPIRIES, &expiry_key(expires_ms, &seen.id), &Waiting {})?;
             tx.put(VERSIONS, &version_key(&seen.id), &record)?;
+            let details = EventDetails::Restore { class: record.class, expires_ms: Some(expires_ms) };
+            announce(tx, &Change::of(EventKind::Restored, &record, &by).with(details))?;
             Ok::<_, ObjectsError>(true)
         };
         let fate = self.store.write(swap).await.map_err(ObjectsError::from);
@@ -436,6 +448,7 @@ impl Objects {
         if count == 0 {
             return Ok(0);
         }
+        let by = self.changed_by_itself();
         let drop_copies = move |tx: &mut Tx<'_>| {
             for (due_ms, id, at) in &due {
                 tx.delete(RESTORE_EXPIRIES, at)?;
@@ -446,6 +459,8 @@ impl Objects {
                     Some(Restore::Done { expires_ms, copies }) if expires_ms == *due_ms => {
                         bury(tx, &DeadBlobs { version: *id, blobs: copies })?;
                         tx.put(VERSIONS, &version_key(id), &record)?;
+                        let details = EventDetails::Restore { class: record.class, expires_ms: Some(expires_ms) };
+                        announce(tx, &Change::of(EventKind::RestoreExpired, &record, &by).with(details))?;
                     }
                     Some(_) | None => {}
                 }

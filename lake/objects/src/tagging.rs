@@ -7,6 +7,7 @@ use tarn_audit::Caller;
 use tarn_metadata::Read;
 
 use crate::errors::ObjectsError;
+use crate::events::{Change, EventKind, announce};
 use crate::keyspaces::{CURRENT, VERSIONS};
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in};
@@ -166,12 +167,15 @@ impl Objects {
         tags: Tags,
     ) -> Result<Option<VersionId>, ObjectsError> {
         let (bucket, key, version) = (bucket.clone(), key.clone(), version.copied());
+        let (by, is_end) = (self.changed_by(caller), tags.is_empty());
         caller
             .commit(&*self.store, move |tx| {
                 let versioning = bucket_in(tx, &bucket)?.versioning;
                 let mut record = version_in(tx, &bucket, &key, version.as_ref())?;
                 record.tags = tags;
                 put_version(tx, &record)?;
+                let kind = if is_end { EventKind::TagsRemoved } else { EventKind::TagsPut };
+                announce(tx, &Change::of(kind, &record, &by))?;
                 Ok((versioning != Versioning::Unversioned).then(|| record.version_id()))
             })
             .await

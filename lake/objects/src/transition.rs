@@ -9,6 +9,7 @@ use crate::checksums::{ChecksumAlgorithm, ExpectedDigests};
 use crate::classes::{AccessTier, Placement, StorageClass};
 use crate::encryption::Encryption;
 use crate::errors::ObjectsError;
+use crate::events::{Change, EventDetails, EventKind, announce};
 use crate::gc::bury;
 use crate::get::ObjectVersion;
 use crate::intelligent_tiering::placed;
@@ -38,6 +39,17 @@ impl Placement {
     /// Whether bytes that are placed so need not be moved to be placed as `other` says.
     fn is_as(self, other: Self) -> bool {
         self.form == other.form && self.level.is_some() == other.level.is_some()
+    }
+}
+
+/// How a move is told: to another class, into an archive tier, or back from one.
+fn moved_event(seen: &VersionRecord, class: StorageClass, tier: AccessTier) -> (EventKind, EventDetails) {
+    if seen.class != class {
+        (EventKind::Moved, EventDetails::Class { class })
+    } else if seen.needs_restore() && !class.needs_restore(tier) {
+        (EventKind::Restored, EventDetails::Restore { class, expires_ms: None })
+    } else {
+        (EventKind::Tiered, EventDetails::Tier { tier })
     }
 }
 
@@ -90,6 +102,7 @@ impl Objects {
         }
         let new: Vec<_> = moved.iter().map(|part| (part.durable.blob.clone(), part.packing)).collect();
         let now_ms = self.now_ms();
+        let by = self.changed_by_itself();
         let swap = move |tx: &mut Tx<'_>| {
             let Some(mut record) = tx.get(VERSIONS, &version_key(&seen.id))? else { return Ok(false) };
             if (record.class, record.tier) != (seen.class, seen.tier) || !record.has_same_bytes(&seen) {
@@ -113,6 +126,8 @@ impl Objects {
             }
             put_version(tx, &record)?;
             placed(tx, &record, now_ms)?;
+            let (kind, details) = moved_event(&seen, class, tier);
+            announce(tx, &Change::of(kind, &record, &by).with(details))?;
             Ok::<_, ObjectsError>(true)
         };
         let fate = self.store.write(swap).await.map_err(ObjectsError::from);

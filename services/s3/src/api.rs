@@ -8,8 +8,8 @@ use s3s::S3Error;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::region::Region as WireRegion;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use tarn_objects::Objects;
 use tarn_objects::select::Selector;
+use tarn_objects::{EventSink, Objects};
 use tarn_types::Region;
 
 use crate::access::Hooks;
@@ -37,7 +37,7 @@ const FORM_FIELD_SIZE_BYTES_MAX: usize = 64 << 10;
 const NOT_IN_XML: &str = "XML response contains a control character";
 
 /// What may be set differently.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct S3Options {
     /// The region that is served; requests signed for another are refused.
     pub region: Region,
@@ -45,6 +45,8 @@ pub struct S3Options {
     pub domains: Vec<String>,
     /// Who selects from objects by SQL; without one `SelectObjectContent` is not implemented.
     pub selector: Option<Arc<dyn Selector>>,
+    /// Who takes the events of buckets; without one no destination is known.
+    pub events: Option<Arc<dyn EventSink>>,
     /// How long a request's body may pause.
     pub body_pause_time_max: Duration,
 }
@@ -55,6 +57,7 @@ impl Default for S3Options {
             region: Region::us_east_1(),
             domains: Vec::new(),
             selector: None,
+            events: None,
             body_pause_time_max: Duration::from_secs(60),
         }
     }
@@ -65,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) gate: Arc<dyn S3Gate>,
     pub(crate) region: Region,
     pub(crate) selector: Option<Arc<dyn Selector>>,
+    pub(crate) events: Option<Arc<dyn EventSink>>,
     pub(crate) domains: Domains,
     pub(crate) body_pause_time_max: Duration,
 }
@@ -111,6 +115,7 @@ impl S3Api {
             gate,
             region: options.region,
             selector: options.selector,
+            events: options.events,
             domains,
             body_pause_time_max: options.body_pause_time_max,
         });

@@ -14,8 +14,8 @@ use crate::errors::objects_error;
 use crate::refusals::Record;
 use crate::{
     acl, bucket_encryption, buckets, copy, cors, delete, get, intelligent_tiering, lifecycle, listing, lock, logging,
-    metrics, multipart, ownership_controls, policy, public_access_block, put, request_payment, restore, select,
-    tagging, versioning, website,
+    metrics, multipart, notification, ownership_controls, policy, public_access_block, put, request_payment, restore,
+    select, tagging, versioning, website,
 };
 
 pub(crate) struct Handlers(pub(crate) Arc<Inner>);
@@ -153,6 +153,8 @@ operations! {
     put_bucket_abac(PutBucketAbacInput) -> PutBucketAbacOutput = request_payment::put_bucket_abac;
     get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput = logging::get_bucket_logging;
     put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput = logging::put_bucket_logging;
+    get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput = notification::get_bucket_notification_configuration;
+    put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput = notification::put_bucket_notification_configuration;
     get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = policy::get_bucket_policy;
     put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput = policy::put_bucket_policy;
     delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput = policy::delete_bucket_policy;

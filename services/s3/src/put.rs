@@ -5,7 +5,7 @@ use s3s::dto::*;
 use s3s::stream::aws_chunked_stream::AwsChunkedStreamError;
 use s3s::stream::upload_stream::UploadStreamError;
 use s3s::{BodySizeLimitExceeded, S3ErrorCode, S3Request, S3Response, S3Result};
-use tarn_objects::{Body, BodyError, BodyErrorKind, ObjectMetadata, PutObject, Tags};
+use tarn_objects::{Body, BodyError, BodyErrorKind, EventKind, ObjectMetadata, PutObject, Tags};
 
 use crate::acl;
 use crate::convert::{
@@ -16,7 +16,7 @@ use crate::encryption::{customer_of, describe_new_encryption, encryption_request
 use crate::lifecycle::expiration;
 use crate::lock::{check_locked_payload, version_lock};
 use crate::operations::Call;
-use crate::post::FileError;
+use crate::post::{FileError, Posted};
 
 /// A streamed body with the domain's errors.
 pub(crate) fn body(blob: Option<StreamingBlob>) -> Body<'static> {
@@ -85,6 +85,8 @@ pub(crate) async fn put_object(
     let expected = expected_digests(&request.headers, request.trailing_headers)?;
     let encryption = encryption_request(&request.headers)?;
     let customer = customer_of(&encryption);
+    let is_form = request.extensions.get::<Posted>().is_some();
+    let created = if is_form { EventKind::CreatedPost } else { EventKind::CreatedPut };
     let input = request.input;
     let acl = acl::of_object(call, input.acl.as_ref().map(ObjectCannedACL::as_str), &request.headers)?;
     if input.acl.is_some() && !request.headers.contains_key("x-amz-acl") {
@@ -114,6 +116,7 @@ pub(crate) async fn put_object(
         )?,
         encryption,
         acl,
+        created,
         ..PutObject::new(bucket_name(&input.bucket)?, object_key(&input.key)?)
     };
     check_locked_payload(call, &put.bucket, &put.lock, &request.headers)?;

@@ -18,6 +18,7 @@ use tarn_runtime::{EntropyExt, Worker, WorkerOutcome};
 use tarn_types::Scope;
 
 use crate::errors::ObjectsError;
+use crate::events::{Change, ChangedBy, EventDetails, EventKind, Subject, announce};
 use crate::keyspaces::{LIFECYCLE_DUE, LIFECYCLE_FOLLOWED};
 use crate::lifecycle::plan::{LifecycleAction, Which};
 use crate::lifecycle::queue::{Ruled, due_key};
@@ -247,10 +248,11 @@ impl LifecycleWorker {
         let count = batch.removals.len();
         let (name, marker, now_ms) = (bucket.name.clone(), self.objects.new_uuid(), self.objects.now_ms());
         let said: Vec<_> = batch.removals.iter().map(Work::said).collect();
+        let by = self.objects.changed_by_itself();
         let change = move |tx: &mut Tx<'_>| {
             let versioning = bucket_in(tx, &name)?.versioning;
             for work in &batch.removals {
-                work.remove(tx, &name, versioning, NewMarker { id: marker, owner: None, now_ms })?;
+                work.remove(tx, &name, versioning, NewMarker { id: marker, owner: None, now_ms }, &by)?;
             }
             forget_rows(tx, &batch.rows_done)?;
             for row in &batch.rows_new {
@@ -352,21 +354,30 @@ impl Work {
         bucket: &BucketName,
         versioning: Versioning,
         marker: NewMarker,
+        by: &ChangedBy,
     ) -> Result<(), ObjectsError> {
         let now_ms = marker.now_ms;
+        let tell = |tx: &mut Tx<'_>, kind, subject| {
+            announce(tx, &Change { kind, bucket, key: &self.key, subject, details: EventDetails::None, by })
+        };
         match &self.action {
             LifecycleAction::Expire { version } => {
                 self.check(tx, bucket, version, true)?;
                 match versioning {
-                    Versioning::Unversioned => remove_unversioned(tx, bucket, &self.key, now_ms)?,
+                    Versioning::Unversioned => {
+                        remove_unversioned(tx, bucket, &self.key, now_ms)?;
+                        tell(tx, EventKind::Expired, Subject::Removed(None))?;
+                    }
                     Versioning::Enabled | Versioning::Suspended => {
-                        mark_deleted(tx, versioning, bucket, &self.key, marker)?;
+                        let marker = mark_deleted(tx, versioning, bucket, &self.key, marker)?;
+                        tell(tx, EventKind::ExpiredMarked, Subject::Marker(marker))?;
                     }
                 }
             }
             LifecycleAction::Remove { version } => {
                 self.check(tx, bucket, version, false)?;
                 remove_version(tx, bucket, &self.key, &version.name, Bypass::No, now_ms)?;
+                tell(tx, EventKind::Expired, Subject::Removed(Some(version.name)))?;
             }
             LifecycleAction::Move { .. } | LifecycleAction::Abort { .. } => {}
         }

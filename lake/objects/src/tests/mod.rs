@@ -6,6 +6,7 @@ mod classes;
 mod copying;
 mod crashes;
 mod encryption;
+mod events;
 mod lifecycle;
 mod linear;
 mod model;

@@ -54,6 +54,9 @@ fn example(operation: &str) -> Ask {
         "PutBucketAbac" => ask(put, "/lake-raw?abac").body("<AbacStatus><Status>Disabled</Status></AbacStatus>"),
         "GetBucketLogging" => ask(get, "/lake-raw?logging"),
         "PutBucketLogging" => ask(put, "/lake-raw?logging").body("<BucketLoggingStatus></BucketLoggingStatus>"),
+        "GetBucketNotificationConfiguration" => ask(get, "/lake-raw?notification"),
+        "PutBucketNotificationConfiguration" => ask(put, "/lake-raw?notification")
+            .body("<NotificationConfiguration></NotificationConfiguration>"),
         "GetBucketTagging" => ask(get, "/lake-raw?tagging"),
         "PutBucketTagging" => ask(put, "/lake-raw?tagging").body("<Tagging><TagSet></TagSet></Tagging>"),
         "DeleteBucketTagging" => ask(delete, "/lake-raw?tagging"),
