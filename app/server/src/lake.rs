@@ -14,6 +14,7 @@ use tarn_crawlers::Crawlers;
 use tarn_disk::{Disk, DiskLock, LocalDisk};
 use tarn_gateway::{Gate, GateParts, Gateway, GatewayParts, Limits, Metrics};
 use tarn_identity::{AccountConfig, CredentialsConfig, Identity, IdentityError, Secret, UserConfig};
+use tarn_jobs::{Jobs, JobsOptions};
 use tarn_keys::kms::Kms;
 use tarn_keys::{Keys, KeysError};
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
@@ -175,6 +176,8 @@ pub struct Lake {
     pub crawlers: Crawlers,
     /// Delivery streams.
     pub streams: Arc<Streams>,
+    /// Batch Operations.
+    pub jobs: Jobs,
     /// Executions, workgroups and saved statements.
     pub queries: Queries,
     /// Decides.
@@ -309,6 +312,9 @@ impl Lake {
         );
         let streams = Arc::new(streams.await.map_err(|source| LakeError::Streams { source })?);
 
+        let jobs =
+            Jobs::new(records.clone(), objects.clone(), authorizer.clone(), runtime.clone(), JobsOptions::default());
+
         // Accounts. They are made last, so that a first start that was cut short is a first start again.
         let is_first_start = identity.accounts().map_err(|source| LakeError::Identity { source })?.is_empty();
         if is_first_start && zones {
@@ -354,7 +360,17 @@ impl Lake {
         metrics::register(&metrics, store.clone(), blobs.clone());
         let gateway = Gateway::new(GatewayParts {
             gate,
-            services: services(&identity, objects.kms(), &audit, &objects, &catalog, &crawlers, &streams, &queries),
+            services: services(
+                &identity,
+                objects.kms(),
+                &audit,
+                &objects,
+                &jobs,
+                &catalog,
+                &crawlers,
+                &streams,
+                &queries,
+            ),
             s3: Some(Arc::new(s3)),
             metrics,
             limits,
@@ -373,6 +389,7 @@ impl Lake {
             catalog,
             crawlers,
             streams,
+            jobs,
             queries,
             authorizer,
             gateway,
@@ -403,6 +420,9 @@ impl Lake {
         self.workers.spawn(self.catalog.purge_worker());
         self.workers.spawn(self.queries.keeper());
         self.workers.spawn(Arc::new(DeliveryWorker::new(self.streams.clone())));
+        for worker in self.jobs.workers() {
+            self.workers.spawn(worker);
+        }
         for worker in self.crawlers.workers(&self.shutdown) {
             self.workers.spawn(worker);
         }
@@ -433,6 +453,7 @@ fn services(
     kms: &Kms,
     audit: &Arc<AuditLog>,
     objects: &Objects,
+    jobs: &Jobs,
     catalog: &Catalog,
     crawlers: &Crawlers,
     streams: &Arc<Streams>,
@@ -443,7 +464,7 @@ fn services(
         Arc::new(tarn_service_sts::service()),
         Arc::new(tarn_service_kms::service(kms.clone())),
         Arc::new(tarn_service_cloudtrail::service(audit.clone())),
-        Arc::new(tarn_service_s3control::service(Arc::new(objects.clone()))),
+        Arc::new(tarn_service_s3control::service(objects.clone(), jobs.clone(), identity.clone())),
         Arc::new(tarn_service_glue::service(catalog.clone(), crawlers.clone())),
         Arc::new(tarn_service_firehose::service(streams.clone())),
         Arc::new(tarn_service_athena::service(queries.clone(), Arc::new(catalog.clone()))),

@@ -1,5 +1,6 @@
 //! A call on its way through a domain: the proof that it may, and the record of it that commits with its change.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,19 +10,41 @@ use tarn_types::Scope;
 
 use crate::event::{EVENTS, EventDraft, Outcome};
 
+/// What is written together with a call's record.
+type Beside = Arc<dyn Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + Sync>;
+
 /// Who calls, with the proof that they may and the draft of the audit record. Cheap to clone; one per request.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Caller {
     authorized: Authorized,
     authorizer: BoundAuthorizer,
     event: Arc<EventDraft>,
     recorded: Arc<AtomicBool>,
+    beside: Option<Beside>,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { authorized, event, recorded, .. } = self;
+        f.debug_struct("Caller")
+            .field("authorized", authorized)
+            .field("event", event)
+            .field("recorded", recorded)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Caller {
     /// Made by the gateway once a request is authorized, and by workers for what they do on an account's behalf.
     pub fn new(authorized: Authorized, authorizer: BoundAuthorizer, event: EventDraft) -> Self {
-        Self { authorized, authorizer, event: Arc::new(event), recorded: Arc::default() }
+        Self { authorized, authorizer, event: Arc::new(event), recorded: Arc::default(), beside: None }
+    }
+
+    /// The same call with something to be written in the transaction that takes its record: a worker's own mark that this part of its
+    /// work is done, which is so neither earlier nor later than the work itself.
+    #[must_use]
+    pub fn beside(self, write: impl Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + Sync + 'static) -> Self {
+        Self { beside: Some(Arc::new(write)), ..self }
     }
 
     /// The proof.
@@ -66,13 +89,16 @@ impl Caller {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        let event = (!self.is_recorded()).then(|| self.event.clone());
+        let event = (!self.is_recorded()).then(|| (self.event.clone(), self.beside.clone()));
         let value = store
             .write(move |tx| {
                 let value = change(tx)?;
-                if let Some(event) = event {
+                if let Some((event, beside)) = event {
                     let event = EventDraft::clone(&event).into_event(Outcome::Success);
                     tx.put(EVENTS, &event.key(), &event)?;
+                    if let Some(beside) = beside {
+                        beside(tx)?;
+                    }
                 }
                 Ok::<T, E>(value)
             })

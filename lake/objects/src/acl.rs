@@ -72,7 +72,7 @@ pub struct Acl(Vec<AclGrant>);
 
 /// A list that has a name.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CannedAcl {
     /// The owner has all.
     Private,

@@ -158,6 +158,9 @@ impl ObjectVersion {
     }
 }
 
+/// Where the bytes of a part are to be read from.
+type PartOf = fn(&VersionRecord, usize) -> Option<PartRecord>;
+
 /// A range as a request names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByteRange {
@@ -241,13 +244,34 @@ impl Objects {
         version: &ObjectVersion,
         range: Range<u64>,
     ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
+        if let Err(error) = self.check_readable(version) {
+            return futures::stream::iter([Err(error)]).boxed();
+        }
+        self.read_parts(proof, version, range, VersionRecord::part_to_read)
+    }
+
+    /// As `read`, also of what lies in an archive and was not restored: from its containers. For work on what is stored that gives
+    /// nobody the bytes.
+    pub fn read_at_rest(
+        &self,
+        proof: &Authorized,
+        version: &ObjectVersion,
+        range: Range<u64>,
+    ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
+        self.read_parts(proof, version, range, |record, index| record.parts.get(index).cloned())
+    }
+
+    fn read_parts(
+        &self,
+        proof: &Authorized,
+        version: &ObjectVersion,
+        range: Range<u64>,
+        part_of: PartOf,
+    ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
         let record = version.record.clone();
         let failed = |error| futures::stream::iter([Err(error)]).boxed();
         if range.start > range.end || range.end > record.size_bytes {
             return failed(ObjectsError::InvalidRange { size_bytes: record.size_bytes });
-        }
-        if let Err(error) = self.check_readable(version) {
-            return failed(error);
         }
         let data_key = match self.open_for_reader(proof, version) {
             Ok(data_key) => data_key,
@@ -260,8 +284,8 @@ impl Objects {
             .flat_map(move |(index, within)| {
                 // The pin lives as long as the stream.
                 let _ = &pin;
-                match record.part_to_read(index) {
-                    Some(part) => objects.read_part_wherever(&data_key, record.id, index, &part, within),
+                match part_of(&record, index) {
+                    Some(part) => objects.read_part_wherever(&data_key, record.id, (index, part_of), &part, within),
                     None => futures::stream::empty().boxed(),
                 }
             })
@@ -334,7 +358,7 @@ impl Objects {
         &self,
         data_key: &DataKey,
         id: VersionUuid,
-        index: usize,
+        (index, part_of): (usize, PartOf),
         part: &PartRecord,
         within: Range<u64>,
     ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
@@ -347,7 +371,7 @@ impl Objects {
             }
             let moved = objects.snapshot().and_then(|snapshot| Ok(snapshot.get(VERSIONS, &version_key(&id))?));
             match moved {
-                Ok(Some(record)) => match record.part_to_read(index) {
+                Ok(Some(record)) => match part_of(&record, index) {
                     Some(part) => objects.read_part(&data_key, &part, within),
                     None => futures::stream::iter(found).boxed(),
                 },

@@ -9,17 +9,18 @@ use tarn_aws_model::s3control::{
     PublicAccessBlockConfiguration, PutPublicAccessBlockRequest,
 };
 use tarn_aws_protocol::{AwsError, Unit};
-use tarn_objects::{Objects, PublicAccessBlock};
+use tarn_objects::PublicAccessBlock;
 
+use crate::S3Control;
 use crate::errors::to_aws;
 
 pub(crate) async fn get(
-    objects: Arc<Objects>,
+    control: Arc<S3Control>,
     caller: Caller,
     _: GetPublicAccessBlockRequest,
 ) -> Result<GetPublicAccessBlockOutput, AwsError> {
     let account = caller.scope().account.clone();
-    let found = objects.account_public_access_block(caller.authorized(), &account).map_err(to_aws)?;
+    let found = control.objects.account_public_access_block(caller.authorized(), &account).map_err(to_aws)?;
     let block = found.ok_or_else(|| {
         AwsError::modelled(
             &NO_SUCH_PUBLIC_ACCESS_BLOCK_CONFIGURATION,
@@ -38,7 +39,7 @@ pub(crate) async fn get(
 
 /// A switch that is not named is off.
 pub(crate) async fn put(
-    objects: Arc<Objects>,
+    control: Arc<S3Control>,
     caller: Caller,
     input: PutPublicAccessBlockRequest,
 ) -> Result<Unit, AwsError> {
@@ -49,15 +50,15 @@ pub(crate) async fn put(
         block_public_policy: given.block_public_policy.unwrap_or(false),
         restrict_public_buckets: given.restrict_public_buckets.unwrap_or(false),
     };
-    objects.set_account_public_access_block(&caller, Some(block)).await.map_err(to_aws)?;
+    control.objects.set_account_public_access_block(&caller, Some(block)).await.map_err(to_aws)?;
     Ok(Unit {})
 }
 
 pub(crate) async fn delete(
-    objects: Arc<Objects>,
+    control: Arc<S3Control>,
     caller: Caller,
     _: DeletePublicAccessBlockRequest,
 ) -> Result<Unit, AwsError> {
-    objects.set_account_public_access_block(&caller, None).await.map_err(to_aws)?;
+    control.objects.set_account_public_access_block(&caller, None).await.map_err(to_aws)?;
     Ok(Unit {})
 }

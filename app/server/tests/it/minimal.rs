@@ -112,23 +112,27 @@ fn push_xml(xml: &mut String, name: &str, value: &Json) {
     xml.push_str(&format!("</{name}>"));
 }
 
-/// Headers and payload of a rest-xml operation whose required members travel in no other way.
+/// A rest-xml operation: paths, queries, headers and bodies.
 fn rest_xml(operation: &'static OperationModel, input: &Json) -> Request<Bytes> {
-    let mut request = Request::builder()
-        .method(operation.http_method)
-        .uri(format!("http://127.0.0.1:9000{}", operation.request_uri))
-        .header("content-type", "application/xml");
-    let mut body = String::new();
     let Shape::Structure { members, .. } = operation.input.shape else { panic!("{}: no structure", operation.name) };
+    let (mut path, mut query, mut body) = (operation.request_uri.to_owned(), Vec::new(), String::new());
+    let mut request = Request::builder().method(operation.http_method).header("content-type", "application/xml");
+    let plain = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     for member in members.iter().filter(|member| member.required) {
         let value = &input[member.wire_name];
         match member.location {
-            Location::Header => request = request.header(member.wire_name, value.as_str().unwrap_or_default()),
-            Location::Payload => push_xml(&mut body, member.wire_name, value),
+            Location::Header => request = request.header(member.wire_name, plain(value)),
+            Location::Uri => path = path.replace(&format!("{{{}}}", member.wire_name), &plain(value)),
+            Location::QueryString => query.push(format!("{}={}", member.wire_name, plain(value))),
+            Location::Payload | Location::Body => push_xml(&mut body, member.wire_name, value),
             _ => panic!("{}: teach this file where {} travels before serving it", operation.name, member.name),
         }
     }
-    request.body(Bytes::from(body)).expect("a request")
+    if let Some(name) = operation.input_xml_name {
+        body = format!("<{name}>{body}</{name}>");
+    }
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    request.uri(format!("http://127.0.0.1:9000{path}{query}")).body(Bytes::from(body)).expect("a request")
 }
 
 /// The request, not signed.
