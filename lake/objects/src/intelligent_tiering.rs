@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn objects_that_are_not_read_go_where_it_is_colder() {
-        let basic = vec![
+        let basic = [
             Tiering { tier: AccessTier::Infrequent, days: 30 },
             Tiering { tier: AccessTier::ArchiveInstant, days: 90 },
         ];

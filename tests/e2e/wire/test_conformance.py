@@ -191,8 +191,10 @@ def errors(service, operation):
             do="error", service=service, operation=operation, error=shape.name, message=message, fields=neutral(shape, fields)
         )
         with pytest.raises(botocore.exceptions.ClientError) as raised:
-            # Part of S3 Control's host name, without which botocore knows no endpoint.
-            here._make_api_call(operation, {"AccountId": "000000000000"} if service == "s3control" else {})
+            # Without what stands in the path, and in S3 Control's host name, botocore knows no endpoint.
+            members = model.input_shape.members if model.input_shape else {}
+            labels = {name: "label" for name, member in members.items() if member.serialization.get("location") == "uri"}
+            here._make_api_call(operation, labels | ({"AccountId": "000000000000"} if service == "s3control" else {}))
         failure = raised.value
         code = shape.metadata.get("error", {}).get("code", shape.name) if protocol in ("query", "rest-xml") else shape.name
         assert failure.response["Error"]["Code"] == code, shape.name
