@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
-use crate::tools::{Result, cargo, command, has, python, root, run, target_dir, tarn};
+use crate::tools::{Result, cargo, command, has, missing, python, root, run, target_dir, tarn};
 use crate::{codegen, lint, tidy};
+
+/// Programs that tests/e2e/s3 stores by; Debian packages of the same names.
+const CLIENT_PROGRAMS: [&str; 3] = ["rclone", "restic", "s3cmd"];
 
 struct Step {
     name: &'static str,
@@ -27,6 +30,12 @@ pub fn run_all() -> Result {
         python(".venv", "requirements.txt")?;
         python(".venv-s3fs", "requirements-s3fs.txt").map(drop)
     });
+    let mut not_run = Vec::new();
+    step("client programs", &mut || {
+        not_run = missing(&CLIENT_PROGRAMS);
+        let is_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+        if is_ci && !not_run.is_empty() { Err(format!("not installed: {}", not_run.join(", ")).into()) } else { Ok(()) }
+    });
     step("tidy", &mut tidy::run);
     step("generated files", &mut || codegen::run(&["--check".to_owned()]));
     step("Rust tests", &mut rust);
@@ -37,8 +46,15 @@ pub fn run_all() -> Result {
         let outcome = failure.as_deref().unwrap_or("passed");
         println!("{seconds:7.1} s  {name}: {outcome}");
     }
+    for program in &not_run {
+        println!("not run: the tests of {program}, which is not installed");
+    }
     let failed = steps.iter().filter(|step| step.failure.is_some()).count();
-    println!("steps: {} passed, {failed} failed", steps.len() - failed);
+    println!(
+        "steps: {} passed, {failed} failed; clients without their program: {}",
+        steps.len() - failed,
+        not_run.len()
+    );
     if failed == 0 { Ok(()) } else { Err(format!("{failed} steps failed").into()) }
 }
 

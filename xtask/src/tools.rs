@@ -1,4 +1,4 @@
-//! Runs other programs and installs what tests and demo need: Python environments. Knows no test.
+//! Runs other programs and installs what tests and demo need: Python environments, Debian packages. Knows no test.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -98,6 +98,21 @@ pub fn python(name: &str, requirements: &str) -> Result<PathBuf> {
         .arg(&requirements))?;
     std::fs::write(stamp, wanted)?;
     Ok(python)
+}
+
+/// Those of `programs` that are not there, after the Debian packages of the same names were installed if that can be done.
+pub fn missing(programs: &[&'static str]) -> Vec<&'static str> {
+    let absent =
+        || programs.iter().copied().filter(|program| !has(program, &["version"]) && !has(program, &["--version"]));
+    let wanted: Vec<_> = absent().collect();
+    let is_root = output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !wanted.is_empty()
+        && is_root
+        && let Err(error) = apt_install(&wanted)
+    {
+        eprintln!("{wanted:?}: {error}");
+    }
+    absent().collect()
 }
 
 /// Installs Debian packages, as root.

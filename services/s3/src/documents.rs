@@ -19,6 +19,9 @@ use crate::host::Domains;
 
 type Verdict = Arc<Mutex<Option<S3Error>>>;
 
+/// What opens a section of XML that s3s reads as if it were not there: a rule for one prefix would become a rule for everything.
+const SECTION: &[u8] = b"<![CDATA[";
+
 /// What is to be said of a body once it has been read.
 enum Check {
     /// Whether its bytes are those that were said.
@@ -34,9 +37,26 @@ struct Checked {
     body: Body,
     check: Check,
     verdict: Verdict,
+    /// The last bytes that came, in which a `SECTION` may have begun.
+    tail: Vec<u8>,
 }
 
 impl Checked {
+    /// Whether a `SECTION` is in what came, with `bytes` at its end.
+    fn has_section(&mut self, bytes: &[u8]) -> bool {
+        let is_in = |bytes: &[u8]| bytes.windows(SECTION.len()).any(|window| window == SECTION);
+        let seam = SECTION.len() - 1;
+        self.tail.extend(bytes.iter().take(seam));
+        let found = is_in(&self.tail) || is_in(bytes);
+        if bytes.len() >= seam {
+            self.tail.clear();
+            self.tail.extend(&bytes[bytes.len() - seam..]);
+        } else {
+            self.tail.drain(..self.tail.len().saturating_sub(seam));
+        }
+        found
+    }
+
     /// Ends the body with an error that `Document::settle` answers.
     fn refuse(&mut self, error: S3Error) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
         let said = error.code().as_str().to_owned();
@@ -53,6 +73,12 @@ impl http_body::Body for Checked {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
+                if frame.data_ref().is_some_and(|bytes| self.has_section(bytes)) {
+                    return self.refuse(S3Error::with_message(
+                        S3ErrorCode::MalformedXML,
+                        "The XML has a CDATA section; write its text with &lt; and &amp; instead.",
+                    ));
+                }
                 if let (Check::Digests(digests), Some(bytes)) = (&mut self.check, frame.data_ref()) {
                     digests.update(bytes);
                 }
@@ -104,7 +130,8 @@ impl Document {
         };
         let verdict = Verdict::default();
         let watched = verdict.clone();
-        let request = request.map(|body| Body::http_body_unsync(Checked { body, check, verdict: watched }));
+        let request =
+            request.map(|body| Body::http_body_unsync(Checked { body, check, verdict: watched, tail: Vec::new() }));
         (request, Self(Some(verdict)))
     }
 
@@ -141,4 +168,25 @@ fn completes_upload(request: &Request<Body>) -> bool {
 
 fn is_signature(name: &str) -> bool {
     name.starts_with("X-Amz-") || ["AWSAccessKeyId", "Signature", "Expires"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_is_found_wherever_it_is_cut() {
+        let check = |text: &[u8], expected: bool| {
+            for size in 1..=text.len() {
+                let (body, verdict) = (Body::empty(), Verdict::default());
+                let mut checked = Checked { body, check: Check::Done, verdict, tail: Vec::new() };
+                let found = text.chunks(size).any(|bytes| checked.has_section(bytes));
+                assert_eq!(found, expected, "{:?} in pieces of {size}", String::from_utf8_lossy(text));
+            }
+        };
+        check(b"<Prefix><![CDATA[logs/]]></Prefix>", true);
+        check(b"<![CDATA[", true);
+        check(b"<Prefix>logs/</Prefix>", false);
+        check(b"<![CDATA <!-- [CDATA[ --> <![CDATA", false);
+    }
 }

@@ -308,3 +308,21 @@ async fn a_body_that_stops_coming_is_given_up() {
     assert!(String::from_utf8_lossy(&body).contains("<Code>RequestTimeout</Code>"));
     assert_eq!(server.root(ask(Method::GET, "/lake-raw/k")).await.outcome(), "404 NoSuchKey");
 }
+
+/// s3s skips such sections, and a rule for `logs/` would be one for the whole bucket.
+#[tokio::test]
+async fn sections_of_xml_are_refused_and_not_skipped() {
+    let server = Server::with_bucket().await;
+    let rule = |prefix: &str| {
+        format!(
+            "<LifecycleConfiguration><Rule><ID>r</ID><Filter><Prefix>{prefix}</Prefix></Filter><Status>Enabled</Status>\
+             <Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>"
+        )
+    };
+    let put =
+        async |prefix: &str| server.root(ask(Method::PUT, "/lake-raw?lifecycle").body(rule(prefix))).await.outcome();
+    assert_eq!(put("<![CDATA[logs/]]>").await, "400 MalformedXML");
+    let none = server.root(ask(Method::GET, "/lake-raw?lifecycle")).await;
+    assert_eq!(none.outcome(), "404 NoSuchLifecycleConfiguration");
+    assert_eq!(put("logs/").await, "200");
+}
