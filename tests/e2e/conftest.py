@@ -113,6 +113,8 @@ class Server:
     port: int = 0
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    # More of the configuration file.
+    settings: str = ""
 
     @property
     def endpoint(self) -> str:
@@ -133,6 +135,7 @@ class Server:
                 f'root_access_key_id = "{account.access_key_id}"\nroot_secret_access_key = "{account.secret_access_key}"\n\n'
                 for account in self.accounts
             )
+            + self.settings
         )
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TARN_"))}
         environment |= {

@@ -33,7 +33,7 @@ const WIRE_PLATFORM: &str = "tarn-types";
 const QUARANTINED: [(&str, &[&str]); 6] = [
     ("datafusion", &["lake/query"]),
     ("sqlparser", &["lake/query"]),
-    ("object_store", &["lake/query"]),
+    ("object_store", &["lake/query", "platform/blobs"]),
     ("s3s", &["services/s3"]),
     ("redb", &["platform/metadata"]),
     ("hyper", &["app/gateway", "app/cli", "app/server", "services/s3", "bench"]),

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tarn_objects::ObjectOwnership;
+use tarn_objects::{ObjectOwnership, StorageClass};
 use tarn_types::{AccountId, Region};
 use toml::{Table, Value};
 
@@ -87,6 +87,35 @@ impl fmt::Debug for AccountSetting {
     }
 }
 
+/// A volume: another drive or a remote bucket, for storage classes that are mapped to it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum VolumeSetting {
+    /// Another drive.
+    Directory {
+        /// Where.
+        directory: PathBuf,
+    },
+    /// A bucket elsewhere.
+    Remote {
+        /// `s3://bucket/prefix`, `az://container/prefix`, `gs://bucket/prefix`.
+        url: String,
+        /// How to reach it, by the names of object_store: `aws_endpoint`, `aws_region`, `aws_access_key_id`, ...
+        #[serde(default)]
+        options: BTreeMap<String, String>,
+    },
+}
+
+/// Options may be secrets.
+impl fmt::Debug for VolumeSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory { directory } => f.debug_struct("Directory").field("directory", directory).finish(),
+            Self::Remote { url, .. } => f.debug_struct("Remote").field("url", url).finish_non_exhaustive(),
+        }
+    }
+}
+
 /// All settings of `tarn serve`.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -112,6 +141,18 @@ pub struct Config {
     pub debug_day_seconds: Setting<Option<u32>>,
     /// More accounts.
     pub accounts: Vec<AccountSetting>,
+    /// Other drives and remote buckets, by name.
+    pub volumes: BTreeMap<String, VolumeSetting>,
+    /// Which volume new objects of a storage class go to.
+    pub storage_classes: BTreeMap<StorageClass, String>,
+}
+
+/// What stands in tables of its own in the file.
+#[derive(Debug, Default)]
+struct Tables {
+    accounts: Vec<AccountSetting>,
+    volumes: BTreeMap<String, VolumeSetting>,
+    storage_classes: BTreeMap<StorageClass, String>,
 }
 
 /// Why the settings cannot be used.
@@ -193,6 +234,8 @@ const NAMES: [&Name; 10] = [
     &DEBUG_DAY_SECONDS,
 ];
 const ACCOUNTS: &str = "accounts";
+const VOLUMES: &str = "volumes";
+const STORAGE_CLASSES: &str = "storage_classes";
 const DEBUG: &str = "debug";
 const DEBUG_KEYS: [&str; 1] = ["day_seconds"];
 const ACCOUNT_KEYS: [&str; 7] =
@@ -242,14 +285,14 @@ fn check_keys(table: &Table, known: &[&str], place: &str) -> Result<(), ConfigEr
     }
 }
 
-fn read_file(path: &Path) -> Result<(Table, Vec<AccountSetting>), ConfigError> {
+fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
     let shown = path.display().to_string();
     let malformed = |reason: String| ConfigError::Malformed { path: shown.clone(), reason };
     let text = std::fs::read_to_string(path)
         .map_err(|error| ConfigError::Unreadable { path: shown.clone(), reason: error.to_string() })?;
     let mut table: Table = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     let plain = NAMES.iter().map(|name| name.key).filter(|key| !key.contains('.'));
-    let known: Vec<&str> = plain.chain([ACCOUNTS, DEBUG]).collect();
+    let known: Vec<&str> = plain.chain([ACCOUNTS, VOLUMES, STORAGE_CLASSES, DEBUG]).collect();
     check_keys(&table, &known, &shown)?;
     match table.get(DEBUG) {
         None => {}
@@ -272,7 +315,28 @@ fn read_file(path: &Path) -> Result<(Table, Vec<AccountSetting>), ConfigError> {
             value.try_into::<Vec<AccountSetting>>().map_err(|error| malformed(format!("in [[accounts]]: {error}")))?
         }
     };
-    Ok((table, accounts))
+    let volumes = match table.remove(VOLUMES) {
+        None => BTreeMap::new(),
+        Some(value) => value.try_into().map_err(|_| {
+            let what = "each has a `directory`, or a `url` and `options` of texts";
+            malformed(format!("in [volumes]: {what}"))
+        })?,
+    };
+    let mut storage_classes = BTreeMap::new();
+    if let Some(value) = table.remove(STORAGE_CLASSES) {
+        let names: BTreeMap<String, String> =
+            value.try_into().map_err(|error| malformed(format!("in [storage_classes]: {error}")))?;
+        for (class, volume) in names {
+            let known = StorageClass::ALL.map(StorageClass::name);
+            let unknown = || ConfigError::Unknown {
+                name: class.clone(),
+                place: format!("{shown}, [storage_classes]"),
+                nearest: nearest(&class, known.into_iter()),
+            };
+            storage_classes.insert(StorageClass::parse(&class).map_err(|_| unknown())?, volume);
+        }
+    }
+    Ok((table, Tables { accounts, volumes, storage_classes }))
 }
 
 /// What the three sources say of one setting, as text.
@@ -384,10 +448,11 @@ impl Config {
             }
         }
         let path = flags.config.clone().or_else(|| environment.get("TARN_CONFIG").map(PathBuf::from));
-        let (table, accounts) = match &path {
+        let (table, tables) = match &path {
             Some(path) => read_file(path)?,
-            None => (Table::new(), Vec::new()),
+            None => (Table::new(), Tables::default()),
         };
+        let Tables { accounts, volumes, storage_classes } = tables;
         let sources = Sources { file: path.as_deref().map(|path| (&table, path)), environment };
         let no_zones = flags.no_zones.then_some("false");
         fn or<T>(found: Option<Setting<T>>, value: T) -> Setting<T> {
@@ -426,6 +491,8 @@ impl Config {
             access_log_seconds: or(sources.parse(&ACCESS_LOG_SECONDS, None, parse_log_seconds)?, 300),
             debug_day_seconds: or(sources.parse(&DEBUG_DAY_SECONDS, None, parse_day_seconds)?, None),
             accounts,
+            volumes,
+            storage_classes,
         })
     }
 
@@ -465,6 +532,25 @@ impl Config {
             for user in &account.users {
                 let (name, id) = (quoted(&user.name), quoted(&user.access_key_id));
                 text.push_str(&format!("# user {name}, access key {id}\n"));
+            }
+        }
+        for (name, volume) in &self.volumes {
+            text.push_str(&format!("\n[volumes.{name}]\n"));
+            match volume {
+                VolumeSetting::Directory { directory } => {
+                    text.push_str(&format!("directory = {}\n", quoted(&directory.display().to_string())));
+                }
+                VolumeSetting::Remote { url, options } => {
+                    text.push_str(&format!("url = {}\n", quoted(url)));
+                    let options: Vec<_> = options.keys().map(|key| format!("{key} = \"***\"")).collect();
+                    text.push_str(&format!("options = {{ {} }}\n", options.join(", ")));
+                }
+            }
+        }
+        if !self.storage_classes.is_empty() {
+            text.push_str("\n[storage_classes]\n");
+            for (class, volume) in &self.storage_classes {
+                text.push_str(&format!("{} = {}\n", class.name(), quoted(volume)));
             }
         }
         text

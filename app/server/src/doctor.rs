@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tarn_blobs::{LocalBlobs, LocalOptions, ScrubReport};
+use tarn_blobs::{LocalBlobs, LocalOptions, ScrubReport, Volumes};
 use tarn_disk::LocalDisk;
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Snapshot, StoreExt};
 use tarn_objects::{Damage, Verified, verify_blobs};
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::command::Ended;
 use crate::config::Config;
+use crate::volumes;
 
 /// How fast bytes are read unless asked otherwise: leaves a disk to others.
 pub(crate) const PACE_MIB_PER_SECOND: u64 = 512;
@@ -93,11 +94,16 @@ async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
     let mut damaged = 0;
     if !ask.quick {
         let disk = Arc::new(LocalDisk::new(data_dir.join("blobs")).map_err(unusable)?);
+        let volumes = volumes::open(&config.volumes, &store, &runtime).await.map_err(|error| error.to_string())?;
         let blobs = LocalBlobs::open(disk, LocalOptions::default(), runtime).map_err(|error| error.to_string())?;
         let snapshot = store.read().map_err(|error| error.to_string())?;
         let mut progress = Progress::new(!ask.json && std::io::stderr().is_terminal());
         let pace = ask.pace_mib_per_second.saturating_mul(1 << 20);
-        let scrubbed = blobs.scrub(Some(pace)).await.map_err(|error| error.to_string())?;
+        let mut scrubbed = blobs.scrub(Some(pace)).await.map_err(|error| error.to_string())?;
+        for volume in volumes.local.values() {
+            scrubbed += volume.scrub(Some(pace)).await.map_err(|error| error.to_string())?;
+        }
+        let blobs = Volumes::new(Arc::new(blobs), volumes.engines);
         let verified = verify_blobs(&snapshot, &blobs, pace, |verified| progress.show(verified)).await;
         progress.end();
         let verified = verified.map_err(|error| error.to_string())?;

@@ -1,6 +1,7 @@
 //! A whole lake out of its parts: opens a data directory, wires every crate to the others, and closes it again.
 //! To add a part: a field, its line in `Lake::open`, its service in `services`, its workers in `start_workers`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tarn_audit::{AuditError, AuditLog, AuditWriter, Caller, EventDraft, Retention};
-use tarn_blobs::{BlobError, BlobStore, LocalBlobs, LocalOptions};
+use tarn_blobs::{BlobError, BlobStore, LocalBlobs, LocalOptions, Volumes};
 use tarn_catalog::Catalog;
 use tarn_crawlers::Crawlers;
 use tarn_disk::{Disk, DiskLock, LocalDisk};
@@ -18,7 +19,7 @@ use tarn_jobs::{Jobs, JobsOptions};
 use tarn_keys::kms::Kms;
 use tarn_keys::{Keys, KeysError};
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
-use tarn_objects::{Objects, ObjectsOptions};
+use tarn_objects::{Objects, ObjectsOptions, StorageClass};
 use tarn_operation::Service;
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies};
 use tarn_query::queries::Queries;
@@ -28,12 +29,13 @@ use tarn_service_s3::{S3Api, S3Options};
 use tarn_streams::{DeliveryWorker, Streams, StreamsError, StreamsOptions};
 use tarn_types::{AccountId, Region, Scope};
 
-use crate::config::AccountSetting;
+use crate::config::{AccountSetting, VolumeSetting};
 use crate::doorkeeper::{IdentityCredentials, RecordedCalls};
 use crate::orphans::OrphanSweep;
 use crate::root_credentials::{RootCredentials, RootCredentialsError};
 use crate::s3::{Doorkeeper, S3Door};
-use crate::{metrics, sql, zones};
+use crate::volumes::{OpenVolumes, VolumeError};
+use crate::{metrics, sql, volumes, zones};
 
 /// Every archive container is read through this often, so that rot is found while parity still repairs it.
 const SCRUB_EVERY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -60,6 +62,10 @@ pub struct LakeOptions {
     pub day: Option<Duration>,
     /// What of buckets and objects may be set differently.
     pub objects: ObjectsOptions,
+    /// Other drives and remote buckets, by name.
+    pub volumes: BTreeMap<String, VolumeSetting>,
+    /// Which of those new objects of a storage class go to.
+    pub storage_classes: BTreeMap<StorageClass, String>,
     /// The gateway's limits.
     pub limits: Limits,
     /// Time and randomness.
@@ -89,6 +95,9 @@ pub enum LakeError {
         /// Why.
         source: BlobError,
     },
+    /// A volume that storage classes are mapped to.
+    #[error(transparent)]
+    Volumes(#[from] VolumeError),
     /// What an earlier run took for delivery cannot be read.
     #[error("the lake's delivery streams: {source}")]
     Streams {
@@ -252,6 +261,8 @@ impl Lake {
             access_log_interval,
             day,
             objects,
+            volumes,
+            storage_classes,
             limits,
             runtime,
         } = options;
@@ -281,8 +292,14 @@ impl Lake {
 
         // The domain.
         let identity = Arc::new(Identity::new(records.clone(), Keys::clone(&keys), runtime.clone()));
-        let bytes: Arc<dyn BlobStore> = Arc::new(blobs.clone());
+        let volumes = volumes::open(&volumes, &*records, &runtime).await?;
         let mut objects_options = objects;
+        objects_options.class_volumes = volumes.classes(&storage_classes)?;
+        let OpenVolumes { engines, local: local_volumes, .. } = volumes;
+        let bytes: Arc<dyn BlobStore> = match engines.is_empty() {
+            true => Arc::new(blobs.clone()),
+            false => Arc::new(Volumes::new(Arc::new(blobs.clone()), engines)),
+        };
         if let Some(day) = day {
             objects_options.day_ms = i64::try_from(day.as_millis()).unwrap_or(objects_options.day_ms);
         }
@@ -400,6 +417,9 @@ impl Lake {
             _lock: lock,
         };
         lake.start_workers();
+        for blobs in local_volumes.values() {
+            lake.workers.spawn(Arc::new(blobs.archive_scrubber(SCRUB_EVERY, SCRUB_BYTES_PER_SECOND_MAX)));
+        }
         let logs = lake.objects.log_delivery(lake.authorizer.clone(), log_region, access_log_interval);
         lake.workers.spawn(Arc::new(logs));
         Ok(lake)

@@ -13,6 +13,7 @@ mod root_credentials;
 mod s3;
 mod serve;
 mod sql;
+mod volumes;
 mod zones;
 
 pub use command::main;

@@ -59,6 +59,8 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
             block_public_access: config.block_public_access.value,
             ..ObjectsOptions::default()
         },
+        volumes: config.volumes.clone(),
+        storage_classes: config.storage_classes.clone(),
         limits: Limits::default(),
         runtime: Runtime::system(),
     })

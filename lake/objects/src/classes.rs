@@ -2,12 +2,12 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html>
 
 use serde::{Deserialize, Serialize};
-use tarn_blobs::BlobForm;
+use tarn_blobs::{BlobForm, VolumeId};
 
 use crate::errors::ObjectsError;
 
 /// Where an object's bytes are placed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub enum StorageClass {
     /// Raw, read at once.
     #[default]
@@ -68,15 +68,18 @@ pub(crate) struct Placement {
     pub level: Option<i32>,
     /// In which form the engine keeps them.
     pub form: BlobForm,
+    /// On which volume, if not on the main drive.
+    pub volume: Option<VolumeId>,
 }
 
-const RAW: Placement = Placement { level: None, form: BlobForm::Hot };
+/// On the main drive, as it comes.
+pub(crate) const RAW: Placement = Placement { level: None, form: BlobForm::Hot, volume: None };
 /// Fast enough for the everyday; a third to a tenth of what text and tables have raw.
-const FRAMES: Placement = Placement { level: Some(3), form: BlobForm::Hot };
-const ARCHIVE_INSTANT: Placement = Placement { level: Some(6), form: BlobForm::Archive };
+const FRAMES: Placement = Placement { level: Some(3), form: BlobForm::Hot, volume: None };
+const ARCHIVE_INSTANT: Placement = Placement { level: Some(6), form: BlobForm::Archive, volume: None };
 /// Levels above this cost several times the time for a few percent.
-const ARCHIVE: Placement = Placement { level: Some(12), form: BlobForm::Archive };
-const DEEP_ARCHIVE: Placement = Placement { level: Some(15), form: BlobForm::Archive };
+const ARCHIVE: Placement = Placement { level: Some(12), form: BlobForm::Archive, volume: None };
+const DEEP_ARCHIVE: Placement = Placement { level: Some(15), form: BlobForm::Archive, volume: None };
 
 impl StorageClass {
     /// All of them.

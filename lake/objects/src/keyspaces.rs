@@ -17,6 +17,7 @@ use crate::records::{
 };
 use crate::request_payment::{Abac, Acceleration, Payer};
 use crate::restore::Waiting;
+use crate::volumes::Volume;
 use crate::website::WebsiteConfiguration;
 
 /// Buckets by name.
@@ -87,3 +88,5 @@ pub const NOTIFICATIONS: Keyspace<NotificationConfiguration> = Keyspace::new(0x0
 pub const EVENT_QUEUES: Keyspace<EventQueue> = Keyspace::new(0x0452, "objects.event-queues");
 /// Events that wait: by queue and number.
 pub const EVENTS: Keyspace<Event> = Keyspace::new(0x0453, "objects.events");
+/// Other drives and remote buckets that hold objects: by name.
+pub const VOLUMES: Keyspace<Volume> = Keyspace::new(0x0470, "objects.volumes");

@@ -255,7 +255,7 @@ impl Objects {
             .receive(
                 owner,
                 part_sealing_key,
-                upload.class.placement(AccessTier::default()),
+                self.placement(upload.class, AccessTier::default()),
                 content_length,
                 body,
                 expected.digests(kept),

@@ -1,15 +1,17 @@
 //! `Objects`: the lake's buckets and objects, and what all of its calls share. Each kind of call lies in a file of its own.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tarn_blobs::BlobStore;
+use tarn_blobs::{BlobOwner, BlobStore, BlobWriter, VolumeId};
 use tarn_keys::kms::Kms;
 use tarn_keys::{DataKey, KeyContext, Keys, SealedDataKey};
 use tarn_metadata::{Read, Snapshot, Store, StoreExt};
 use tarn_runtime::{EntropyExt, Runtime};
 use tokio::sync::Notify;
 
+use crate::classes::{AccessTier, Placement, StorageClass};
 use crate::errors::ObjectsError;
 use crate::events::delivery::EventsShared;
 use crate::intelligent_tiering::RecentReads;
@@ -37,6 +39,8 @@ pub struct ObjectsOptions {
     pub object_ownership: ObjectOwnership,
     /// Whether new buckets have Block Public Access.
     pub block_public_access: bool,
+    /// Where new objects of a class go, if not to the main drive.
+    pub class_volumes: BTreeMap<StorageClass, VolumeId>,
 }
 
 /// A day, milliseconds.
@@ -52,6 +56,7 @@ impl Default for ObjectsOptions {
             // As on AWS since April 2023.
             object_ownership: ObjectOwnership::BucketOwnerEnforced,
             block_public_access: true,
+            class_volumes: BTreeMap::new(),
         }
     }
 }
@@ -119,6 +124,24 @@ impl Objects {
         let snapshot = self.store.read()?;
         self.pins.saw(snapshot.sequence());
         Ok(snapshot)
+    }
+
+    /// How the bytes of an object are kept, and where.
+    pub(crate) fn placement(&self, class: StorageClass, tier: AccessTier) -> Placement {
+        Placement { volume: self.options.class_volumes.get(&class).copied(), ..class.placement(tier) }
+    }
+
+    pub(crate) async fn create_blob(
+        &self,
+        owner: BlobOwner,
+        len_hint: Option<u64>,
+        placement: Placement,
+    ) -> Result<Box<dyn BlobWriter>, ObjectsError> {
+        let writer = match placement.volume {
+            None => self.blobs.create_as(owner, len_hint, placement.form).await,
+            Some(volume) => self.blobs.create_on(volume, owner, len_hint, placement.form).await,
+        };
+        writer.map_err(ObjectsError::Blob)
     }
 
     pub(crate) fn now_ms(&self) -> i64 {

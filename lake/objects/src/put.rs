@@ -226,7 +226,7 @@ impl Objects {
         let in_flight = self.pins.in_flight(owner.version);
         // How long it becomes when it is packed is not known before; then the hint is a guess on the safe side.
         let len_hint = content_length.map(sealed_len);
-        let mut writer = self.blobs.create_as(owner, len_hint, placement.form).await.map_err(ObjectsError::Blob)?;
+        let mut writer = self.create_blob(owner, len_hint, placement).await?;
         let mut packer = placement.level.map(|level| Packer::new(self.compressing.clone(), level));
         let mut sealer = SealWriter::new(key);
         let mut hashing = Hashing { digests: Some(digests), running: None };
@@ -302,7 +302,7 @@ impl Objects {
             .receive(
                 BlobOwner { version: id, part: 0 },
                 part_key,
-                class.placement(AccessTier::default()),
+                self.placement(class, AccessTier::default()),
                 content_length,
                 body,
                 expected.digests(kept),

@@ -7,11 +7,11 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
-use tarn_blobs::{BlobForm, BlobRef};
+use tarn_blobs::BlobRef;
 use tarn_metadata::{Key, Read, Record, StoreExt, Tx};
 use tarn_runtime::{Worker, WorkerOutcome};
 
-use crate::classes::{AccessTier, StorageClass};
+use crate::classes::{AccessTier, Placement, RAW, StorageClass};
 use crate::errors::ObjectsError;
 use crate::events::{Change, EventDetails, EventKind, announce};
 use crate::gc::bury;
@@ -376,7 +376,7 @@ impl Objects {
     async fn restore_copy(&self, version: ObjectVersion, at: Key) -> Result<(), ObjectsError> {
         let mut durable = Vec::with_capacity(version.parts().len());
         for part in version.parts() {
-            durable.push(self.copy_sealed(&part.blob, BlobForm::Hot).await?);
+            durable.push(self.copy_sealed(&part.blob, RAW).await?);
         }
         let copies: Vec<BlobRef> = durable.iter().map(|copy| copy.blob.clone()).collect();
         let (seen, now_ms, day_ms) = (version.record().clone(), self.now_ms(), self.options.day_ms);
@@ -419,10 +419,10 @@ impl Objects {
         fate
     }
 
-    /// The same sealed bytes in another form. They keep their owner, because their key is derived from it.
-    pub(crate) async fn copy_sealed(&self, blob: &BlobRef, form: BlobForm) -> Result<Durable, ObjectsError> {
+    /// The same sealed bytes in another place, packed as they are. They keep their owner, because their key is derived from it.
+    pub(crate) async fn copy_sealed(&self, blob: &BlobRef, placement: Placement) -> Result<Durable, ObjectsError> {
         let in_flight = self.pins.in_flight(blob.owner.version);
-        let mut writer = self.blobs.create_as(blob.owner, Some(blob.len), form).await.map_err(ObjectsError::Blob)?;
+        let mut writer = self.create_blob(blob.owner, Some(blob.len), placement).await?;
         let mut bytes = self.blobs.read(blob, 0..blob.len);
         while let Some(bytes) = bytes.next().await {
             writer.write(bytes.map_err(ObjectsError::Blob)?).await.map_err(ObjectsError::Blob)?;

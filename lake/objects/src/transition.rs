@@ -38,7 +38,7 @@ impl VersionRecord {
 impl Placement {
     /// Whether bytes that are placed so need not be moved to be placed as `other` says.
     fn is_as(self, other: Self) -> bool {
-        self.form == other.form && self.level.is_some() == other.level.is_some()
+        self.form == other.form && self.level.is_some() == other.level.is_some() && self.volume == other.volume
     }
 }
 
@@ -87,14 +87,14 @@ impl Objects {
             // Without the customer's key the sealed bytes go as they are: to another form, but not through the compressor.
             Encryption::Customer(_) => None,
         };
-        let placement = class.placement(tier);
+        let placement = self.placement(class, tier);
         let mut moved = Vec::new();
-        if !seen.class.placement(seen.tier).is_as(placement) {
+        if !self.placement(seen.class, seen.tier).is_as(placement) {
             for part in &seen.parts {
                 moved.push(match &data_key {
                     Some(data_key) => self.move_part(&seen, data_key, part, placement).await?,
                     None => {
-                        let durable = self.copy_sealed(&part.blob, placement.form).await?;
+                        let durable = self.copy_sealed(&part.blob, placement).await?;
                         Moved { durable, packing: part.packing }
                     }
                 });

@@ -104,7 +104,12 @@ pub async fn verify_blobs(
         while let Some(chunk) = chunks.next().await {
             match chunk {
                 Ok(bytes) => verified.bytes += bytes.len() as u64,
-                Err(error @ (BlobError::Corrupt { .. } | BlobError::Missing { .. } | BlobError::Io { .. })) => {
+                Err(
+                    error @ (BlobError::Corrupt { .. }
+                    | BlobError::Missing { .. }
+                    | BlobError::NoVolume { .. }
+                    | BlobError::Io { .. }),
+                ) => {
                     place.reason = error.to_string();
                     break;
                 }

@@ -119,9 +119,11 @@ async fn empty(
                     report.moved_bytes += moved.unwrap_or(0);
                     gone.push((offset, old.len));
                 }
-                (Outcome::Stays, _) | (_, BlobPlace::Empty | BlobPlace::File { .. } | BlobPlace::Archive { .. }) => {
-                    is_empty = false
-                }
+                (Outcome::Stays, _)
+                | (
+                    _,
+                    BlobPlace::Empty | BlobPlace::File { .. } | BlobPlace::Archive { .. } | BlobPlace::Volume { .. },
+                ) => is_empty = false,
             }
         }
         let (job, marked) = (shared.clone(), pack.clone());

@@ -17,9 +17,11 @@ mod lane;
 mod local;
 mod memory;
 mod read;
+mod remote;
 mod scan;
 mod shared;
 mod sweep;
+mod volumes;
 
 use std::fmt;
 use std::ops::Range;
@@ -32,6 +34,8 @@ use serde::{Deserialize, Serialize};
 pub use archive::{ArchiveCounts, ArchiveScrubber, ScrubReport};
 pub use local::{LocalBlobs, LocalOptions};
 pub use memory::MemoryBlobs;
+pub use remote::{RemoteBlobs, VolumeOrigin};
+pub use volumes::Volumes;
 
 /// Payloads up to this size are appended to packs; larger ones get a file of their own.
 pub const PACKED_SIZE_BYTES_MAX: u64 = 128 << 10;
@@ -80,6 +84,45 @@ pub enum BlobPlace {
         /// The container's id: 16 random bytes.
         id: [u8; 16],
     },
+    /// On another drive, or in a remote bucket.
+    Volume {
+        /// Which.
+        volume: VolumeId,
+        /// Where there.
+        place: VolumePlace,
+    },
+}
+
+/// Names a volume: the id of its engine, which is kept with its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct VolumeId(pub [u8; 16]);
+
+impl fmt::Display for VolumeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+/// A volume's own address of a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum VolumePlace {
+    /// As `BlobPlace::Pack`.
+    Pack {
+        /// Which pack.
+        pack: u64,
+        /// Offset of its first frame.
+        offset: u64,
+    },
+    /// As `BlobPlace::File`.
+    File {
+        /// The file's id.
+        id: [u8; 16],
+    },
+    /// As `BlobPlace::Archive`.
+    Archive {
+        /// The container's id.
+        id: [u8; 16],
+    },
 }
 
 /// In which form a blob is kept.
@@ -105,6 +148,7 @@ impl fmt::Debug for BlobPlace {
             Self::Pack { pack, offset } => write!(f, "pack {pack} at {offset}"),
             Self::File { id } => write!(f, "file {:032x}", u128::from_be_bytes(*id)),
             Self::Archive { id } => write!(f, "archive {:032x}", u128::from_be_bytes(*id)),
+            Self::Volume { volume, place } => write!(f, "{place:?} of volume {volume}"),
         }
     }
 }
@@ -125,6 +169,14 @@ pub enum BlobError {
     Missing {
         /// File and offset.
         place: String,
+    },
+    /// The blob is in a volume that is not there.
+    #[error(
+        "the bytes are in the volume {volume}, which is not among the configured ones: name its directory or bucket under [volumes]"
+    )]
+    NoVolume {
+        /// Which.
+        volume: VolumeId,
     },
     /// The range is outside of the blob.
     #[error("the range {start}..{end} is outside of {len} bytes")]
@@ -176,6 +228,17 @@ pub trait BlobStore: Send + Sync {
         len_hint: Option<u64>,
         form: BlobForm,
     ) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>>;
+    /// As `create_as`, in a volume.
+    fn create_on(
+        &self,
+        volume: VolumeId,
+        owner: BlobOwner,
+        len_hint: Option<u64>,
+        form: BlobForm,
+    ) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>> {
+        let _ = (owner, len_hint, form);
+        Box::pin(futures::future::ready(Err(BlobError::NoVolume { volume })))
+    }
     /// The bytes `range` of a blob, in chunks of at most 1 MiB. Every block read is checked. An empty range is an empty stream.
     fn read(&self, blob: &BlobRef, range: Range<u64>) -> BoxStream<'static, Result<Bytes, BlobError>>;
     /// Gives back the room. Safe to repeat; a missing blob is no error. Readers that have begun finish.

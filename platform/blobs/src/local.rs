@@ -30,7 +30,7 @@ use crate::shared::{Files, Pack, Shared};
 use crate::sweep::{remove_file, sweep};
 use crate::{
     ArchiveCounts, BlobError, BlobForm, BlobOwner, BlobPlace, BlobRef, BlobStore, BlobUsage, BlobWriter, CompactReport,
-    PACKED_SIZE_BYTES_MAX, Relocate, SweepReport, identity,
+    PACKED_SIZE_BYTES_MAX, Relocate, SweepReport, VolumeId, identity,
 };
 
 /// How the local engine works.
@@ -139,6 +139,11 @@ impl LocalBlobs {
         &self.0.shared
     }
 
+    /// The engine's id, by which it is found as a volume.
+    pub fn id(&self) -> VolumeId {
+        VolumeId(self.0.shared.store)
+    }
+
     /// What reads and scrubs found in archive containers since the start.
     pub fn archive_counts(&self) -> ArchiveCounts {
         self.0.shared.archives.counts()
@@ -169,6 +174,7 @@ impl BlobStore for LocalBlobs {
         blocking(move || {
             match blob.place {
                 BlobPlace::Empty => {}
+                BlobPlace::Volume { volume, .. } => return Err(BlobError::NoVolume { volume }),
                 BlobPlace::Pack { pack, offset } => {
                     if let Some(pack) = shared.pack(pack) {
                         pack.mark_dead(&shared, [(offset, blob.len)]);

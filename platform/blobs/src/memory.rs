@@ -93,7 +93,7 @@ impl BlobStore for MemoryBlobs {
         }
         let bytes = match blob.place {
             BlobPlace::Pack { offset, .. } => self.0.lock().blobs.get(&offset).map(|(_, bytes)| bytes.clone()),
-            BlobPlace::Empty | BlobPlace::File { .. } | BlobPlace::Archive { .. } => None,
+            BlobPlace::Empty | BlobPlace::File { .. } | BlobPlace::Archive { .. } | BlobPlace::Volume { .. } => None,
         };
         let Some(mut rest) = bytes.map(|bytes| bytes.slice(start as usize..end as usize)) else {
             return futures::stream::iter([Err(BlobError::Missing { place: format!("{:?}", blob.place) })]).boxed();

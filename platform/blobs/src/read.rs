@@ -36,6 +36,7 @@ pub(crate) fn read(
     let (shared, blob) = (shared.clone(), blob.clone());
     match blob.place {
         BlobPlace::Empty => failed(BlobError::Missing { place: "nowhere".to_owned() }),
+        BlobPlace::Volume { volume, .. } => failed(BlobError::NoVolume { volume }),
         BlobPlace::Pack { pack, offset } => futures::stream::once(async move {
             // To ask another thread for what lies in memory costs more than to take it.
             let whole = match read_packed_cached(&shared, &blob, pack, offset) {

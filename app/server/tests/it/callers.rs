@@ -45,6 +45,8 @@ pub fn options(folder: &std::path::Path) -> LakeOptions {
         access_log_interval: std::time::Duration::from_secs(300),
         day: None,
         objects: ObjectsOptions::default(),
+        volumes: Default::default(),
+        storage_classes: Default::default(),
         limits: Limits::default(),
         runtime: Runtime::system(),
     }

@@ -1,6 +1,7 @@
 //! Reads every container now and then, at a bounded rate, and repairs what has rotted before more rots than parity can repair.
 
 use std::collections::VecDeque;
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -34,6 +35,17 @@ pub struct ScrubReport {
     pub lost: u64,
     /// Files that cannot be told to be a container: both descriptors are damaged.
     pub unreadable: u64,
+}
+
+impl AddAssign for ScrubReport {
+    fn add_assign(&mut self, other: Self) {
+        let Self { containers, read_bytes, repaired_blocks, lost, unreadable } = other;
+        self.containers += containers;
+        self.read_bytes += read_bytes;
+        self.repaired_blocks += repaired_blocks;
+        self.lost += lost;
+        self.unreadable += unreadable;
+    }
 }
 
 /// What a file says it is; a damaged descriptor is none.

@@ -162,7 +162,9 @@ async fn run(records: &Records, shape: &Shape, seed: u64) {
 async fn whole(store: &LocalBlobs, blob: &BlobRef) -> Result<Bytes, BlobError> {
     match blob.place {
         BlobPlace::Pack { pack, offset } => read_packed(&store.0.shared, blob, pack, offset),
-        BlobPlace::Empty | BlobPlace::File { .. } | BlobPlace::Archive { .. } => get(store, blob, 0, blob.len).await,
+        BlobPlace::Empty | BlobPlace::File { .. } | BlobPlace::Archive { .. } | BlobPlace::Volume { .. } => {
+            get(store, blob, 0, blob.len).await
+        }
     }
 }
 
