@@ -43,6 +43,8 @@ pub struct AuditLog {
     runtime: Runtime,
     /// Where the server's own events are said to happen.
     scope: Scope,
+    /// One batch at a time.
+    writing: tokio::sync::Mutex<()>,
     queue: Mutex<Queue>,
     filled: Notify,
 }
@@ -65,7 +67,15 @@ impl AuditLog {
     /// Over `store`; `scope` is the lake's first account and its region.
     pub fn open(store: Arc<dyn Store>, runtime: Runtime, scope: Scope) -> Result<Self, AuditError> {
         let settings = RwLock::new(settings::read(&*store)?);
-        Ok(Self { store, settings, runtime, scope, queue: Mutex::default(), filled: Notify::new() })
+        Ok(Self {
+            store,
+            settings,
+            runtime,
+            scope,
+            queue: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            filled: Notify::new(),
+        })
     }
 
     /// A call was refused or failed: what it was told. Never waits.
@@ -106,6 +116,8 @@ impl AuditLog {
 
     /// Writes one batch; says how many events are left. What could not be written waits on.
     async fn write_batch(&self) -> Result<usize, AuditError> {
+        // A flush must not overtake what the writer has taken out of the queue and not written yet.
+        let _writing = self.writing.lock().await;
         let (batch, lost) = {
             let mut queue = self.queue.lock();
             let len = queue.events.len().min(BATCH_EVENTS_MAX);
