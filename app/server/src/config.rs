@@ -8,9 +8,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tarn_objects::{ObjectOwnership, StorageClass};
 use tarn_types::{AccountId, Region};
 use toml::{Table, Value};
+
+use crate::events::{EVENT_RULE_KEYS, EventRuleSetting, QUEUE_KEYS, QueueSetting};
 
 /// Where a setting came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +148,8 @@ pub struct Config {
     pub volumes: BTreeMap<String, VolumeSetting>,
     /// Which volume new objects of a storage class go to.
     pub storage_classes: BTreeMap<StorageClass, String>,
+    /// What buckets are connected to.
+    pub lists: Lists,
 }
 
 /// What stands in tables of its own in the file.
@@ -153,6 +158,16 @@ struct Tables {
     accounts: Vec<AccountSetting>,
     volumes: BTreeMap<String, VolumeSetting>,
     storage_classes: BTreeMap<StorageClass, String>,
+    lists: Lists,
+}
+
+/// What buckets may be connected to: each of them may be several.
+#[derive(Debug, Clone, Default)]
+pub struct Lists {
+    /// Queues that are webhooks.
+    pub queues: Vec<QueueSetting>,
+    /// Rules of the bus.
+    pub event_rules: Vec<EventRuleSetting>,
 }
 
 /// Why the settings cannot be used.
@@ -236,6 +251,8 @@ const NAMES: [&Name; 10] = [
 const ACCOUNTS: &str = "accounts";
 const VOLUMES: &str = "volumes";
 const STORAGE_CLASSES: &str = "storage_classes";
+const QUEUES: &str = "queues";
+const EVENT_RULES: &str = "event_rules";
 const DEBUG: &str = "debug";
 const DEBUG_KEYS: [&str; 1] = ["day_seconds"];
 const ACCOUNT_KEYS: [&str; 7] =
@@ -285,6 +302,26 @@ fn check_keys(table: &Table, known: &[&str], place: &str) -> Result<(), ConfigEr
     }
 }
 
+/// Takes a list out of the file; an unknown name in it is an error.
+fn take_list<T: DeserializeOwned>(
+    table: &mut Table,
+    name: &str,
+    keys: &[&str],
+    shown: &str,
+) -> Result<Vec<T>, ConfigError> {
+    let Some(value) = table.remove(name) else { return Ok(Vec::new()) };
+    for (number, entry) in value.as_array().into_iter().flatten().enumerate() {
+        if let Some(entry) = entry.as_table() {
+            check_keys(entry, keys, &format!("{shown}, [[{name}]] number {}", number + 1))?;
+        }
+    }
+    let malformed = |error: toml::de::Error| ConfigError::Malformed {
+        path: shown.to_owned(),
+        reason: format!("in [[{name}]]: {error}"),
+    };
+    value.try_into().map_err(malformed)
+}
+
 fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
     let shown = path.display().to_string();
     let malformed = |reason: String| ConfigError::Malformed { path: shown.clone(), reason };
@@ -292,7 +329,7 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
         .map_err(|error| ConfigError::Unreadable { path: shown.clone(), reason: error.to_string() })?;
     let mut table: Table = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     let plain = NAMES.iter().map(|name| name.key).filter(|key| !key.contains('.'));
-    let known: Vec<&str> = plain.chain([ACCOUNTS, VOLUMES, STORAGE_CLASSES, DEBUG]).collect();
+    let known: Vec<&str> = plain.chain([ACCOUNTS, VOLUMES, STORAGE_CLASSES, DEBUG, QUEUES, EVENT_RULES]).collect();
     check_keys(&table, &known, &shown)?;
     match table.get(DEBUG) {
         None => {}
@@ -336,7 +373,10 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
             storage_classes.insert(StorageClass::parse(&class).map_err(|_| unknown())?, volume);
         }
     }
-    Ok((table, Tables { accounts, volumes, storage_classes }))
+    let queues = take_list(&mut table, QUEUES, &QUEUE_KEYS, &shown)?;
+    let event_rules = take_list(&mut table, EVENT_RULES, &EVENT_RULE_KEYS, &shown)?;
+    let lists = Lists { queues, event_rules };
+    Ok((table, Tables { accounts, volumes, storage_classes, lists }))
 }
 
 /// What the three sources say of one setting, as text.
@@ -452,7 +492,7 @@ impl Config {
             Some(path) => read_file(path)?,
             None => (Table::new(), Tables::default()),
         };
-        let Tables { accounts, volumes, storage_classes } = tables;
+        let Tables { accounts, volumes, storage_classes, lists } = tables;
         let sources = Sources { file: path.as_deref().map(|path| (&table, path)), environment };
         let no_zones = flags.no_zones.then_some("false");
         fn or<T>(found: Option<Setting<T>>, value: T) -> Setting<T> {
@@ -493,6 +533,7 @@ impl Config {
             accounts,
             volumes,
             storage_classes,
+            lists,
         })
     }
 
@@ -518,6 +559,19 @@ impl Config {
         line(&ACCESS_LOG_SECONDS, self.access_log_seconds.value.to_string(), &self.access_log_seconds.origin);
         if let Some(seconds) = self.debug_day_seconds.value {
             line(&DEBUG_DAY_SECONDS, seconds.to_string(), &self.debug_day_seconds.origin);
+        }
+        let Lists { queues, event_rules } = &self.lists;
+        for queue in queues {
+            let url = quoted(&queue.url.to_string());
+            text.push_str(&format!("\n[[queues]]\narn = {}\nurl = {url}\n", quoted(&queue.arn)));
+            if !queue.accounts.is_empty() {
+                let accounts: Vec<String> = queue.accounts.iter().map(|account| quoted(account.as_str())).collect();
+                text.push_str(&format!("accounts = [{}]\n", accounts.join(", ")));
+            }
+        }
+        for rule in event_rules {
+            let (name, pattern, target) = (quoted(&rule.name), quoted(rule.pattern.text()), quoted(&rule.target));
+            text.push_str(&format!("\n[[event_rules]]\nname = {name}\npattern = {pattern}\ntarget = {target}\n"));
         }
         for account in &self.accounts {
             text.push_str(&format!("\n[[accounts]]\nid = {}\n", quoted(account.id.as_str())));
@@ -600,6 +654,16 @@ mod tests {
         check("data_dir = '/d'\n[[accounts]]\nid = '1'", &[], "twelve");
         check("data_dir = '/d'\n[[accounts]]\nid = '000000000001'\nusers = [{nam = 'a'}]", &[], "did you mean `name`?");
         check("data_dir = '/d'\n[[accounts]]\nname = 'a'", &[], "missing field `id`");
+        check("data_dir = '/d'\n[[queues]]\nurls = 'a'", &[], "did you mean `url`?");
+        let arn = "arn = 'arn:aws:sqs:us-east-1:000000000000:q'";
+        check(&format!("data_dir = '/d'\n[[queues]]\n{arn}\nurl = 'ftp://x'"), &[], "must be a URL");
+        check(&format!("data_dir = '/d'\n[[queues]]\n{arn}\nurl = 'http://u:p@x'"), &[], "without a user");
+        check("data_dir = '/d'\n[[queues]]\narn = 'arn:aws:s3:::b'\nurl = 'http://x'", &[], "sqs, sns or lambda");
+        check(
+            "data_dir = '/d'\n[[event_rules]]\nname = 'a'\ntarget = 'b'\npattern = '[]'",
+            &[],
+            "a pattern is an object",
+        );
         check("data_dir = ", &[], "line 1");
         check("data_dir = []", &[], "must be a text");
         check("listen = '127.0.0.1:1'", &[], "--data-dir");
@@ -618,7 +682,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_holds_no_secret_and_is_read_back() {
-        let file = "data_dir = '/d'\n[[accounts]]\nid = '000000000001'\nname = 'a'\nroot_access_key_id = 'AKIA1'\nroot_secret_access_key = 'planted-1'\nusers = [{name = 'u', access_key_id = 'AKIA2', secret_access_key = 'planted-2'}]\n";
+        let file = "data_dir = '/d'\n[[queues]]\narn = 'arn:aws:sqs:us-east-1:000000000000:q'\nurl = 'https://x/y?z=1'\naccounts = ['111111111111']\n[[event_rules]]\nname = 'r'\npattern = '{\"source\":[\"aws.s3\"]}'\ntarget = 'arn:aws:sqs:us-east-1:000000000000:q'\n[[accounts]]\nid = '000000000001'\nname = 'a'\nroot_access_key_id = 'AKIA1'\nroot_secret_access_key = 'planted-1'\nusers = [{name = 'u', access_key_id = 'AKIA2', secret_access_key = 'planted-2'}]\n";
         let config = load(file, &[("TARN_BINARY", "/x")], Flags::default()).expect("right");
         let shown = config.show(true);
         assert!(!shown.contains("planted") && !format!("{config:?}").contains("planted"), "{shown}");

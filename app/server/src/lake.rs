@@ -19,7 +19,7 @@ use tarn_jobs::{Jobs, JobsOptions};
 use tarn_keys::kms::Kms;
 use tarn_keys::{Keys, KeysError};
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
-use tarn_objects::{Objects, ObjectsOptions, StorageClass};
+use tarn_objects::{EventSink, Objects, ObjectsOptions, StorageClass};
 use tarn_operation::Service;
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies};
 use tarn_query::queries::Queries;
@@ -29,8 +29,9 @@ use tarn_service_s3::{S3Api, S3Options};
 use tarn_streams::{DeliveryWorker, Streams, StreamsError, StreamsOptions};
 use tarn_types::{AccountId, Region, Scope};
 
-use crate::config::{AccountSetting, VolumeSetting};
+use crate::config::{AccountSetting, Lists, VolumeSetting};
 use crate::doorkeeper::{IdentityCredentials, RecordedCalls};
+use crate::events::{EventTargets, Webhooks};
 use crate::orphans::OrphanSweep;
 use crate::root_credentials::{RootCredentials, RootCredentialsError};
 use crate::s3::{Doorkeeper, S3Door};
@@ -52,6 +53,8 @@ pub struct LakeOptions {
     pub region: Region,
     /// More accounts.
     pub accounts: Vec<AccountSetting>,
+    /// What buckets are connected to.
+    pub lists: Lists,
     /// The first account's root key, if somebody chose it.
     pub root: Option<RootCredentials>,
     /// Whether a new lake gets its zones.
@@ -147,6 +150,12 @@ pub enum LakeError {
     Zone {
         /// Which.
         name: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Other servers cannot be called.
+    #[error("the client for other servers: {reason}")]
+    Client {
         /// Why.
         reason: String,
     },
@@ -256,6 +265,7 @@ impl Lake {
             account_id,
             region,
             accounts,
+            lists,
             root,
             zones,
             access_log_interval,
@@ -357,6 +367,16 @@ impl Lake {
         let audit = Arc::new(audit);
 
         let log_region = region.clone();
+        let events: Arc<dyn EventSink> = Arc::new(EventTargets {
+            streams: streams.clone(),
+            identity: identity.clone(),
+            authorizer: authorizer.clone(),
+            runtime: runtime.clone(),
+            region: region.clone(),
+            queues: lists.queues,
+            rules: lists.event_rules,
+            webhooks: Webhooks::new().map_err(|reason| LakeError::Client { reason })?,
+        });
 
         // The way in.
         let gate = Arc::new(Gate::new(GateParts {
@@ -368,8 +388,12 @@ impl Lake {
         }));
         let doorkeeper = Doorkeeper { gate: gate.clone(), identity: identity.clone() };
         let selector = ObjectSelector::new(objects.clone(), runtime.clone());
-        let s3_options =
-            S3Options { region: gate.region().clone(), selector: Some(Arc::new(selector)), ..S3Options::default() };
+        let s3_options = S3Options {
+            region: gate.region().clone(),
+            selector: Some(Arc::new(selector)),
+            events: Some(events.clone()),
+            ..S3Options::default()
+        };
         let s3 = S3Door(S3Api::new(objects.clone(), Arc::new(doorkeeper), s3_options));
         let is_ready = Arc::new(AtomicBool::new(true));
         let ready = is_ready.clone();
@@ -422,6 +446,9 @@ impl Lake {
         }
         let logs = lake.objects.log_delivery(lake.authorizer.clone(), log_region, access_log_interval);
         lake.workers.spawn(Arc::new(logs));
+        for lane in lake.objects.event_delivery(events) {
+            lake.workers.spawn(Arc::new(lane));
+        }
         Ok(lake)
     }
 

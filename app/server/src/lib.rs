@@ -5,6 +5,7 @@ mod command;
 mod config;
 mod doctor;
 mod doorkeeper;
+mod events;
 mod lake;
 mod log;
 mod metrics;
@@ -17,6 +18,7 @@ mod volumes;
 mod zones;
 
 pub use command::main;
-pub use config::{AccountSetting, Config, ConfigError, UserSetting};
+pub use config::{AccountSetting, Config, ConfigError, Lists, UserSetting};
+pub use events::{EventRuleSetting, QueueSetting};
 pub use lake::{Lake, LakeError, LakeOptions};
 pub use root_credentials::{RootCredentials, RootCredentialsError};

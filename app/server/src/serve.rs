@@ -50,6 +50,7 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
         account_id: config.account_id.value.clone(),
         region: config.region.value.clone(),
         accounts: config.accounts.clone(),
+        lists: config.lists.clone(),
         root,
         zones: config.zones.value,
         access_log_interval: Duration::from_secs(config.access_log_seconds.value.into()),

@@ -9,7 +9,7 @@ use tarn_gateway::{Gateway, Limits, full_body};
 use tarn_identity::{CredentialsConfig, Secret};
 use tarn_objects::ObjectsOptions;
 use tarn_runtime::Runtime;
-use tarn_server::{AccountSetting, Lake, LakeOptions, RootCredentials, UserSetting};
+use tarn_server::{AccountSetting, Lake, LakeOptions, Lists, RootCredentials, UserSetting};
 use tarn_sigv4::{Payload, Signer, sha256};
 use tarn_types::{AccountId, Region};
 
@@ -40,6 +40,7 @@ pub fn options(folder: &std::path::Path) -> LakeOptions {
         account_id: AccountId::first(),
         region: Region::us_east_1(),
         accounts: vec![first],
+        lists: Lists::default(),
         root: Some(RootCredentials { credentials, file: None }),
         zones: true,
         access_log_interval: std::time::Duration::from_secs(300),
