@@ -14,6 +14,7 @@ use tarn_types::{AccountId, Region};
 use toml::{Table, Value};
 
 use crate::events::{EVENT_RULE_KEYS, EventRuleSetting, QUEUE_KEYS, QueueSetting};
+use crate::remote_buckets::{REPLICATION_TARGET_KEYS, ReplicationTargetSetting};
 
 /// Where a setting came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +169,8 @@ pub struct Lists {
     pub queues: Vec<QueueSetting>,
     /// Rules of the bus.
     pub event_rules: Vec<EventRuleSetting>,
+    /// Buckets elsewhere.
+    pub replication_targets: Vec<ReplicationTargetSetting>,
 }
 
 /// Why the settings cannot be used.
@@ -253,6 +256,7 @@ const VOLUMES: &str = "volumes";
 const STORAGE_CLASSES: &str = "storage_classes";
 const QUEUES: &str = "queues";
 const EVENT_RULES: &str = "event_rules";
+const REPLICATION_TARGETS: &str = "replication_targets";
 const DEBUG: &str = "debug";
 const DEBUG_KEYS: [&str; 1] = ["day_seconds"];
 const ACCOUNT_KEYS: [&str; 7] =
@@ -329,7 +333,8 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
         .map_err(|error| ConfigError::Unreadable { path: shown.clone(), reason: error.to_string() })?;
     let mut table: Table = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     let plain = NAMES.iter().map(|name| name.key).filter(|key| !key.contains('.'));
-    let known: Vec<&str> = plain.chain([ACCOUNTS, VOLUMES, STORAGE_CLASSES, DEBUG, QUEUES, EVENT_RULES]).collect();
+    let known: Vec<&str> =
+        plain.chain([ACCOUNTS, VOLUMES, STORAGE_CLASSES, DEBUG, QUEUES, EVENT_RULES, REPLICATION_TARGETS]).collect();
     check_keys(&table, &known, &shown)?;
     match table.get(DEBUG) {
         None => {}
@@ -375,7 +380,8 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
     }
     let queues = take_list(&mut table, QUEUES, &QUEUE_KEYS, &shown)?;
     let event_rules = take_list(&mut table, EVENT_RULES, &EVENT_RULE_KEYS, &shown)?;
-    let lists = Lists { queues, event_rules };
+    let replication_targets = take_list(&mut table, REPLICATION_TARGETS, &REPLICATION_TARGET_KEYS, &shown)?;
+    let lists = Lists { queues, event_rules, replication_targets };
     Ok((table, Tables { accounts, volumes, storage_classes, lists }))
 }
 
@@ -560,7 +566,19 @@ impl Config {
         if let Some(seconds) = self.debug_day_seconds.value {
             line(&DEBUG_DAY_SECONDS, seconds.to_string(), &self.debug_day_seconds.origin);
         }
-        let Lists { queues, event_rules } = &self.lists;
+        let Lists { queues, event_rules, replication_targets } = &self.lists;
+        for target in replication_targets {
+            let accounts: Vec<String> = target.accounts.iter().map(|account| quoted(account.as_str())).collect();
+            text.push_str(&format!(
+                "\n[[replication_targets]]\nbucket = {}\nendpoint = {}\nregion = {}\nremote_bucket = {}\naccess_key_id = {}\nsecret_access_key = \"***\"\naccounts = [{}]\n",
+                quoted(&target.bucket),
+                quoted(&target.endpoint),
+                quoted(&target.region),
+                quoted(&target.remote_bucket),
+                quoted(&target.access_key_id),
+                accounts.join(", "),
+            ));
+        }
         for queue in queues {
             let url = quoted(&queue.url.to_string());
             text.push_str(&format!("\n[[queues]]\narn = {}\nurl = {url}\n", quoted(&queue.arn)));
@@ -682,7 +700,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_holds_no_secret_and_is_read_back() {
-        let file = "data_dir = '/d'\n[[queues]]\narn = 'arn:aws:sqs:us-east-1:000000000000:q'\nurl = 'https://x/y?z=1'\naccounts = ['111111111111']\n[[event_rules]]\nname = 'r'\npattern = '{\"source\":[\"aws.s3\"]}'\ntarget = 'arn:aws:sqs:us-east-1:000000000000:q'\n[[accounts]]\nid = '000000000001'\nname = 'a'\nroot_access_key_id = 'AKIA1'\nroot_secret_access_key = 'planted-1'\nusers = [{name = 'u', access_key_id = 'AKIA2', secret_access_key = 'planted-2'}]\n";
+        let file = "data_dir = '/d'\n[[queues]]\narn = 'arn:aws:sqs:us-east-1:000000000000:q'\nurl = 'https://x/y?z=1'\naccounts = ['111111111111']\n[[event_rules]]\nname = 'r'\npattern = '{\"source\":[\"aws.s3\"]}'\ntarget = 'arn:aws:sqs:us-east-1:000000000000:q'\n[[replication_targets]]\nbucket = 'arn:aws:s3:::b'\nendpoint = 'http://x:1'\naccess_key_id = 'AKIA3'\nsecret_access_key = 'planted-3'\n[[accounts]]\nid = '000000000001'\nname = 'a'\nroot_access_key_id = 'AKIA1'\nroot_secret_access_key = 'planted-1'\nusers = [{name = 'u', access_key_id = 'AKIA2', secret_access_key = 'planted-2'}]\n";
         let config = load(file, &[("TARN_BINARY", "/x")], Flags::default()).expect("right");
         let shown = config.show(true);
         assert!(!shown.contains("planted") && !format!("{config:?}").contains("planted"), "{shown}");

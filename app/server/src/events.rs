@@ -20,6 +20,7 @@ use tarn_service_s3::{event_bridge_record, event_record, test_event_record};
 use tarn_streams::Streams;
 use tarn_types::{AccountId, Arn, Region, Scope};
 
+pub(crate) use settings::url_of;
 pub use settings::{EVENT_RULE_KEYS, EventRuleSetting, QUEUE_KEYS, QueueSetting};
 pub(crate) use webhook::Webhooks;
 

@@ -19,7 +19,7 @@ use tarn_jobs::{Jobs, JobsOptions};
 use tarn_keys::kms::Kms;
 use tarn_keys::{Keys, KeysError};
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
-use tarn_objects::{EventSink, Objects, ObjectsOptions, StorageClass};
+use tarn_objects::{EventSink, Objects, ObjectsOptions, RemoteBuckets, StorageClass};
 use tarn_operation::Service;
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies};
 use tarn_query::queries::Queries;
@@ -33,6 +33,7 @@ use crate::config::{AccountSetting, Lists, VolumeSetting};
 use crate::doorkeeper::{IdentityCredentials, RecordedCalls};
 use crate::events::{EventTargets, Webhooks};
 use crate::orphans::OrphanSweep;
+use crate::remote_buckets::ReplicationTargets;
 use crate::root_credentials::{RootCredentials, RootCredentialsError};
 use crate::s3::{Doorkeeper, S3Door};
 use crate::volumes::{OpenVolumes, VolumeError};
@@ -367,6 +368,9 @@ impl Lake {
         let audit = Arc::new(audit);
 
         let log_region = region.clone();
+        let remote_buckets = ReplicationTargets::new(lists.replication_targets);
+        let remote_buckets: Arc<dyn RemoteBuckets> =
+            Arc::new(remote_buckets.map_err(|reason| LakeError::Client { reason })?);
         let events: Arc<dyn EventSink> = Arc::new(EventTargets {
             streams: streams.clone(),
             identity: identity.clone(),
@@ -392,6 +396,7 @@ impl Lake {
             region: gate.region().clone(),
             selector: Some(Arc::new(selector)),
             events: Some(events.clone()),
+            remote_buckets: Some(remote_buckets.clone()),
             ..S3Options::default()
         };
         let s3 = S3Door(S3Api::new(objects.clone(), Arc::new(doorkeeper), s3_options));
@@ -447,6 +452,9 @@ impl Lake {
         let logs = lake.objects.log_delivery(lake.authorizer.clone(), log_region, access_log_interval);
         lake.workers.spawn(Arc::new(logs));
         for lane in lake.objects.event_delivery(events) {
+            lake.workers.spawn(Arc::new(lane));
+        }
+        for lane in lake.objects.replicators(lake.authorizer.clone(), remote_buckets) {
             lake.workers.spawn(Arc::new(lane));
         }
         Ok(lake)

@@ -9,7 +9,7 @@ use tarn_metadata::{Key, Keyspace, Read, Record, Tx};
 use crate::errors::{ConfigurationKind, ObjectsError};
 use crate::keyspaces::{
     ABAC, ACCELERATE, ANALYTICS, CORS, EVENTFUL, LIFECYCLE_SCANS, LIFECYCLES, LOGGING, METRICS, NOTIFICATIONS,
-    REQUEST_PAYMENT, TIERING, TIERING_SCANS, WEBSITES,
+    REPLICATIONS, REQUEST_PAYMENT, TIERING, TIERING_SCANS, WEBSITES,
 };
 use crate::metrics::CONFIGURATIONS_COUNT_MAX;
 use crate::names::BucketName;
@@ -179,6 +179,7 @@ pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &BucketName) -> Result<(), Objects
     forget_kind(tx, ABAC, bucket)?;
     forget_kind(tx, LOGGING, bucket)?;
     forget_kind(tx, NOTIFICATIONS, bucket)?;
+    forget_kind(tx, REPLICATIONS, bucket)?;
     forget_kind(tx, EVENTFUL, bucket)?;
     Ok(())
 }

@@ -75,6 +75,8 @@ pub enum ConfigurationKind {
     Metrics,
     /// Storage class analyses, by id.
     Analytics,
+    /// Replication.
+    Replication,
     /// Archive configurations of INTELLIGENT_TIERING, by id.
     IntelligentTiering,
 }

@@ -18,10 +18,11 @@ use tarn_types::{AccountId, Region};
 
 use crate::classes::{AccessTier, StorageClass};
 use crate::errors::ObjectsError;
-use crate::keyspaces::{EVENTFUL, NOTIFICATIONS};
+use crate::keyspaces::{EVENTFUL, NOTIFICATIONS, REPLICATIONS};
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in};
 use crate::records::{VersionRecord, Versioning, bucket_key};
+use crate::replication;
 use crate::versions::VersionId;
 
 /// Who did what nobody asked for.
@@ -277,7 +278,17 @@ pub(crate) fn announce(tx: &mut Tx<'_>, change: &Change<'_>) -> Result<(), Objec
             }
         }
     }
+    if eventful.replication {
+        replication::follow(tx, change, change.by.now_ms)?;
+    }
     Ok(())
+}
+
+/// Tells of a change that has no event and that copies follow: a lock's.
+pub(crate) fn announce_lock(tx: &mut Tx<'_>, record: &VersionRecord, by: &ChangedBy) -> Result<(), ObjectsError> {
+    let Some(configuration) = tx.get(REPLICATIONS, &bucket_key(&record.bucket))? else { return Ok(()) };
+    let change = Change::of(EventKind::AclPut, record, by);
+    replication::again(tx, &change, &configuration, record.order, record.id, by.now_ms)
 }
 
 /// Whether EventBridge is told of it: of replications it is not.

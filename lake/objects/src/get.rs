@@ -86,7 +86,7 @@ impl ObjectVersion {
 
     /// Its name, if its writing made it a version of its own.
     pub fn own_version_id(&self) -> Option<VersionId> {
-        (self.record.name == VersionName::Id).then(|| self.record.version_id())
+        (self.record.name != VersionName::Null).then(|| self.record.version_id())
     }
 
     /// What keeps it from being removed.
@@ -230,7 +230,7 @@ impl Objects {
         let pin = self.pins.pin(record.id);
         drop(epoch);
         let versioning = match record.name {
-            VersionName::Id => Versioning::Enabled,
+            VersionName::Id | VersionName::Named(_) => Versioning::Enabled,
             VersionName::Null => bucket_in(&snapshot, bucket)?.versioning,
         };
         Ok(ObjectVersion::new(record, versioning, pin))

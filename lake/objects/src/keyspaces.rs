@@ -15,6 +15,8 @@ use crate::public_access_block::PublicAccessBlock;
 use crate::records::{
     Bucket, CurrentVersion, DeadBlobs, HistoryRecord, NullVersion, PartOwner, UploadRecord, UploadedPart, VersionRecord,
 };
+use crate::replication::rules::ReplicationConfiguration;
+use crate::replication::{ReplicationQueue, ReplicationState, ReplicationTask};
 use crate::request_payment::{Abac, Acceleration, Payer};
 use crate::restore::Waiting;
 use crate::volumes::Volume;
@@ -88,5 +90,13 @@ pub const NOTIFICATIONS: Keyspace<NotificationConfiguration> = Keyspace::new(0x0
 pub const EVENT_QUEUES: Keyspace<EventQueue> = Keyspace::new(0x0452, "objects.event-queues");
 /// Events that wait: by queue and number.
 pub const EVENTS: Keyspace<Event> = Keyspace::new(0x0453, "objects.events");
+/// Replication rules: by bucket.
+pub const REPLICATIONS: Keyspace<ReplicationConfiguration> = Keyspace::new(0x0454, "objects.replications");
+/// How versions and delete markers stand with replication: by bucket, key and order.
+pub const REPLICATION_STATES: Keyspace<ReplicationState> = Keyspace::new(0x0455, "objects.replication-states");
+/// Destinations to which something is to be copied, by their ARNs.
+pub const REPLICATION_QUEUES: Keyspace<ReplicationQueue> = Keyspace::new(0x0456, "objects.replication-queues");
+/// What is to be copied: by destination and number.
+pub const REPLICATION_TASKS: Keyspace<ReplicationTask> = Keyspace::new(0x0457, "objects.replication-tasks");
 /// Other drives and remote buckets that hold objects: by name.
 pub const VOLUMES: Keyspace<Volume> = Keyspace::new(0x0470, "objects.volumes");

@@ -40,6 +40,7 @@ mod public_access_block;
 mod put;
 mod records;
 mod records_v1;
+mod replication;
 mod request_payment;
 mod restore;
 pub mod select;
@@ -99,6 +100,9 @@ pub use records::{
     Bucket, CurrentVersion, DeleteMarker, PartRecord, UploadRecord, UploadedPart, VersionEntry, VersionName,
     VersionUuid, Versioning,
 };
+pub use replication::ReplicationStatus;
+pub use replication::rules::{ReplicationConfiguration, ReplicationDestination, ReplicationFilter, ReplicationRule};
+pub use replication::worker::{RemoteBuckets, RemoteCopy, RemoteError, Replicator};
 pub use request_payment::{Abac, Acceleration, Payer};
 pub use restore::{Restore, RestoreObject, RestoreOutcome, RestoreStatus, RestoreTier};
 pub use tagging::{ObjectMetadata, Tags};

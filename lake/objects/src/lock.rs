@@ -8,6 +8,7 @@ use tarn_metadata::Tx;
 use tarn_policy::Authorized;
 
 use crate::errors::ObjectsError;
+use crate::events::announce_lock;
 use crate::get::ObjectVersion;
 use crate::keyspaces::BUCKETS;
 use crate::names::{BucketName, ObjectKey};
@@ -327,12 +328,14 @@ impl Objects {
         change: impl FnOnce(&mut VersionLock) -> Result<(), ObjectsError> + Send + 'static,
     ) -> Result<(), ObjectsError> {
         let (bucket, key, version) = (bucket.clone(), key.clone(), version.copied());
+        let by = self.changed_by(caller);
         caller
             .commit(&*self.store, move |tx: &mut Tx<'_>| {
                 require_lock(bucket_in(tx, &bucket)?.lock)?;
                 let mut record = version_in(tx, &bucket, &key, version.as_ref())?;
                 change(&mut record.lock)?;
-                put_version(tx, &record)
+                put_version(tx, &record)?;
+                announce_lock(tx, &record, &by)
             })
             .await
             .map_err(ObjectsError::from)

@@ -23,6 +23,7 @@ use crate::packing::{Compressing, Packing};
 use crate::pins::Pins;
 use crate::policy::PolicyCache;
 use crate::records::{Bucket, VersionRecord, VersionUuid, bucket_key};
+use crate::replication::worker::ReplicationShared;
 
 /// What may be set differently.
 #[derive(Debug, Clone)]
@@ -78,6 +79,7 @@ pub struct Objects {
     pub(crate) access_lines: Arc<AccessLines>,
     pub(crate) compressing: Compressing,
     pub(crate) events: Arc<EventsShared>,
+    pub(crate) replication: Arc<ReplicationShared>,
     /// A restore was asked for, done or prolonged.
     pub(crate) restores_changed: Arc<Notify>,
     pub(crate) recent_reads: Arc<RecentReads>,
@@ -114,6 +116,7 @@ impl Objects {
             access_lines: Arc::default(),
             compressing: Compressing::default(),
             events: Arc::default(),
+            replication: Arc::default(),
             restores_changed: Arc::default(),
             recent_reads: Arc::default(),
         }

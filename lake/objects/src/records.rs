@@ -83,6 +83,8 @@ pub enum VersionName {
     Null,
     /// By its id: made while the bucket was versioned.
     Id,
+    /// By the id of the version that it is a copy of, in another bucket: a replica.
+    Named(VersionUuid),
 }
 
 /// The compact record that listings read: what is at a key now.

@@ -21,9 +21,9 @@ use crate::records::{DeadBlobs, PartOwner, PartRecord, VersionRecord, VersionUui
 use crate::versions::put_version;
 
 /// A part's bytes in their new place, durable and not committed.
-struct Moved {
-    durable: Durable,
-    packing: Packing,
+pub(crate) struct Moved {
+    pub(crate) durable: Durable,
+    pub(crate) packing: Packing,
 }
 
 impl VersionRecord {
@@ -43,13 +43,14 @@ impl Placement {
 }
 
 /// How a move is told: to another class, into an archive tier, or back from one.
-fn moved_event(seen: &VersionRecord, class: StorageClass, tier: AccessTier) -> (EventKind, EventDetails) {
+fn moved_event(seen: &VersionRecord, class: StorageClass, tier: AccessTier) -> Option<(EventKind, EventDetails)> {
     if seen.class != class {
-        (EventKind::Moved, EventDetails::Class { class })
-    } else if seen.needs_restore() && !class.needs_restore(tier) {
-        (EventKind::Restored, EventDetails::Restore { class, expires_ms: None })
+        Some((EventKind::Moved, EventDetails::Class { class }))
+    } else if class.needs_restore(tier) {
+        Some((EventKind::Tiered, EventDetails::Tier { tier }))
     } else {
-        (EventKind::Tiered, EventDetails::Tier { tier })
+        // Between tiers that are read in place nothing is told, as on AWS.
+        seen.needs_restore().then_some((EventKind::Restored, EventDetails::Restore { class, expires_ms: None }))
     }
 }
 
@@ -126,8 +127,9 @@ impl Objects {
             }
             put_version(tx, &record)?;
             placed(tx, &record, now_ms)?;
-            let (kind, details) = moved_event(&seen, class, tier);
-            announce(tx, &Change::of(kind, &record, &by).with(details))?;
+            if let Some((kind, details)) = moved_event(&seen, class, tier) {
+                announce(tx, &Change::of(kind, &record, &by).with(details))?;
+            }
             Ok::<_, ObjectsError>(true)
         };
         let fate = self.store.write(swap).await.map_err(ObjectsError::from);
@@ -146,8 +148,20 @@ impl Objects {
         part: &PartRecord,
         placement: Placement,
     ) -> Result<Moved, ObjectsError> {
+        self.copy_part(record, data_key, data_key, part, placement).await
+    }
+
+    /// As `move_part`, for a version with a data key of its own.
+    pub(crate) async fn copy_part(
+        &self,
+        record: &VersionRecord,
+        data_key: &DataKey,
+        new_data_key: &DataKey,
+        part: &PartRecord,
+        placement: Placement,
+    ) -> Result<Moved, ObjectsError> {
         let attempt = self.new_uuid();
-        let key = data_key.part(part.number, attempt).map_err(ObjectsError::Keys)?;
+        let key = new_data_key.part(part.number, attempt).map_err(ObjectsError::Keys)?;
         let body = self
             .read_part(data_key, part, 0..part.size_bytes)
             .map(|bytes| bytes.map_err(|error| internal_body_error(&error)))

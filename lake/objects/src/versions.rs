@@ -18,7 +18,7 @@ use tarn_types::AccountId;
 
 use crate::errors::ObjectsError;
 use crate::intelligent_tiering;
-use crate::keyspaces::{BUCKETS, CURRENT, HISTORY, NULL_VERSIONS, VERSIONS};
+use crate::keyspaces::{BUCKETS, CURRENT, HISTORY, NULL_VERSIONS, REPLICATIONS, VERSIONS};
 use crate::lock::Bypass;
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in, require_bucket};
@@ -66,6 +66,7 @@ fn version_id(name: VersionName, order: u64, uuid: VersionUuid) -> VersionId {
     match name {
         VersionName::Null => VersionId::Null,
         VersionName::Id => VersionId::Id { order, uuid },
+        VersionName::Named(uuid) => VersionId::Id { order, uuid },
     }
 }
 
@@ -259,6 +260,45 @@ pub(crate) fn install(
     intelligent_tiering::installed(tx, record, now_ms)
 }
 
+/// Puts a copy of another bucket's version where its order says: it is the latest only if nothing newer is there.
+pub(crate) fn insert_version(tx: &mut Tx<'_>, record: &VersionRecord, now_ms: i64) -> Result<(), ObjectsError> {
+    let (bucket, key) = (&record.bucket, &record.key);
+    tx.put(VERSIONS, &version_key(&record.id), record)?;
+    if has_newer(tx, bucket, key, record.order)? {
+        let entry = VersionEntry::Object(record.current());
+        put_history(tx, bucket, key, &HistoryRecord { entry, noncurrent_since_ms: Some(now_ms) })?;
+    } else {
+        make_room(tx, Versioning::Enabled, bucket, key, now_ms)?;
+        tx.put(CURRENT, &current_key(bucket, key), &record.current())?;
+    }
+    intelligent_tiering::installed(tx, record, now_ms)
+}
+
+/// As `insert_version`, a delete marker.
+pub(crate) fn insert_marker(
+    tx: &mut Tx<'_>,
+    bucket: &BucketName,
+    key: &ObjectKey,
+    marker: DeleteMarker,
+    now_ms: i64,
+) -> Result<(), ObjectsError> {
+    let is_latest = !has_newer(tx, bucket, key, marker.order)?;
+    if is_latest {
+        make_room(tx, Versioning::Enabled, bucket, key, now_ms)?;
+    }
+    let noncurrent_since_ms = (!is_latest).then_some(now_ms);
+    put_history(tx, bucket, key, &HistoryRecord { entry: VersionEntry::DeleteMarker(marker), noncurrent_since_ms })
+}
+
+fn has_newer(read: &impl Read, bucket: &BucketName, key: &ObjectKey, order: u64) -> Result<bool, ObjectsError> {
+    let current = read.get(CURRENT, &current_key(bucket, key))?.map(|current| current.order);
+    let newest = match current {
+        Some(current) => Some(current),
+        None => newest_in_history(read, bucket, key)?.map(|row| row.entry.order()),
+    };
+    Ok(newest.is_some_and(|newest| newest > order))
+}
+
 /// Puts a delete marker on a key of a versioned bucket.
 pub(crate) fn mark_deleted(
     tx: &mut Tx<'_>,
@@ -386,6 +426,7 @@ pub(crate) fn remove_version(
     if let VersionEntry::Object(version) = &entry {
         destroy(tx, &version.id, bypass, now_ms)?;
     }
+    crate::replication::forget(tx, bucket, key, entry.order())?;
     if in_history {
         remove_history(tx, bucket, key, &entry)?;
     } else {
@@ -420,6 +461,11 @@ impl Objects {
                 if bucket.lock.is_some() && !enabled {
                     return Err(ObjectsError::InvalidBucketState {
                         reason: "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+                    });
+                }
+                if !enabled && tx.contains(REPLICATIONS, &bucket_key(&name))? {
+                    return Err(ObjectsError::InvalidBucketState {
+                        reason: "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the versioning state, first delete the replication configuration.",
                     });
                 }
                 bucket.versioning = if enabled { Versioning::Enabled } else { Versioning::Suspended };

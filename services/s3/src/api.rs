@@ -9,7 +9,7 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::region::Region as WireRegion;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tarn_objects::select::Selector;
-use tarn_objects::{EventSink, Objects};
+use tarn_objects::{EventSink, Objects, RemoteBuckets};
 use tarn_types::Region;
 
 use crate::access::Hooks;
@@ -47,6 +47,8 @@ pub struct S3Options {
     pub selector: Option<Arc<dyn Selector>>,
     /// Who takes the events of buckets; without one no destination is known.
     pub events: Option<Arc<dyn EventSink>>,
+    /// Buckets elsewhere that buckets here may be replicated to.
+    pub remote_buckets: Option<Arc<dyn RemoteBuckets>>,
     /// How long a request's body may pause.
     pub body_pause_time_max: Duration,
 }
@@ -58,6 +60,7 @@ impl Default for S3Options {
             domains: Vec::new(),
             selector: None,
             events: None,
+            remote_buckets: None,
             body_pause_time_max: Duration::from_secs(60),
         }
     }
@@ -69,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) region: Region,
     pub(crate) selector: Option<Arc<dyn Selector>>,
     pub(crate) events: Option<Arc<dyn EventSink>>,
+    pub(crate) remote_buckets: Option<Arc<dyn RemoteBuckets>>,
     pub(crate) domains: Domains,
     pub(crate) body_pause_time_max: Duration,
 }
@@ -116,6 +120,7 @@ impl S3Api {
             region: options.region,
             selector: options.selector,
             events: options.events,
+            remote_buckets: options.remote_buckets,
             domains,
             body_pause_time_max: options.body_pause_time_max,
         });

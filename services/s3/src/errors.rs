@@ -59,6 +59,11 @@ fn missing_configuration(kind: ConfigurationKind) -> S3Error {
             S3ErrorCode::NoSuchWebsiteConfiguration,
             "The specified bucket does not have a website configuration",
         ),
+        ConfigurationKind::Replication => custom(
+            "ReplicationConfigurationNotFoundError",
+            StatusCode::NOT_FOUND,
+            "The replication configuration was not found".to_owned(),
+        ),
         ConfigurationKind::Metrics | ConfigurationKind::Analytics | ConfigurationKind::IntelligentTiering => custom(
             "NoSuchConfiguration",
             StatusCode::NOT_FOUND,

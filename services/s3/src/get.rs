@@ -22,6 +22,7 @@ use crate::errors::objects_error;
 use crate::lifecycle::expiration;
 use crate::lock::shown_lock;
 use crate::operations::Call;
+use crate::replication;
 
 /// Up to this size a body is read before the head is sent, so that both go out in one write and a read error is an answer.
 const INLINE_SIZE_BYTES_MAX: u64 = 128 << 10;
@@ -116,6 +117,7 @@ macro_rules! describe {
             last_modified: Some(timestamp($version.modified_ms())),
             metadata: (!metadata.user.is_empty()).then(|| metadata.user.clone().into_iter().collect()),
             parts_count: $wanted.parts_count,
+            replication_status: replication::status($call, &$version)?,
             restore: restore_header($call.objects().restore_status(&$version)),
             storage_class: storage_class_header($version.class()),
             tag_count: i32::try_from($version.tags().len()).ok().filter(|count| *count > 0),

@@ -41,6 +41,7 @@ mod post_policy;
 mod public_access_block;
 mod put;
 mod refusals;
+mod replication;
 mod request_payment;
 mod resources;
 mod restore;

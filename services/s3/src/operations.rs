@@ -14,8 +14,8 @@ use crate::errors::objects_error;
 use crate::refusals::Record;
 use crate::{
     acl, bucket_encryption, buckets, copy, cors, delete, get, intelligent_tiering, lifecycle, listing, lock, logging,
-    metrics, multipart, notification, ownership_controls, policy, public_access_block, put, request_payment, restore,
-    select, tagging, versioning, website,
+    metrics, multipart, notification, ownership_controls, policy, public_access_block, put, replication,
+    request_payment, restore, select, tagging, versioning, website,
 };
 
 pub(crate) struct Handlers(pub(crate) Arc<Inner>);
@@ -155,6 +155,9 @@ operations! {
     put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput = logging::put_bucket_logging;
     get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput = notification::get_bucket_notification_configuration;
     put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput = notification::put_bucket_notification_configuration;
+    get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput = replication::get_bucket_replication;
+    put_bucket_replication(PutBucketReplicationInput) -> PutBucketReplicationOutput = replication::put_bucket_replication;
+    delete_bucket_replication(DeleteBucketReplicationInput) -> DeleteBucketReplicationOutput = replication::delete_bucket_replication;
     get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = policy::get_bucket_policy;
     put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput = policy::put_bucket_policy;
     delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput = policy::delete_bucket_policy;

@@ -57,6 +57,12 @@ fn example(operation: &str) -> Ask {
         "GetBucketNotificationConfiguration" => ask(get, "/lake-raw?notification"),
         "PutBucketNotificationConfiguration" => ask(put, "/lake-raw?notification")
             .body("<NotificationConfiguration></NotificationConfiguration>"),
+        "GetBucketReplication" => ask(get, "/lake-raw?replication"),
+        "PutBucketReplication" => ask(put, "/lake-raw?replication").body(
+            "<ReplicationConfiguration><Role>arn:aws:iam::000000000000:role/r</Role><Rule><Status>Enabled</Status><Prefix></Prefix>\
+             <Destination><Bucket>arn:aws:s3:::lake-copy</Bucket></Destination></Rule></ReplicationConfiguration>",
+        ),
+        "DeleteBucketReplication" => ask(delete, "/lake-raw?replication"),
         "GetBucketTagging" => ask(get, "/lake-raw?tagging"),
         "PutBucketTagging" => ask(put, "/lake-raw?tagging").body("<Tagging><TagSet></TagSet></Tagging>"),
         "DeleteBucketTagging" => ask(delete, "/lake-raw?tagging"),
@@ -307,7 +313,7 @@ async fn accounts_are_apart() {
 #[tokio::test]
 async fn unserved_operations_say_so() {
     let server = Server::with_bucket().await;
-    for target in ["/lake-raw?replication", "/lake-raw/k?torrent", "/lake-raw?metadataConfiguration"] {
+    for target in ["/lake-raw/k?torrent", "/lake-raw?metadataConfiguration"] {
         assert_eq!(server.root(ask(Method::GET, target)).await.outcome(), "501 NotImplemented", "{target}");
     }
     let header = |name, value: &str| ask(Method::PUT, "/lake-raw/k").body("x").header(name, value);

@@ -1,0 +1,213 @@
+//! Which versions of a bucket are copied to other buckets, and how each of them stands. A change that a rule is for writes what is to be
+//! done in its own transaction; `replication/worker.rs` does it. Knows no bytes.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html>
+
+pub(crate) mod rules;
+pub(crate) mod worker;
+
+use serde::{Deserialize, Serialize};
+use tarn_metadata::{Key, Read, Record, Tx};
+
+use crate::errors::ObjectsError;
+use crate::events::{Change, EventKind, Subject};
+use crate::get::ObjectVersion;
+use crate::keyspaces::{REPLICATION_QUEUES, REPLICATION_STATES, REPLICATION_TASKS, REPLICATIONS};
+use crate::names::{BucketName, ObjectKey};
+use crate::objects::Objects;
+use crate::records::{VersionUuid, bucket_key, current_key};
+use crate::replication::rules::ReplicationConfiguration;
+use crate::versions::VersionId;
+
+/// How a version stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReplicationStatus {
+    /// It is to be copied.
+    Pending,
+    /// It was.
+    Completed,
+    /// It could not be.
+    Failed,
+    /// It is a copy itself.
+    Replica,
+}
+
+/// How a version stands with one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicationTarget {
+    /// The bucket's ARN.
+    pub(crate) destination: String,
+    /// By which rule.
+    pub(crate) rule: String,
+    /// How.
+    pub(crate) status: ReplicationStatus,
+    /// Since when it is asked for, milliseconds since 1970.
+    pub(crate) requested_ms: i64,
+    /// Whether it was said that it is late.
+    pub(crate) is_late: bool,
+}
+
+/// How a version, or a delete marker, stands with all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicationState {
+    /// Whether it is a copy.
+    pub(crate) is_replica: bool,
+    /// Where it goes.
+    pub(crate) targets: Vec<ReplicationTarget>,
+}
+
+impl Record for ReplicationState {
+    const VERSION: u16 = 1;
+}
+
+impl ReplicationState {
+    /// What callers are told.
+    fn status(&self) -> ReplicationStatus {
+        let has = |status| self.targets.iter().any(|target| target.status == status);
+        if self.is_replica {
+            ReplicationStatus::Replica
+        } else if has(ReplicationStatus::Failed) {
+            ReplicationStatus::Failed
+        } else if has(ReplicationStatus::Pending) {
+            ReplicationStatus::Pending
+        } else {
+            ReplicationStatus::Completed
+        }
+    }
+}
+
+/// The last number that was given in a destination's queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicationQueue {
+    pub(crate) last: u64,
+}
+
+impl Record for ReplicationQueue {
+    const VERSION: u16 = 1;
+}
+
+/// A version that is to be brought to a destination, as it is when that is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicationTask {
+    pub(crate) bucket: BucketName,
+    pub(crate) key: ObjectKey,
+    pub(crate) order: u64,
+    /// A version's id; nothing for a delete marker.
+    pub(crate) version: Option<VersionUuid>,
+    /// The marker's id.
+    pub(crate) marker: Option<VersionUuid>,
+}
+
+impl Record for ReplicationTask {
+    const VERSION: u16 = 1;
+}
+
+pub(crate) fn state_key(bucket: &BucketName, key: &ObjectKey, order: u64) -> Key {
+    current_key(bucket, key).u64(order)
+}
+
+/// Puts a task at the end of a destination's queue.
+pub(crate) fn push(tx: &mut Tx<'_>, destination: &str, task: &ReplicationTask) -> Result<(), ObjectsError> {
+    let at = Key::new().text(destination);
+    let mut queue = tx.get(REPLICATION_QUEUES, &at)?.unwrap_or_default();
+    queue.last += 1;
+    tx.put(REPLICATION_TASKS, &at.clone().u64(queue.last), task)?;
+    Ok(tx.put(REPLICATION_QUEUES, &at, &queue)?)
+}
+
+/// Forgets how a version stood, with the version.
+pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &BucketName, key: &ObjectKey, order: u64) -> Result<(), ObjectsError> {
+    let at = state_key(bucket, key, order);
+    if tx.contains(REPLICATION_STATES, &at)? {
+        tx.delete(REPLICATION_STATES, &at)?;
+    }
+    Ok(())
+}
+
+/// Asks for what the bucket's rules want of a change. Part of `announce`.
+pub(crate) fn follow(tx: &mut Tx<'_>, change: &Change<'_>, now_ms: i64) -> Result<(), ObjectsError> {
+    let Some(configuration) = tx.get(REPLICATIONS, &bucket_key(change.bucket))? else { return Ok(()) };
+    match (&change.subject, change.kind) {
+        (
+            Subject::Version(record),
+            EventKind::CreatedPut | EventKind::CreatedPost | EventKind::CreatedCopy | EventKind::CreatedInParts,
+        ) => {
+            let rules = configuration.for_object(record);
+            ask(tx, change, rules, record.order, (Some(record.id), None), now_ms)
+        }
+        (Subject::Version(record), EventKind::TagsPut | EventKind::TagsRemoved | EventKind::AclPut) => {
+            again(tx, change, &configuration, record.order, record.id, now_ms)
+        }
+        (Subject::Marker(VersionId::Id { order, uuid }), EventKind::Marked) => {
+            let rules = configuration.for_marker(change.key.as_str());
+            ask(tx, change, rules, *order, (None, Some(*uuid)), now_ms)
+        }
+        // Versions that are removed stay where they were copied to; so does what a lifecycle rule marks.
+        (Subject::Version(_) | Subject::Marker(_) | Subject::Removed(_), _) => Ok(()),
+    }
+}
+
+type Chosen = Vec<(String, String)>;
+
+fn ask(
+    tx: &mut Tx<'_>,
+    change: &Change<'_>,
+    rules: Chosen,
+    order: u64,
+    (version, marker): (Option<VersionUuid>, Option<VersionUuid>),
+    now_ms: i64,
+) -> Result<(), ObjectsError> {
+    let at = state_key(change.bucket, change.key, order);
+    // What was copied here is not copied on.
+    if rules.is_empty() || tx.contains(REPLICATION_STATES, &at)? {
+        return Ok(());
+    }
+    let (bucket, key) = (change.bucket.clone(), change.key.clone());
+    let task = ReplicationTask { bucket, key, order, version, marker };
+    let mut state = ReplicationState::default();
+    for (rule, destination) in rules {
+        push(tx, &destination, &task)?;
+        let status = ReplicationStatus::Pending;
+        state.targets.push(ReplicationTarget { destination, rule, status, requested_ms: now_ms, is_late: false });
+    }
+    Ok(tx.put(REPLICATION_STATES, &at, &state)?)
+}
+
+/// A version that was copied has other tags now, another list, another lock: its copies follow.
+pub(crate) fn again(
+    tx: &mut Tx<'_>,
+    change: &Change<'_>,
+    configuration: &ReplicationConfiguration,
+    order: u64,
+    version: VersionUuid,
+    now_ms: i64,
+) -> Result<(), ObjectsError> {
+    let at = state_key(change.bucket, change.key, order);
+    let Some(mut state) = tx.get(REPLICATION_STATES, &at)? else { return Ok(()) };
+    let (bucket, key) = (change.bucket.clone(), change.key.clone());
+    let task = ReplicationTask { bucket, key, order, version: Some(version), marker: None };
+    if state.is_replica {
+        // Two buckets that copy to each other keep the changes of copies alike, where their rules say so.
+        state.targets.clear();
+        for (rule, destination) in configuration.for_changes_of_replicas(change.key.as_str()) {
+            let status = ReplicationStatus::Pending;
+            state.targets.push(ReplicationTarget { destination, rule, status, requested_ms: now_ms, is_late: false });
+        }
+    }
+    for target in &mut state.targets {
+        (target.status, target.requested_ms, target.is_late) = (ReplicationStatus::Pending, now_ms, false);
+        push(tx, &target.destination, &task)?;
+    }
+    Ok(tx.put(REPLICATION_STATES, &at, &state)?)
+}
+
+impl Objects {
+    /// How a version stands; nothing where no rule was ever for it.
+    pub fn replication_status(&self, version: &ObjectVersion) -> Result<Option<ReplicationStatus>, ObjectsError> {
+        let record = version.record();
+        if !self.replication.is_used() {
+            return Ok(None);
+        }
+        let state = self.snapshot()?.get(REPLICATION_STATES, &state_key(&record.bucket, &record.key, record.order))?;
+        Ok(state.map(|state| state.status()))
+    }
+}
