@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tarn_metadata::{Key, MemoryStore, Read, Store, StoreExt};
+use tarn_metadata::{Key, MemoryStore, Read, Store, StoreError, StoreExt};
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Principal, Requirement};
 use tarn_runtime::{EntropyExt, FixedClock, Runtime, Timestamp, Worker, WorkerOutcome};
 use tarn_types::{AccountId, Region, Scope};
@@ -80,6 +80,21 @@ impl Lake {
             bound,
             self.draft("PutEventSelectors"),
         )
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_beside_a_record_is_written_once_and_with_it() {
+    let lake = lake();
+    let written = |lake: &Lake| lake.store.read().expect("snapshot").prefix(EVENTS, &Key::new()).count();
+    let beside = lake.draft("Beside").into_event(Outcome::Success);
+    let caller = lake.caller().beside(move |tx| tx.put(EVENTS, &beside.key(), &beside));
+    let refused = caller.commit(&*lake.store, |_| Err::<(), _>(StoreError::Closed)).await;
+    assert!(refused.is_err());
+    assert_eq!((written(&lake), caller.is_recorded()), (0, false));
+    for _ in 0..2 {
+        caller.commit(&*lake.store, |_| Ok::<_, StoreError>(())).await.expect("a commit");
+        assert_eq!((written(&lake), caller.is_recorded()), (2, true));
     }
 }
 

@@ -36,10 +36,10 @@ impl Jobs {
             return self.complete(&job).await;
         }
         let (started_ms, started) = (self.now_ms(), tokio::time::Instant::now());
-        let segment = self.segment(&job.id, job.run.segment)?.ok_or(JobsError::Internal {
-            doing: "reading a job's tasks",
-            reason: "a segment of them is not there".to_owned(),
-        })?;
+        let Some(segment) = self.segment(&job.id, job.run.segment)? else {
+            let why = JobFailure::new("InternalError", "the job's list of tasks is not there");
+            return self.fail(&job, why).await;
+        };
         let offset = usize::try_from(job.run.next() - job.run.segment).unwrap_or(usize::MAX);
         let tasks: Vec<Task> = segment.tasks.iter().skip(offset).take(STEP_TASKS_MAX).cloned().collect();
         let is_last_of_segment = |count: usize| offset + count >= segment.tasks.len();

@@ -331,6 +331,76 @@ def test_bad_input_of_s3_control(server, _accounts, method, account_id, body):
     assert wire.send("PUT", "/v20180820/configuration/publicAccessBlock", good, GOOD_BLOCK.encode()).status == 200
 
 
+JOB = (
+    '<CreateJobRequest xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/"><Operation>%(operation)s</Operation>'
+    "<Report><Enabled>%(enabled)s</Enabled></Report><ClientRequestToken>%(token)s</ClientRequestToken>"
+    "<Manifest><Spec><Format>S3BatchOperations_CSV_20180820</Format><Fields>%(fields)s</Fields></Spec><Location>"
+    "<ObjectArn>%(arn)s</ObjectArn><ETag>%(etag)s</ETag></Location></Manifest><Priority>%(priority)s</Priority>"
+    "<RoleArn>%(role)s</RoleArn>%(more)s</CreateJobRequest>"
+)
+UNTAG = "<S3DeleteObjectTagging/>"
+COPY = "<S3PutObjectCopy><TargetResource>%s</TargetResource>%s</S3PutObjectCopy>"
+JOB_OF = {
+    "operation": UNTAG, "enabled": "false", "token": "t", "fields": "<member>Bucket</member><member>Key</member>", "arn": "arn:aws:s3:::lake-raw/m.csv",
+    "etag": "e", "priority": "1", "role": "arn:aws:iam::%s:role/r", "more": "",
+}  # fmt: skip
+BAD_JOBS = [
+    {"operation": operation}
+    for operation in (
+        "", "<Nope/>", UNTAG + "<S3PutObjectTagging/>", "<S3PutObjectTagging><TagSet><member/></TagSet></S3PutObjectTagging>",
+        COPY % ("arn:aws:s3:::B", ""), COPY % ("lake-raw", ""), COPY % ("arn:aws:s3:::a/b", ""), COPY % ("arn:aws:s3express:us-east-1:1:bucket/b", ""),
+        COPY % ("arn:aws:s3:::lake-raw", "<StorageClass>COLD</StorageClass>"), COPY % ("arn:aws:s3:::lake-raw", "<MetadataDirective>MOVE</MetadataDirective>"),
+        COPY % ("arn:aws:s3:::lake-raw", "<ModifiedSinceConstraint>soon</ModifiedSinceConstraint>"),
+        COPY % ("arn:aws:s3:::lake-raw", "<ObjectLockMode>COMPLIANCE</ObjectLockMode>"),
+        COPY % ("arn:aws:s3:::lake-raw", "<AccessControlGrants><member><Permission>READ</Permission></member></AccessControlGrants>"),
+        COPY % ("arn:aws:s3:::lake-raw", "<NewObjectMetadata><ContentLength>1</ContentLength></NewObjectMetadata>"),
+        "<S3PutObjectAcl/>", "<S3PutObjectAcl><AccessControlPolicy/></S3PutObjectAcl>", "<S3PutObjectLegalHold/>", "<S3PutObjectRetention/>",
+        "<S3InitiateRestoreObject><ExpirationInDays>0</ExpirationInDays></S3InitiateRestoreObject>",
+        "<S3InitiateRestoreObject><GlacierJobTier>EXPEDITED</GlacierJobTier></S3InitiateRestoreObject>",
+        "<S3ComputeObjectChecksum><ChecksumAlgorithm>ROT13</ChecksumAlgorithm></S3ComputeObjectChecksum>",
+        "<LambdaInvoke/>", "<S3ReplicateObject/>", "<S3UpdateObjectEncryption/>",
+    )
+] + [
+    {"enabled": "maybe"}, {"enabled": "true"}, {"token": ""}, {"token": "x" * 65}, {"fields": "<member>Bucket</member>"}, {"fields": "<member>Size</member>"},
+    {"arn": "lake-raw/m.csv"}, {"arn": "arn:aws:s3:::lake-raw"}, {"arn": "arn:aws:s3:::Bad_Name/k"}, {"etag": ""}, {"priority": "-1"}, {"priority": "high"},
+    {"priority": str(1 << 31)}, {"role": "r"}, {"role": "arn:aws:iam::999999999999:user/r"}, {"more": "<Description/>"}, {"more": "<Description>" + "x" * 257 + "</Description>"},
+    {"more": "<ConfirmationRequired>2</ConfirmationRequired>"}, {"more": "<Tags><member><Key>aws:a</Key><Value/></member></Tags>"},
+    {"more": "<ManifestGenerator/>"}, {"more": "<Priority>1"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", BAD_JOBS, ids=lambda change: str(change)[:60])
+def test_bad_input_of_jobs(server, _accounts, change):
+    account = server.accounts[next(_accounts)]
+    wire = Wire(account, "s3")
+    own = [("x-amz-account-id", account.id)]
+    values = JOB_OF | change
+    if "%s" in values["role"]:
+        values["role"] %= account.id
+    answer = wire.send("POST", "/v20180820/jobs", own, (JOB % values).encode())
+    assert refusal(answer) is None, refusal(answer)
+
+
+def test_bad_paths_and_queries_of_jobs(server, _accounts):
+    account = server.accounts[next(_accounts)]
+    wire = Wire(account, "s3")
+    own = [("x-amz-account-id", account.id)]
+    job = "/v20180820/jobs/00000000-0000-0000-0000-000000000000"
+    for method, path, body in [
+        ("GET", "/v20180820/jobs/x", ""), ("GET", "/v20180820/jobs/" + "x" * 2_000, ""), ("GET", "/v20180820/jobs/%00%ff", ""), ("GET", job, ""),
+        ("GET", "/v20180820/jobs?maxResults=many", ""), ("GET", "/v20180820/jobs?maxResults=1001", ""), ("GET", "/v20180820/jobs?jobStatuses=Done", ""),
+        ("GET", "/v20180820/jobs?nextToken=%00", ""), ("GET", "/v20180820/jobs?nextToken=abcd", ""), ("POST", job + "/priority", ""),
+        ("POST", job + "/priority?priority=high", ""), ("POST", job + "/priority?priority=-1", ""), ("POST", job + "/priority?priority=1", ""),
+        ("POST", job + "/status", ""), ("POST", job + "/status?requestedJobStatus=Active", ""), ("POST", job + "/status?requestedJobStatus=Ready", ""),
+        ("GET", job + "/tagging", ""), ("PUT", job + "/tagging", ""), ("PUT", job + "/tagging", "<PutJobTaggingRequest/>"), ("PUT", job + "/tagging", "<a>" * 2_000),
+        ("DELETE", job + "/tagging", ""), ("POST", "/v20180820/jobs", ""), ("POST", "/v20180820/jobs", "not XML"), ("POST", "/v20180820/jobs", "<a>" * 2_000),
+        ("POST", "/v20180820/jobs", "\xff"),
+    ]:  # fmt: skip
+        answer = wire.send(method, path, own, body.encode("latin-1"))
+        assert refusal(answer) is None, f"{method} {path[:80]} {body[:40]}: {refusal(answer)}"
+    assert wire.send("GET", "/v20180820/jobs", own).status == 200
+
+
 def test_an_oversize_body_is_refused_before_it_is_read(callers):
     wire = callers["glue"].wire
     headers = [("x-amz-target", "AWSGlue.GetDatabases"), ("content-type", "application/x-amz-json-1.1"), ("content-length", str((16 << 20) + 1))]
