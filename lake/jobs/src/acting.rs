@@ -30,12 +30,16 @@ pub(crate) struct Call {
 
 impl Jobs {
     /// The condition keys of what a job does.
-    fn context(job: &Job, principal: &Principal) -> Context {
+    fn context(&self, job: &Job, principal: &Principal) -> Context {
+        let now = self.runtime.now();
         let mut context = Context::new()
             .with("aws:PrincipalAccount", principal.account.as_str())
             .with("aws:PrincipalIsAWSService", "false")
             .with("aws:ViaAWSService", "true")
             .with("aws:SecureTransport", "true")
+            .with("aws:CurrentTime", now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+            .with("aws:EpochTime", now.as_second().to_string())
+            .with("aws:RequestedRegion", job.scope.region.as_str())
             .with("aws:SourceArn", job.arn().to_string())
             .with("aws:SourceAccount", job.scope.account.as_str())
             .with("aws:userid", principal.id.clone());
@@ -53,7 +57,7 @@ impl Jobs {
     pub(crate) fn caller(&self, job: &Job, call: Call) -> Result<Caller, Denied> {
         let Call { name, read_only, mut requirements, said } = call;
         let principal = job.creator.clone();
-        let context = Self::context(job, &principal);
+        let context = self.context(job, &principal);
         let mut resources = vec![job.arn().to_string()];
         for requirement in &mut requirements {
             // What cannot be read of a bucket's tags is not there: then no policy that asks for them allows.
