@@ -23,7 +23,7 @@ use crate::lock::version_lock;
 use crate::operations::Call;
 use crate::put::content_encoding;
 
-fn source(copy_source: &CopySource) -> S3Result<(BucketName, ObjectKey, Option<VersionId>)> {
+pub(crate) fn source(copy_source: &CopySource) -> S3Result<(BucketName, ObjectKey, Option<VersionId>)> {
     match copy_source {
         CopySource::Bucket { bucket, key, version_id } => {
             Ok((bucket_name(bucket)?, object_key(key)?, parse_version(version_id.as_deref())?))

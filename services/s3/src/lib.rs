@@ -38,6 +38,9 @@ mod parameters;
 mod policy;
 mod post;
 mod post_policy;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod probes;
 mod public_access_block;
 mod put;
 mod refusals;

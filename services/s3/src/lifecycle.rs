@@ -114,7 +114,7 @@ fn count<T: TryFrom<W>, W: ToString + Copy>(name: &'static str, value: W) -> S3R
     })
 }
 
-fn rule_of_wire(rule: s3s::dto::LifecycleRule) -> S3Result<LifecycleRule> {
+pub(crate) fn rule_of_wire(rule: s3s::dto::LifecycleRule) -> S3Result<LifecycleRule> {
     let s3s::dto::LifecycleRule {
         abort_incomplete_multipart_upload,
         expiration,
@@ -241,7 +241,7 @@ fn days_to_wire(count: u32) -> Option<i32> {
     i32::try_from(count).ok()
 }
 
-fn rule_to_wire(rule: LifecycleRule) -> s3s::dto::LifecycleRule {
+pub(crate) fn rule_to_wire(rule: LifecycleRule) -> s3s::dto::LifecycleRule {
     let LifecycleRule {
         id,
         is_enabled,

@@ -132,7 +132,7 @@ pub(crate) async fn list_bucket_metrics_configurations(
     }))
 }
 
-fn analytics_of_wire(wire: AnalyticsConfiguration) -> S3Result<tarn_objects::AnalyticsConfiguration> {
+pub(crate) fn analytics_of_wire(wire: AnalyticsConfiguration) -> S3Result<tarn_objects::AnalyticsConfiguration> {
     let found = match wire.filter {
         None => None,
         Some(AnalyticsFilter::Prefix(prefix)) => Some(filter(Some(prefix), None, None, None)?),

@@ -350,7 +350,7 @@ fn header_of(name: &str, value: &str) -> S3Result<Option<(HeaderName, HeaderValu
 }
 
 /// A form's tags are XML, a header's a query.
-fn tagging_header(xml: &str) -> S3Result<String> {
+pub(crate) fn tagging_header(xml: &str) -> S3Result<String> {
     use s3s::dto::Tagging;
     use s3s::xml::{Deserialize as _, Deserializer};
     let malformed = || S3Error::new(S3ErrorCode::MalformedXML);
@@ -452,31 +452,33 @@ impl Ending {
     }
 }
 
+/// A form with the boundary `edge` that comes in pieces: its fields, and its file or why that could not be read.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn form_of(body: &[u8], piece: usize) -> S3Result<(Fields, Result<Vec<u8>, String>)> {
+    let pieces: Vec<_> = body.chunks(piece.max(1)).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    let stream: Bytestream = Box::pin(futures::stream::iter(pieces));
+    let boundary = Boundary::new(b"edge").map_err(|_| malformed())?;
+    futures::executor::block_on(async {
+        let form = Form::read(stream, &boundary).await?;
+        let fields = form.fields.clone();
+        let mut file = Box::pin(file_stream(form.file, None));
+        let mut read = Vec::new();
+        while let Some(bytes) = file.next().await {
+            match bytes {
+                Ok(bytes) => read.extend_from_slice(&bytes),
+                Err(error) => return Ok((fields, Err(error.to_string()))),
+            }
+        }
+        Ok((fields, Ok(read)))
+    })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use futures::executor::block_on;
     use proptest::prelude::*;
 
     use super::*;
-
-    fn form_of(body: Vec<u8>, piece: usize) -> S3Result<(Fields, Result<Vec<u8>, String>)> {
-        let pieces: Vec<_> = body.chunks(piece.max(1)).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        let stream: Bytestream = Box::pin(futures::stream::iter(pieces));
-        block_on(async {
-            let form = Form::read(stream, &Boundary::new(b"edge").unwrap()).await?;
-            let fields = form.fields.clone();
-            let mut file = Box::pin(file_stream(form.file, None));
-            let mut read = Vec::new();
-            while let Some(bytes) = file.next().await {
-                match bytes {
-                    Ok(bytes) => read.extend_from_slice(&bytes),
-                    Err(error) => return Ok((fields, Err(error.to_string()))),
-                }
-            }
-            Ok((fields, Ok(read)))
-        })
-    }
 
     fn body_of(fields: &[(String, String)], file: &[u8]) -> Vec<u8> {
         let mut body = Vec::new();
@@ -538,7 +540,7 @@ mod tests {
     #[test]
     fn broken_forms_are_refused() {
         let check = |body: &[u8], expected: &str| {
-            let found = match form_of(body.to_vec(), 7) {
+            let found = match form_of(body, 7) {
                 Ok((_, Ok(_))) => "ok".to_owned(),
                 Ok((_, Err(reason))) => reason,
                 Err(error) => error.code().as_str().to_owned(),
@@ -566,7 +568,7 @@ mod tests {
         ) {
             let fields: Vec<(String, String)> = fields.into_iter().collect();
             prop_assume!(!file.windows(6).any(|bytes| bytes == b"--edge"));
-            let (found, read) = form_of(body_of(&fields, &file), piece).unwrap();
+            let (found, read) = form_of(&body_of(&fields, &file), piece).unwrap();
             let expected: Fields = fields.into_iter().map(|(name, value)| (name, value.replace("${filename}", "f.txt"))).collect();
             prop_assert_eq!(found, expected);
             prop_assert_eq!(read.unwrap(), file);
@@ -574,10 +576,10 @@ mod tests {
 
         #[test]
         fn no_form_is_too_strange_to_be_refused(body in proptest::collection::vec(any::<u8>(), 0..300), piece in 1_usize..64) {
-            let _ = form_of(body.clone(), piece);
+            let _ = form_of(&body, piece);
             let mut framed = b"--edge\r\nContent-Disposition: form-data; name=".to_vec();
             framed.extend_from_slice(&body);
-            let _ = form_of(framed, piece);
+            let _ = form_of(&framed, piece);
         }
     }
 }

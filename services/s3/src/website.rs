@@ -84,7 +84,7 @@ pub(crate) async fn delete_bucket_website(
     Ok(S3Response::with_status(DeleteBucketWebsiteOutput {}, StatusCode::NO_CONTENT))
 }
 
-fn of_wire(wire: WebsiteConfiguration) -> S3Result<Website> {
+pub(crate) fn of_wire(wire: WebsiteConfiguration) -> S3Result<Website> {
     let protocol = |protocol: Option<Protocol>| {
         protocol.map(|protocol| WebsiteProtocol::parse(protocol.as_str())).transpose().map_err(objects_error)
     };

@@ -6,6 +6,7 @@ mod acl;
 mod conversation;
 mod cors;
 mod payloads;
+mod probes;
 mod strange;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,6 @@
+//! `x-amz-copy-source` headers.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    tarn_service_s3::probes::copy_source(bytes);
+});

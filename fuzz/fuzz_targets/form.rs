@@ -1,0 +1,6 @@
+//! Browsers' forms and their policies.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    tarn_service_s3::probes::form(bytes);
+});
