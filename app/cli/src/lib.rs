@@ -34,12 +34,25 @@ pub enum ClientCommand {
     Sql(commands::sql::Arguments),
     /// Print the lines that point a client program at a server: eval "$(tarn env aws)".
     Env(commands::env::Arguments),
+    /// Look at what lies in the lake.
+    Storage {
+        /// What to do.
+        #[command(subcommand)]
+        command: StorageCommand,
+    },
     /// Look at what was done and refused.
     Audit {
         /// What to do.
         #[command(subcommand)]
         command: AuditCommand,
     },
+}
+
+/// What can be asked of the storage.
+#[derive(Debug, Subcommand)]
+pub enum StorageCommand {
+    /// Objects and bytes by bucket, prefix and storage class.
+    Report(commands::storage::Arguments),
 }
 
 /// What can be asked of the audit records.
@@ -97,6 +110,9 @@ fn dispatch(
         ClientCommand::Cat(arguments) => runtime.block_on(commands::cat::run(arguments, variables, out)),
         ClientCommand::Sql(arguments) => commands::sql::run(arguments, variables, runtime, out),
         ClientCommand::Env(arguments) => commands::env::run(&arguments, variables, out),
+        ClientCommand::Storage { command: StorageCommand::Report(arguments) } => {
+            runtime.block_on(commands::storage::run(arguments, variables, out))
+        }
         ClientCommand::Audit { command: AuditCommand::Search(arguments) } => {
             runtime.block_on(commands::audit::run(arguments, variables, out))
         }

@@ -17,6 +17,8 @@ mod parameters;
 mod pipeline;
 mod refusal;
 mod serve;
+mod signed;
+mod storage_report;
 #[cfg(test)]
 mod tests;
 
@@ -27,3 +29,4 @@ pub use limits::Limits;
 pub use metrics::Metrics;
 pub use pipeline::{Gateway, GatewayParts, S3Endpoint, S3Operation};
 pub use serve::serve;
+pub use storage_report::{StorageReportRequest, StorageReports};

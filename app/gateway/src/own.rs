@@ -31,7 +31,8 @@ pub(crate) fn answer(parts: &Parts, metrics: &Metrics, is_ready: bool) -> (&'sta
             ("metrics", text(StatusCode::OK, OPEN_METRICS, metrics.text()))
         }
         _ => {
-            let message = "there is /-/health/live, /-/health/ready, /-/metrics and /-/audit/events\n";
+            let message =
+                "there is /-/health/live, /-/health/ready, /-/metrics, /-/audit/events and /-/storage/report\n";
             ("other", text(StatusCode::NOT_FOUND, PLAIN, message.to_owned()))
         }
     }

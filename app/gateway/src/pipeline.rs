@@ -28,6 +28,7 @@ use crate::gate::{Gate, GateError, RequestMeta};
 use crate::identify::{Asked, Services};
 use crate::limits::Limits;
 use crate::metrics::{Labels, Metrics};
+use crate::storage_report::{self, StorageReports};
 use crate::{audit_events, own, parameters, refusal};
 
 /// S3: streams bodies and speaks its own XML. It must ask the same `Gate` for every operation, anonymous ones too.
@@ -48,6 +49,8 @@ pub struct GatewayParts {
     pub services: Vec<Arc<dyn Service>>,
     /// S3, if it is served.
     pub s3: Option<Arc<dyn S3Endpoint>>,
+    /// What the lake holds.
+    pub storage: Arc<dyn StorageReports>,
     /// Counters.
     pub metrics: Metrics,
     /// Limits.
@@ -64,6 +67,7 @@ pub(crate) struct Inner {
     gate: Arc<Gate>,
     services: Services,
     s3: Option<Arc<dyn S3Endpoint>>,
+    storage: Arc<dyn StorageReports>,
     metrics: Metrics,
     limits: Limits,
     is_ready: Arc<dyn Fn() -> bool + Send + Sync>,
@@ -88,7 +92,7 @@ struct Call {
 impl Gateway {
     /// From its parts.
     pub fn new(parts: GatewayParts) -> Self {
-        let GatewayParts { gate, services, s3, metrics, limits, is_ready } = parts;
+        let GatewayParts { gate, services, s3, storage, metrics, limits, is_ready } = parts;
         let requests = Arc::new(Semaphore::new(limits.requests_count_max));
         let bodies = Arc::new(Semaphore::new(limits.bodies_size_bytes_max / BODY_UNIT_BYTES));
         let services = Services::new(services);
@@ -96,6 +100,7 @@ impl Gateway {
             gate,
             services,
             s3,
+            storage,
             metrics,
             limits,
             is_ready,
@@ -154,6 +159,10 @@ impl Inner {
             Asked::Own if parts.uri.path() == audit_events::PATH => {
                 let response = audit_events::answer(&self.gate, &parts, &meta).await;
                 (Labels { service: "own", operation: "audit-events", status: response.status().as_u16() }, response)
+            }
+            Asked::Own if parts.uri.path() == storage_report::PATH => {
+                let response = storage_report::answer(&self.gate, &*self.storage, &parts, &meta).await;
+                (Labels { service: "own", operation: "storage-report", status: response.status().as_u16() }, response)
             }
             Asked::Own => {
                 let (operation, response) = own::answer(&parts, &self.metrics, (self.is_ready)());

@@ -169,6 +169,7 @@ fn lake_with(limits: Limits) -> Lake {
         gate: Arc::new(gate),
         services,
         s3: Some(Arc::new(Echo)),
+        storage: Arc::new(Echo),
         metrics: Metrics::default(),
         limits,
         is_ready: Arc::new(|| true),
@@ -458,6 +459,33 @@ async fn a_socket_is_served_until_the_stop() {
     serving.await.expect("ended").expect("without error");
     assert_eq!(socket.read(&mut [0; 16]).await.expect("closed"), 0);
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+impl StorageReports for Echo {
+    fn storage_report(&self, _: Caller, request: StorageReportRequest) -> BoxFuture<'_, Result<Vec<String>, String>> {
+        async move { Ok(vec![format!("{:?} {}", request.bucket, request.depth)]) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn storage_reports_are_for_callers_with_permission_only() {
+    let check = async |query: &str, who: Option<&str>, status: u16, needle: &str, record: &str| {
+        let lake = lake_with(Limits::default());
+        let uri = format!("/-/storage/report{query}");
+        let request = Request::get(uri).header("host", "lake").body(Bytes::new()).expect("a request");
+        let request = match who {
+            Some(who) => signed(request, who, "tarn"),
+            None => request,
+        };
+        let (got, body, _) = lake.send(request).await;
+        assert_eq!((got, body.contains(needle)), (status, true), "{query}: {needle}: {body}");
+        assert_eq!(*lake.records.0.lock(), [record], "{query}");
+    };
+    check("?bucket=a&depth=2", Some("ada"), 200, "Some(\"a\") 2\n", "GetStorageReport done").await;
+    check("", None, 403, "MissingAuthenticationToken", "GetStorageReport MissingAuthenticationTokenException").await;
+    check("", Some("denied"), 403, "s3:ListAllMyBuckets", "GetStorageReport AccessDeniedException").await;
+    check("?depth=9", Some("ada"), 400, "depth is", "GetStorageReport ValidationException").await;
+    check("?what=1", Some("ada"), 400, "there is no parameter", "GetStorageReport ValidationException").await;
 }
 
 #[tokio::test]

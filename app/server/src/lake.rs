@@ -36,6 +36,7 @@ use crate::orphans::OrphanSweep;
 use crate::remote_buckets::ReplicationTargets;
 use crate::root_credentials::{RootCredentials, RootCredentialsError};
 use crate::s3::{Doorkeeper, S3Door};
+use crate::storage::StoredObjects;
 use crate::volumes::{OpenVolumes, VolumeError};
 use crate::{metrics, sql, volumes, zones};
 
@@ -418,6 +419,7 @@ impl Lake {
                 &queries,
             ),
             s3: Some(Arc::new(s3)),
+            storage: Arc::new(StoredObjects(objects.clone())),
             metrics,
             limits,
             is_ready: Arc::new(move || ready.load(Ordering::Acquire)),

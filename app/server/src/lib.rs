@@ -15,6 +15,7 @@ mod root_credentials;
 mod s3;
 mod serve;
 mod sql;
+mod storage;
 mod volumes;
 mod zones;
 

@@ -46,6 +46,17 @@ pub enum AccessTier {
 }
 
 impl AccessTier {
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Frequent => "FREQUENT_ACCESS",
+            Self::Infrequent => "INFREQUENT_ACCESS",
+            Self::ArchiveInstant => "ARCHIVE_INSTANT_ACCESS",
+            Self::Archive => "ARCHIVE_ACCESS",
+            Self::DeepArchive => "DEEP_ARCHIVE_ACCESS",
+        }
+    }
+
     /// As S3 spells the tiers that a configuration can name.
     pub fn archive_name(self) -> Option<&'static str> {
         match self {

@@ -41,6 +41,7 @@ mod put;
 mod records;
 mod records_v1;
 mod replication;
+mod report;
 mod request_payment;
 mod restore;
 pub mod select;
@@ -103,6 +104,7 @@ pub use records::{
 pub use replication::ReplicationStatus;
 pub use replication::rules::{ReplicationConfiguration, ReplicationDestination, ReplicationFilter, ReplicationRule};
 pub use replication::worker::{RemoteBuckets, RemoteCopy, RemoteError, Replicator};
+pub use report::{STORAGE_REPORT_LINES_COUNT_MAX, StoragePlace, StorageUsage};
 pub use request_payment::{Abac, Acceleration, Payer};
 pub use restore::{Restore, RestoreObject, RestoreOutcome, RestoreStatus, RestoreTier};
 pub use tagging::{ObjectMetadata, Tags};

@@ -135,6 +135,24 @@ pub enum BlobForm {
     Archive,
 }
 
+impl BlobRef {
+    /// Bytes it takes up on disk, with framing and parity. Of a remote volume's: what is sent there.
+    pub fn stored_bytes(&self) -> u64 {
+        match self.place {
+            BlobPlace::Empty => 0,
+            BlobPlace::Pack { .. } | BlobPlace::Volume { place: VolumePlace::Pack { .. }, .. } => {
+                frame::packed_frame_bytes(self.len)
+            }
+            BlobPlace::File { .. } | BlobPlace::Volume { place: VolumePlace::File { .. }, .. } => {
+                frame::file_bytes(self.len)
+            }
+            BlobPlace::Archive { .. } | BlobPlace::Volume { place: VolumePlace::Archive { .. }, .. } => {
+                archive::container_bytes(self.len)
+            }
+        }
+    }
+}
+
 impl fmt::Debug for BlobRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BlobRef({} bytes, {:?})", self.len, self.place)

@@ -3,6 +3,7 @@
 pub(crate) mod athena;
 pub(crate) mod audit;
 pub(crate) mod s3;
+pub(crate) mod storage;
 #[cfg(test)]
 mod tests;
 pub(crate) mod xml;

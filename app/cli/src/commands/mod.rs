@@ -8,5 +8,6 @@ pub(crate) mod env;
 pub(crate) mod ls;
 pub(crate) mod rm;
 pub(crate) mod sql;
+pub(crate) mod storage;
 pub(crate) mod sync;
 mod work;
