@@ -5,7 +5,7 @@
 use http::HeaderMap;
 use tarn_policy::{Context, Principal, PrincipalKind};
 use tarn_sigv4::{Form, Presented};
-use tarn_types::{Arn, Region};
+use tarn_types::Region;
 
 use crate::RequestMeta;
 
@@ -41,6 +41,8 @@ pub(crate) fn of_request(meta: &RequestMeta, headers: &HeaderMap, principal: &Pr
             "User"
         }
         PrincipalKind::AssumedRole { .. } => "AssumedRole",
+        PrincipalKind::FederatedUser { .. } => "FederatedUser",
+        PrincipalKind::WebIdentity { .. } => "WebIdentityUser",
         PrincipalKind::Service { name } => {
             context.set("aws:PrincipalServiceName", name.clone());
             "Service"
@@ -53,13 +55,7 @@ pub(crate) fn of_request(meta: &RequestMeta, headers: &HeaderMap, principal: &Pr
         context.set("aws:PrincipalAccount", principal.account.as_str());
     }
     // A session's aws:PrincipalArn is its role's, not its own.
-    let arn = match &principal.kind {
-        PrincipalKind::AssumedRole { role, .. } => Some(Arn::iam(&principal.account, format!("role/{role}"))),
-        PrincipalKind::Root | PrincipalKind::User { .. } | PrincipalKind::Service { .. } | PrincipalKind::Anonymous => {
-            principal.arn()
-        }
-    };
-    if let Some(arn) = arn {
+    if let Some(arn) = principal.role_arn().or_else(|| principal.arn()) {
         context.set("aws:PrincipalArn", arn.to_string());
     }
     context

@@ -38,22 +38,37 @@ pub struct AccessKey {
     pub principal: Principal,
     /// Whether it may be used.
     pub is_active: bool,
-    /// The token that must come with it, if it is temporary.
-    pub session_token: Option<Secret>,
 }
 
-/// The keys could not be read.
+/// Why a key is not given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("access keys cannot be read: {reason}")]
-pub struct CredentialsError {
-    /// For the log.
-    pub reason: String,
+pub enum CredentialsError {
+    /// The keys could not be read.
+    #[error("access keys cannot be read: {reason}")]
+    Unreadable {
+        /// For the log.
+        reason: String,
+    },
+    /// The session is over.
+    #[error("the session is over")]
+    TokenExpired,
+    /// The token is not the key's, or whose session it was is gone.
+    #[error("the session token is not valid")]
+    TokenInvalid,
 }
 
 /// Finds access keys. On the path of every request: answers from memory.
 pub trait Credentials: Send + Sync {
-    /// The key called `access_key_id`, if there is one.
-    fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, CredentialsError>;
+    /// The key called `access_key_id`, if there is one. Temporary keys come with a session token, others must have none.
+    fn access_key(
+        &self,
+        access_key_id: &str,
+        session_token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<AccessKey>, CredentialsError>;
+    /// The secret of the key called `access_key_id`, if there can be one and it may be used: for whom a signature is to be checked before
+    /// the token is known. It says nothing of who asks; `access_key` does.
+    fn secret(&self, access_key_id: &str) -> Result<Option<Secret>, CredentialsError>;
     /// A request was signed with that key, and rightly. Must not wait.
     fn used(&self, access_key_id: &str, time: Timestamp, service: &str, region: &str);
 }

@@ -42,6 +42,12 @@ pub enum GateError {
     /// There is no such key, or it may not be used.
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
+    /// The session that the key is of is over.
+    #[error("The security token included in the request is expired")]
+    TokenExpired,
+    /// The session token is not the key's.
+    #[error("The security token included in the request is invalid")]
+    TokenInvalid,
     /// The keys could not be read.
     #[error("{source}")]
     Credentials {
@@ -105,26 +111,19 @@ impl Gate {
         RequestMeta { request_id: runtime.entropy.uuid().to_string(), time: runtime.now(), peer, is_secure }
     }
 
-    /// The key called `access_key_id`, if it exists and may be used.
-    pub fn access_key(&self, access_key_id: &str) -> Result<AccessKey, GateError> {
-        match self.parts.credentials.access_key(access_key_id) {
+    /// The key called `access_key_id`, if it exists and may be used, with the session token that came with it.
+    pub fn access_key(&self, access_key_id: &str, session_token: Option<&str>) -> Result<AccessKey, GateError> {
+        match self.parts.credentials.access_key(access_key_id, session_token, self.runtime().now()) {
             Ok(Some(key)) if key.is_active => Ok(key),
             Ok(Some(_) | None) => Err(GateError::UnknownKey),
-            Err(source) => Err(GateError::Credentials { source }),
+            Err(error) => Err(of_credentials(error)),
         }
     }
 
-    /// Checks the token that comes with a key: temporary keys need theirs, others have none.
-    pub fn check_session_token(&self, key: &AccessKey, presented: Option<&str>) -> Result<(), GateError> {
-        let right = match (&key.session_token, presented) {
-            (None, None) => true,
-            (Some(token), Some(presented)) => {
-                aws_lc_rs::constant_time::verify_slices_are_equal(token.expose().as_bytes(), presented.as_bytes())
-                    .is_ok()
-            }
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        if right { Ok(()) } else { Err(GateError::UnknownKey) }
+    /// The secret of the key called `access_key_id`, for whom the signature is to be checked before the token is known.
+    pub fn secret(&self, access_key_id: &str) -> Result<Secret, GateError> {
+        let found = self.parts.credentials.secret(access_key_id).map_err(of_credentials)?;
+        found.ok_or(GateError::UnknownKey)
     }
 
     /// Checks the signature of a request to `service` whose body has the digest `body_sha256`; `key` is the one it names.
@@ -146,7 +145,6 @@ impl Gate {
         presented
             .verify(parts, key.secret.expose(), &self.signing_keys, &rules, Some(body_sha256))
             .map_err(|source| GateError::Signature { source })?;
-        self.check_session_token(key, presented.session_token.as_deref())?;
         self.used(presented, service);
         Ok(())
     }
@@ -240,6 +238,14 @@ impl Gate {
         if !caller.is_recorded() {
             self.parts.audit.done(caller.event());
         }
+    }
+}
+
+fn of_credentials(error: CredentialsError) -> GateError {
+    match error {
+        CredentialsError::TokenExpired => GateError::TokenExpired,
+        CredentialsError::TokenInvalid => GateError::TokenInvalid,
+        source @ CredentialsError::Unreadable { .. } => GateError::Credentials { source },
     }
 }
 

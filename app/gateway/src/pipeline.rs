@@ -251,7 +251,7 @@ impl Inner {
             .as_ref()
             .ok()
             .and_then(Option::as_ref)
-            .map(|presented| self.gate.access_key(&presented.access_key_id));
+            .map(|presented| self.gate.access_key(&presented.access_key_id, presented.session_token.as_deref()));
         let unread = match (&presented, &key) {
             (Err(error), _) | (Ok(_), Some(Err(error))) => Some(error.clone()),
             (Ok(None), _) => Some(GateError::Unsigned),

@@ -38,6 +38,8 @@ pub(crate) fn of_gate(service: &ServiceModel, protocol: Protocol, error: &GateEr
             say("MissingAuthenticationTokenException", "MissingAuthenticationToken", error.to_string())
         }
         GateError::UnknownKey => say("UnrecognizedClientException", "InvalidClientTokenId", error.to_string()),
+        GateError::TokenInvalid => say("UnrecognizedClientException", "InvalidClientTokenId", error.to_string()),
+        GateError::TokenExpired => say("ExpiredTokenException", "ExpiredToken", error.to_string()),
         GateError::Denied { source } => AwsError::access_denied(service, source.to_string()),
         GateError::Credentials { .. } => {
             AwsError::service_unavailable("The server cannot read its access keys now; try again.")

@@ -34,7 +34,8 @@ impl Refusal {
         let (status, code) = match error {
             GateError::Unsigned => (StatusCode::FORBIDDEN, "MissingAuthenticationTokenException"),
             GateError::Signature { .. } => (StatusCode::FORBIDDEN, "InvalidSignatureException"),
-            GateError::UnknownKey => (StatusCode::FORBIDDEN, "UnrecognizedClientException"),
+            GateError::UnknownKey | GateError::TokenInvalid => (StatusCode::FORBIDDEN, "UnrecognizedClientException"),
+            GateError::TokenExpired => (StatusCode::FORBIDDEN, "ExpiredTokenException"),
             GateError::Denied { .. } => (StatusCode::FORBIDDEN, "AccessDeniedException"),
             GateError::Credentials { .. } => {
                 tracing::error!(%error, "access keys cannot be read");
@@ -84,7 +85,7 @@ impl SignedCall<'_> {
             Err(error) => return Err(self.refused(&nobody, Refusal::of_gate(&error))),
         };
         nobody.access_key_id = Some(presented.access_key_id.clone());
-        let checked = gate.access_key(&presented.access_key_id).and_then(|key| {
+        let checked = gate.access_key(&presented.access_key_id, presented.session_token.as_deref()).and_then(|key| {
             gate.check_signature(parts, &presented, &key, SIGNING_NAME, sha256(b""))?;
             Ok(key)
         });

@@ -28,23 +28,30 @@ struct Users;
 impl Credentials for Users {
     fn used(&self, _: &str, _: Timestamp, _: &str, _: &str) {}
 
-    fn access_key(&self, id: &str) -> Result<Option<AccessKey>, CredentialsError> {
+    fn access_key(&self, id: &str, token: Option<&str>, _: Timestamp) -> Result<Option<AccessKey>, CredentialsError> {
         if id == "unreadable" {
-            return Err(CredentialsError { reason: "the store is closed".to_owned() });
+            return Err(CredentialsError::Unreadable { reason: "the store is closed".to_owned() });
+        }
+        match (id, token) {
+            ("temporary", Some("token")) | ("ada" | "denied" | "inactive" | "nobody", None) => {}
+            ("temporary", Some("old token")) => return Err(CredentialsError::TokenExpired),
+            ("temporary", _) | (_, Some(_)) => return Err(CredentialsError::TokenInvalid),
+            (_, None) => return Ok(None),
         }
         let known = ["ada", "denied", "inactive", "temporary"].contains(&id);
         let kind = PrincipalKind::User { path: "/".to_owned(), name: id.to_owned() };
         Ok(known.then(|| AccessKey {
             secret: Secret::new(format!("secret of {id}")),
             principal: Principal {
-                kind,
-                account: AccountId::first(),
-                id: format!("AIDA{id}"),
                 access_key_id: Some(id.to_owned()),
+                ..Principal::new(kind, AccountId::first(), format!("AIDA{id}"))
             },
             is_active: id != "inactive",
-            session_token: (id == "temporary").then(|| Secret::new("token")),
         }))
+    }
+
+    fn secret(&self, id: &str) -> Result<Option<Secret>, CredentialsError> {
+        Ok(Some(Secret::new(format!("secret of {id}"))))
     }
 }
 

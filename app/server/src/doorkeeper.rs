@@ -6,29 +6,53 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
 use tarn_gateway::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
-use tarn_identity::{AccessKeyStatus, Identity};
+use tarn_identity::{AccessKeyStatus, Identity, IdentityError};
 use tarn_runtime::Timestamp;
 
 /// Access keys as identity keeps them.
 pub(crate) struct IdentityCredentials(pub(crate) Arc<Identity>);
 
+/// The gateway's words for identity's.
+fn of_identity(error: IdentityError) -> CredentialsError {
+    match error {
+        IdentityError::TokenExpired => CredentialsError::TokenExpired,
+        IdentityError::TokenInvalid => CredentialsError::TokenInvalid,
+        error => CredentialsError::Unreadable { reason: error.to_string() },
+    }
+}
+
+fn text_of(access_key_id: &str, secret: &tarn_identity::Secret) -> Result<Secret, CredentialsError> {
+    let unreadable = || CredentialsError::Unreadable { reason: format!("the secret of {access_key_id} is not text") };
+    secret.expose_text().map(Secret::new).ok_or_else(unreadable)
+}
+
 impl Credentials for IdentityCredentials {
-    fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, CredentialsError> {
-        let found = self.0.access_key(access_key_id).map_err(|error| CredentialsError { reason: error.to_string() })?;
+    fn access_key(
+        &self,
+        access_key_id: &str,
+        session_token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<AccessKey>, CredentialsError> {
+        let found = self.0.access_key(access_key_id).map_err(of_identity)?;
+        let found = match (found, session_token) {
+            (Some(_), Some(_)) => return Err(CredentialsError::TokenInvalid),
+            (None, Some(token)) => Some(self.0.session(access_key_id, token, now).map_err(of_identity)?),
+            (found, None) => found,
+        };
         found
             .map(|key| {
-                let secret = key
-                    .secret
-                    .expose_text()
-                    .ok_or_else(|| CredentialsError { reason: format!("the secret of {access_key_id} is not text") })?;
                 Ok(AccessKey {
-                    secret: Secret::new(secret),
+                    secret: text_of(access_key_id, &key.secret)?,
                     is_active: key.status == AccessKeyStatus::Active,
                     principal: key.principal,
-                    session_token: None,
                 })
             })
             .transpose()
+    }
+
+    fn secret(&self, access_key_id: &str) -> Result<Option<Secret>, CredentialsError> {
+        let found = self.0.secret_of(access_key_id).map_err(of_identity)?;
+        found.map(|secret| text_of(access_key_id, &secret)).transpose()
     }
 
     fn used(&self, access_key_id: &str, time: Timestamp, service: &str, region: &str) {

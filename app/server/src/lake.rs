@@ -326,7 +326,7 @@ impl Lake {
         })
         .await?;
         let resource_policies: Vec<Arc<dyn ResourcePolicies>> =
-            vec![Arc::new(objects.clone()), Arc::new(objects.kms().clone())];
+            vec![Arc::new(objects.clone()), Arc::new(objects.kms().clone()), identity.clone()];
         let authorizer: Arc<dyn Authorizer> = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
         // Records on their way have bytes of their own, so that the sweeps of both stay simple.
         let streams = Streams::open(
@@ -518,7 +518,7 @@ fn services(
 ) -> Vec<Arc<dyn Service>> {
     vec![
         Arc::new(tarn_service_iam::service(identity.clone())),
-        Arc::new(tarn_service_sts::service()),
+        Arc::new(tarn_service_sts::service(identity.clone())),
         Arc::new(tarn_service_kms::service(kms.clone())),
         Arc::new(tarn_service_cloudtrail::service(audit.clone())),
         Arc::new(tarn_service_s3control::service(objects.clone(), jobs.clone(), identity.clone())),

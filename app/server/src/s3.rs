@@ -34,6 +34,8 @@ pub(crate) struct Doorkeeper {
 fn refusal(error: &GateError) -> GateRefusal {
     match error {
         GateError::UnknownKey | GateError::Unsigned => GateRefusal::UnknownKey,
+        GateError::TokenInvalid => GateRefusal::InvalidToken,
+        GateError::TokenExpired => GateRefusal::ExpiredToken,
         GateError::Denied { source } => GateRefusal::Denied { message: source.to_string() },
         GateError::Signature { source } => GateRefusal::Denied { message: source.to_string() },
         GateError::Credentials { source } => GateRefusal::Unavailable { reason: source.to_string() },
@@ -49,12 +51,11 @@ impl Doorkeeper {
     /// Who asks: s3s has checked the signature of the key that is named.
     fn key(&self, asked: &Asked<'_>, presented: Option<&Presented>) -> Result<Option<AccessKey>, GateRefusal> {
         let Some(id) = asked.access_key_id else { return Ok(None) };
-        let key = self.gate.access_key(id).map_err(|error| refusal(&error))?;
         let token = match asked.form {
             Some(form) => form.session_token.as_deref(),
             None => presented.and_then(|presented| presented.session_token.as_deref()),
         };
-        self.gate.check_session_token(&key, token).map_err(|_| GateRefusal::InvalidToken)?;
+        let key = self.gate.access_key(id, token).map_err(|error| refusal(&error))?;
         if let Some(presented) = presented {
             self.gate.used(presented, "s3");
         }
@@ -64,7 +65,7 @@ impl Doorkeeper {
 
 impl S3Gate for Doorkeeper {
     fn secret(&self, access_key_id: &str) -> Result<String, GateRefusal> {
-        self.gate.access_key(access_key_id).map(|key| key.secret.expose().to_owned()).map_err(|error| refusal(&error))
+        self.gate.secret(access_key_id).map(|secret| secret.expose().to_owned()).map_err(|error| refusal(&error))
     }
 
     fn authorize(&self, asked: Asked<'_>) -> Result<Caller, GateRefusal> {
@@ -96,7 +97,9 @@ impl S3Gate for Doorkeeper {
     fn refused(&self, refused: Refused<'_>) {
         let named = refused.access_key_id.map(str::to_owned);
         let genuine = refused.access_key_id.filter(|_| refused.is_genuine);
-        let principal = match genuine.and_then(|id| self.gate.access_key(id).ok()) {
+        let token = Presented::of_request(refused.uri, refused.headers).ok().flatten();
+        let token = token.as_ref().and_then(|presented| presented.session_token.as_deref());
+        let principal = match genuine.and_then(|id| self.gate.access_key(id, token).ok()) {
             Some(key) => key.principal,
             None => Principal { access_key_id: named, ..Principal::anonymous() },
         };
@@ -146,7 +149,13 @@ fn told(error: &GateError, absence: Absence<'_>, may: impl Fn(&Requirement) -> b
     let implicit = matches!(
         error,
         GateError::Denied {
-            source: Denied { because: DeniedBecause::NothingAllows | DeniedBecause::NoResourcePolicyAllows, .. }
+            source: Denied {
+                because: DeniedBecause::NothingAllows
+                    | DeniedBecause::NoResourcePolicyAllows
+                    | DeniedBecause::NoBoundaryAllows
+                    | DeniedBecause::NoSessionPolicyAllows,
+                ..
+            }
         }
     );
     match absence.find().filter(|_| implicit) {

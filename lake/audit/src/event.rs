@@ -2,8 +2,8 @@
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
 use serde::{Deserialize, Serialize};
-use tarn_metadata::{Key, Keyspace, Record};
-use tarn_policy::Principal;
+use tarn_metadata::{Key, Keyspace, Record, RecordError, decode_form};
+use tarn_policy::{Principal, Session, SessionIssuer};
 use tarn_types::Scope;
 
 /// All events, by account, time (milliseconds) and id.
@@ -88,10 +88,102 @@ pub struct Event {
     pub resources: Vec<String>,
     /// What it came to.
     pub outcome: Outcome,
+    /// What is known of the temporary credentials it was signed with, if it was.
+    pub session: Option<SessionContext>,
+}
+
+/// CloudTrail's sessionContext.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionContext {
+    /// When the credentials were given, milliseconds since 1970.
+    pub issued_ms: i64,
+    /// The role that the session is of, or the user that made it for another.
+    pub issuer: Option<SessionIssuer>,
+    /// Who vouched for whom the credentials were given.
+    pub federated_provider: Option<String>,
+    /// Whom the caller said it acts for.
+    pub source_identity: Option<String>,
+}
+
+impl From<&Session> for SessionContext {
+    fn from(session: &Session) -> Self {
+        let Session { issued_ms, issuer, federated_provider, source_identity, .. } = session;
+        Self {
+            issued_ms: *issued_ms,
+            issuer: issuer.clone(),
+            federated_provider: federated_provider.clone(),
+            source_identity: source_identity.clone(),
+        }
+    }
 }
 
 impl Record for Event {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        match version {
+            1 => decode_form::<EventV1>(bytes).map(Into::into),
+            found => Err(RecordError::Version { found, known: Self::VERSION }),
+        }
+    }
+}
+
+/// Until there were temporary credentials.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
+pub(crate) struct EventV1 {
+    pub id: EventId,
+    pub request_id: String,
+    pub time_ms: i64,
+    pub event_source: String,
+    pub event_name: String,
+    pub read_only: bool,
+    pub management: bool,
+    pub scope: Scope,
+    pub principal: Principal,
+    pub source_ip: String,
+    pub user_agent: String,
+    pub request_parameters: String,
+    pub resources: Vec<String>,
+    pub outcome: Outcome,
+}
+
+impl From<EventV1> for Event {
+    fn from(old: EventV1) -> Self {
+        let EventV1 {
+            id,
+            request_id,
+            time_ms,
+            event_source,
+            event_name,
+            read_only,
+            management,
+            scope,
+            principal,
+            source_ip,
+            user_agent,
+            request_parameters,
+            resources,
+            outcome,
+        } = old;
+        Self {
+            id,
+            request_id,
+            time_ms,
+            event_source,
+            event_name,
+            read_only,
+            management,
+            scope,
+            principal,
+            source_ip,
+            user_agent,
+            request_parameters,
+            resources,
+            outcome,
+            session: None,
+        }
+    }
 }
 
 impl EventDraft {
@@ -112,6 +204,7 @@ impl EventDraft {
             request_parameters,
             resources,
         } = self;
+        let session = principal.standing.session.as_deref().map(SessionContext::from);
         Event {
             id,
             request_id,
@@ -121,6 +214,7 @@ impl EventDraft {
             read_only,
             management,
             scope,
+            session,
             principal,
             source_ip,
             user_agent,

@@ -77,7 +77,10 @@ fn is_user(event: &Event, wanted: &str) -> bool {
     let principal = &event.principal;
     let name = match &principal.kind {
         PrincipalKind::Root => "root",
-        PrincipalKind::User { name, .. } | PrincipalKind::Service { name } => name,
+        PrincipalKind::User { name, .. }
+        | PrincipalKind::Service { name }
+        | PrincipalKind::FederatedUser { name }
+        | PrincipalKind::WebIdentity { subject: name, .. } => name,
         PrincipalKind::AssumedRole { session, .. } => session,
         PrincipalKind::Anonymous => "anonymous",
     };

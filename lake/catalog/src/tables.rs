@@ -164,6 +164,8 @@ fn name_of(principal: &Principal) -> String {
         PrincipalKind::Root
         | PrincipalKind::User { .. }
         | PrincipalKind::AssumedRole { .. }
+        | PrincipalKind::FederatedUser { .. }
+        | PrincipalKind::WebIdentity { .. }
         | PrincipalKind::Anonymous => principal.arn().map_or_else(|| principal.id.clone(), |arn| arn.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 //! Access keys: made, listed, switched on and off, removed, and looked up for every signed request.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tarn_audit::Caller;
 use tarn_keys::{KeyContext, SealedSecret, Secret};
@@ -9,16 +10,27 @@ use tarn_policy::{Principal, PrincipalKind};
 use tarn_runtime::EntropyExt;
 use tarn_types::AccountId;
 
+use crate::entity_policies::last_part;
 use crate::paging::count;
 use crate::records::{
-    ACCESS_KEYS, AccessKeyRecord, AccessKeyStatus, KeyOwner, LAST_USES, Link, USER_ACCESS_KEYS, USERS, UserRecord,
-    in_account,
+    ACCESS_KEYS, ACCOUNTS, AccessKeyRecord, AccessKeyStatus, KeyOwner, LAST_USES, Link, USER_ACCESS_KEYS, USERS,
+    UserRecord, account_key, in_account,
 };
+use crate::tags::tags_of;
 use crate::users::find_user;
-use crate::{ACCESS_KEYS_PER_USER_MAX, IdKind, Identity, IdentityError, Page, PageRequest};
+use crate::{ACCESS_KEYS_PER_USER_MAX, IdKind, Identity, IdentityError, Page, PageRequest, Tag};
 
 const SECRET_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/+";
 const SECRET_CHARS: usize = 40;
+
+/// Whose access keys are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyHolder {
+    /// The account's root.
+    Root,
+    /// A user, by name.
+    User(String),
+}
 
 /// An access key as signatures are checked by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +57,8 @@ pub struct AccessKeyCreated {
 pub struct AccessKeySummary {
     /// `AKIA...`.
     pub id: String,
-    /// Its user's name.
-    pub user_name: String,
+    /// Its user's name; `None` for root.
+    pub user_name: Option<String>,
     /// Whether it may be used.
     pub status: AccessKeyStatus,
     /// When it was made, milliseconds since 1970.
@@ -91,8 +103,37 @@ fn context(access_key_id: &str) -> KeyContext {
     KeyContext::new("identity.access-key").part(access_key_id.as_bytes())
 }
 
-fn user_keys(account: &AccountId, user: &UserRecord) -> Key {
-    in_account(account, &user.id)
+/// An existing holder of keys.
+struct Holder {
+    owner: KeyOwner,
+    user_name: Option<String>,
+    /// What the links to its keys begin with.
+    keys: Key,
+}
+
+fn find_holder(read: &impl Read, account: &AccountId, holder: &KeyHolder) -> Result<Holder, IdentityError> {
+    Ok(match holder {
+        KeyHolder::Root => Holder { owner: KeyOwner::Root, user_name: None, keys: root_keys(account) },
+        KeyHolder::User(name) => {
+            let UserRecord { id, name, .. } = find_user(read, account, name)?;
+            let keys = in_account(account, &id);
+            Holder { owner: KeyOwner::User { user_id: id }, user_name: Some(name), keys }
+        }
+    })
+}
+
+/// Root's keys are linked under the account's own id.
+pub(crate) fn root_keys(account: &AccountId) -> Key {
+    in_account(account, account.as_str())
+}
+
+/// The key that the configuration gives root is the way back into the account.
+fn check_not_configured(read: &impl Read, account: &AccountId, id: &str) -> Result<(), IdentityError> {
+    let configured = read.get(ACCOUNTS, &account_key(account))?.and_then(|account| account.root_access_key_id);
+    if configured.as_deref() == Some(id) {
+        return Err(IdentityError::ConfiguredKey { id: id.to_owned() });
+    }
+    Ok(())
 }
 
 impl Identity {
@@ -111,102 +152,89 @@ impl Identity {
         self.seal_key(self.new_id(IdKind::AccessKey), secret)
     }
 
-    /// Makes an access key for `user`.
-    pub async fn create_access_key(&self, caller: &Caller, user: &str) -> Result<AccessKeyCreated, IdentityError> {
-        let (account, user) = (caller.scope().account.clone(), user.to_owned());
+    /// Makes an access key for `holder`.
+    pub async fn create_access_key(
+        &self,
+        caller: &Caller,
+        holder: &KeyHolder,
+    ) -> Result<AccessKeyCreated, IdentityError> {
+        let (account, holder) = (caller.scope().account.clone(), holder.clone());
         let (key, secret) = self.random_key()?;
         let now_ms = caller.time_ms();
         let summary = self
             .commit(caller, move |tx| {
-                let user = find_user(tx, &account, &user)?;
-                let of_user = user_keys(&account, &user);
-                if count(tx, USER_ACCESS_KEYS, &of_user, ACCESS_KEYS_PER_USER_MAX)? >= ACCESS_KEYS_PER_USER_MAX {
+                let Holder { owner, user_name, keys } = find_holder(tx, &account, &holder)?;
+                if count(tx, USER_ACCESS_KEYS, &keys, ACCESS_KEYS_PER_USER_MAX)? >= ACCESS_KEYS_PER_USER_MAX {
                     return Err(IdentityError::LimitExceeded {
                         quota: "AccessKeysPerUser",
                         max: ACCESS_KEYS_PER_USER_MAX,
                     });
                 }
                 let id = key.id.clone();
-                tx.put(USER_ACCESS_KEYS, &of_user.text(&id), &Link { since_ms: now_ms })?;
-                tx.put(
-                    ACCESS_KEYS,
-                    &Key::new().text(&id),
-                    &key.record(&account, KeyOwner::User { user_id: user.id }, now_ms),
-                )?;
-                Ok(AccessKeySummary { id, user_name: user.name, status: AccessKeyStatus::Active, created_ms: now_ms })
+                tx.put(USER_ACCESS_KEYS, &keys.text(&id), &Link { since_ms: now_ms })?;
+                tx.put(ACCESS_KEYS, &Key::new().text(&id), &key.record(&account, owner, now_ms))?;
+                Ok(AccessKeySummary { id, user_name, status: AccessKeyStatus::Active, created_ms: now_ms })
             })
             .await?;
         Ok(AccessKeyCreated { key: summary, secret })
     }
 
-    /// The access keys of `user`.
+    /// The access keys of `holder`.
     pub fn list_access_keys(
         &self,
         caller: &Caller,
-        user: &str,
+        holder: &KeyHolder,
         page: &PageRequest,
     ) -> Result<Page<AccessKeySummary>, IdentityError> {
         let snapshot = self.store.read()?;
-        let account = &caller.scope().account;
-        let user = find_user(&snapshot, account, user)?;
-        let of_user = user_keys(account, &user);
-        page.of(snapshot.prefix(USER_ACCESS_KEYS, &of_user), |key, _| {
-            let Some(id) = Key::reader(key.as_bytes().get(of_user.as_bytes().len()..).unwrap_or_default()).text()
-            else {
-                return Ok(None);
-            };
+        let Holder { user_name, keys, .. } = find_holder(&snapshot, &caller.scope().account, holder)?;
+        page.of(snapshot.prefix(USER_ACCESS_KEYS, &keys), |key, _| {
+            let Some(id) = last_part(key, &keys) else { return Ok(None) };
             let record = snapshot.get(ACCESS_KEYS, &Key::new().text(&id))?;
             Ok(record.map(|AccessKeyRecord { status, created_ms, .. }| AccessKeySummary {
                 id,
-                user_name: user.name.clone(),
+                user_name: user_name.clone(),
                 status,
                 created_ms,
             }))
         })
     }
 
-    /// Switches an access key of `user` on or off.
+    /// Switches an access key of `holder` on or off.
     pub async fn update_access_key(
         &self,
         caller: &Caller,
-        user: &str,
+        holder: &KeyHolder,
         id: &str,
         status: AccessKeyStatus,
     ) -> Result<(), IdentityError> {
-        let (account, user, id) = (caller.scope().account.clone(), user.to_owned(), id.to_owned());
+        let (account, holder, id) = (caller.scope().account.clone(), holder.clone(), id.to_owned());
         self.commit(caller, move |tx| {
-            let user = find_user(tx, &account, &user)?;
-            let mut record = key_of_user(tx, &account, &user, &id)?;
+            let holder = find_holder(tx, &account, &holder)?;
+            let mut record = key_of(tx, &account, &holder, &id)?;
+            if status == AccessKeyStatus::Inactive {
+                check_not_configured(tx, &account, &id)?;
+            }
             record.status = status;
             Ok(tx.put(ACCESS_KEYS, &Key::new().text(&id), &record)?)
         })
         .await
     }
 
-    /// Removes an access key of `user`.
-    pub async fn delete_access_key(&self, caller: &Caller, user: &str, id: &str) -> Result<(), IdentityError> {
-        let (account, user, removed) = (caller.scope().account.clone(), user.to_owned(), id.to_owned());
+    /// Removes an access key of `holder`.
+    pub async fn delete_access_key(&self, caller: &Caller, holder: &KeyHolder, id: &str) -> Result<(), IdentityError> {
+        let (account, holder, removed) = (caller.scope().account.clone(), holder.clone(), id.to_owned());
         self.commit(caller, move |tx| {
-            let user = find_user(tx, &account, &user)?;
-            key_of_user(tx, &account, &user, &removed)?;
-            tx.delete(USER_ACCESS_KEYS, &user_keys(&account, &user).text(&removed))?;
+            let holder = find_holder(tx, &account, &holder)?;
+            key_of(tx, &account, &holder, &removed)?;
+            check_not_configured(tx, &account, &removed)?;
+            tx.delete(USER_ACCESS_KEYS, &holder.keys.text(&removed))?;
             tx.delete(LAST_USES, &Key::new().text(&removed))?;
             Ok(tx.delete(ACCESS_KEYS, &Key::new().text(&removed))?)
         })
         .await?;
         self.noted.forget(id);
         Ok(())
-    }
-
-    /// The user's name that an access key of the caller's account belongs to, for calls that name none.
-    pub fn user_name_of_caller(&self, caller: &Caller) -> Result<String, IdentityError> {
-        match &caller.principal().kind {
-            PrincipalKind::User { name, .. } => Ok(name.clone()),
-            PrincipalKind::Root
-            | PrincipalKind::AssumedRole { .. }
-            | PrincipalKind::Service { .. }
-            | PrincipalKind::Anonymous => Err(IdentityError::NotAUser),
-        }
     }
 
     /// The access key `id`, whatever its status; `None` if there is none. On the path of every signed request: from memory if it can be.
@@ -227,11 +255,8 @@ impl Identity {
         let mut principal = match owner {
             KeyOwner::Root => Principal::root(account),
             KeyOwner::User { user_id } => {
-                let Some(UserRecord { id, name, path, .. }) = snapshot.get(USERS, &in_account(&account, &user_id))?
-                else {
-                    return Ok(None);
-                };
-                Principal { kind: PrincipalKind::User { name, path }, account, id, access_key_id: None }
+                let Some(principal) = user_principal(&snapshot, &account, &user_id)? else { return Ok(None) };
+                principal
             }
         };
         principal.access_key_id = Some(id.to_owned());
@@ -245,14 +270,23 @@ impl Identity {
 /// No access key's id is longer; a longer one need not be looked for.
 const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
 
-fn key_of_user(
+/// The user that `user_id` names, as it asks.
+pub(crate) fn user_principal(
     read: &impl Read,
     account: &AccountId,
-    user: &UserRecord,
-    id: &str,
-) -> Result<AccessKeyRecord, IdentityError> {
+    user_id: &str,
+) -> Result<Option<Principal>, IdentityError> {
+    let Some(UserRecord { id, name, path, .. }) = read.get(USERS, &in_account(account, user_id))? else {
+        return Ok(None);
+    };
+    let tags = tags_of(read, account, &id)?.into_iter().map(|Tag { key, value }| (key, value)).collect();
+    let mut principal = Principal::new(PrincipalKind::User { name, path }, account.clone(), id);
+    principal.standing.tags = Arc::new(tags);
+    Ok(Some(principal))
+}
+
+fn key_of(read: &impl Read, account: &AccountId, holder: &Holder, id: &str) -> Result<AccessKeyRecord, IdentityError> {
     let missing = || IdentityError::NoSuchAccessKey { id: id.to_owned() };
     let record = read.get(ACCESS_KEYS, &Key::new().text(id))?.ok_or_else(missing)?;
-    let owner = KeyOwner::User { user_id: user.id.clone() };
-    if record.account == *account && record.owner == owner { Ok(record) } else { Err(missing()) }
+    if record.account == *account && record.owner == holder.owner { Ok(record) } else { Err(missing()) }
 }

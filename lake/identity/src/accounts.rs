@@ -7,8 +7,10 @@ use tarn_policy::Principal;
 use tarn_runtime::EntropyExt;
 use tarn_types::{AccountId, Region, Scope};
 
-use crate::access_keys::{SealedKey, owner_name};
-use crate::records::{ACCESS_KEYS, ACCOUNTS, AccessKeyStatus, AccountRecord, KeyOwner, account_key};
+use crate::access_keys::{SealedKey, owner_name, root_keys};
+use crate::records::{
+    ACCESS_KEYS, ACCOUNTS, AccessKeyStatus, AccountRecord, KeyOwner, Link, USER_ACCESS_KEYS, account_key,
+};
 use crate::{IdKind, Identity, IdentityError};
 
 /// An access key that somebody chose.
@@ -228,9 +230,17 @@ fn put_account(
     if let Some(key) = key {
         if let Some(old) = account.root_access_key_id.as_ref().filter(|old| **old != key.id) {
             tx.delete(ACCESS_KEYS, &tarn_metadata::Key::new().text(old))?;
+            tx.delete(USER_ACCESS_KEYS, &root_keys(&id).text(old))?;
         }
         account.root_access_key_id = Some(key.id.clone());
         changed |= put_key(tx, &id, KeyOwner::Root, key, now_ms)?;
+    }
+    // Roots of lakes that were made before root's keys were listed have no link yet.
+    if let Some(key_id) = &account.root_access_key_id {
+        let link = root_keys(&id).text(key_id);
+        if !tx.contains(USER_ACCESS_KEYS, &link)? {
+            tx.put(USER_ACCESS_KEYS, &link, &Link { since_ms: now_ms })?;
+        }
     }
     if is_new || account != before {
         tx.put(ACCOUNTS, &account_key(&id), &account)?;

@@ -7,7 +7,7 @@ use tarn_policy::Policy;
 use tarn_types::Arn;
 
 use crate::IdentityError;
-use crate::user_policies::parse;
+use crate::entity_policies::parse;
 
 /// A policy that nobody here can change.
 #[derive(Debug)]
@@ -34,6 +34,11 @@ impl AwsManagedPolicy {
 }
 
 const PREFIX: &str = "arn:aws:iam::aws:policy/";
+
+/// What root may.
+pub(crate) fn administrator() -> Result<Arc<Policy>, IdentityError> {
+    ALL.first().map_or_else(|| parse("").map(Arc::new), AwsManagedPolicy::parsed)
+}
 
 /// The ARN of the policy called `name`.
 pub(crate) fn arn(name: &str) -> Arn {

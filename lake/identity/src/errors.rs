@@ -2,14 +2,18 @@
 
 use tarn_keys::KeysError;
 use tarn_metadata::StoreError;
-use tarn_policy::PolicyError;
+use tarn_policy::{Denied, PolicyError};
+
+use crate::EntityKind;
 
 /// Why not.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum IdentityError {
-    /// No such user.
-    #[error("The user with name {name} cannot be found.")]
-    NoSuchUser {
+    /// No such user, group or role.
+    #[error("The {kind} with name {name} cannot be found.")]
+    NoSuchEntity {
+        /// What was asked for.
+        kind: EntityKind,
         /// As asked.
         name: String,
     },
@@ -19,9 +23,11 @@ pub enum IdentityError {
         /// As asked.
         id: String,
     },
-    /// The user has no such inline policy.
-    #[error("The user policy with name {policy} cannot be found.")]
-    NoSuchUserPolicy {
+    /// The user, group or role has no such inline policy.
+    #[error("The {kind} policy with name {policy} cannot be found.")]
+    NoSuchInlinePolicy {
+        /// What it was looked for in.
+        kind: EntityKind,
         /// As asked.
         policy: String,
     },
@@ -39,15 +45,45 @@ pub enum IdentityError {
         /// As asked.
         version: String,
     },
-    /// The policy is not attached to the user.
+    /// The policy is not attached to the user, group or role.
     #[error("Policy {arn} was not found.")]
     NotAttached {
         /// The policy.
         arn: String,
     },
-    /// A user of that name exists; names differ by more than case.
-    #[error("User with name {name} already exists.")]
-    UserExists {
+    /// The user or role has no permissions boundary.
+    #[error("The {kind} {name} has no permissions boundary.")]
+    NoBoundary {
+        /// What was asked for.
+        kind: EntityKind,
+        /// As asked.
+        name: String,
+    },
+    /// The user is not in the group.
+    #[error("The user with name {user} is not in the group with name {group}.")]
+    NotInGroup {
+        /// The user.
+        user: String,
+        /// The group.
+        group: String,
+    },
+    /// No such instance profile.
+    #[error("Instance Profile {name} cannot be found.")]
+    NoSuchInstanceProfile {
+        /// As asked.
+        name: String,
+    },
+    /// No such OIDC provider in the account.
+    #[error("OpenIDConnect Provider not found for arn {arn}")]
+    NoSuchOidcProvider {
+        /// As asked.
+        arn: String,
+    },
+    /// Something of that name exists; names differ by more than case.
+    #[error("{what} with name {name} already exists.")]
+    Exists {
+        /// `User`, `Group`, `Role`, `Instance Profile`, `Provider`.
+        what: &'static str,
         /// The name.
         name: String,
     },
@@ -66,6 +102,14 @@ pub enum IdentityError {
     /// The policy is in use.
     #[error("Cannot delete a policy attached to entities.")]
     PolicyAttached,
+    /// The policy has other versions than the one in force.
+    #[error(
+        "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy."
+    )]
+    PolicyHasVersions,
+    /// The version in force cannot go before its policy.
+    #[error("Cannot delete the default version of a policy.")]
+    DefaultVersion,
     /// A quota is used up.
     #[error("Cannot exceed quota for {quota}: {max}")]
     LimitExceeded {
@@ -74,11 +118,21 @@ pub enum IdentityError {
         /// How many there may be.
         max: usize,
     },
-    /// A user's inline policies would be too large together.
-    #[error("Maximum policy size of {size_chars_max} bytes exceeded for user {user}")]
+    /// The policy has as many versions as it may.
+    #[error(
+        "A managed policy can have up to {max} versions. Before you create a new version, you must delete an existing version."
+    )]
+    TooManyVersions {
+        /// How many there may be.
+        max: usize,
+    },
+    /// The inline policies of a user, group or role would be too large together.
+    #[error("Maximum policy size of {size_chars_max} bytes exceeded for {kind} {name}")]
     InlinePoliciesTooLarge {
+        /// Of what.
+        kind: EntityKind,
         /// Whose.
-        user: String,
+        name: String,
         /// The limit, characters without white space.
         size_chars_max: usize,
     },
@@ -94,15 +148,53 @@ pub enum IdentityError {
         /// Which.
         arn: String,
     },
+    /// The tags cannot be taken.
+    #[error("{reason}")]
+    InvalidTags {
+        /// What to do about it.
+        reason: String,
+    },
     /// The input cannot be taken.
     #[error("{reason}")]
     InvalidInput {
         /// What to do about it.
         reason: String,
     },
-    /// Root has no user, and cannot be managed as one.
-    #[error("The root of an account is not a user: give a UserName.")]
+    /// Only a user or the account's root can be meant.
+    #[error("The caller is neither a user nor the root of an account: give a UserName.")]
     NotAUser,
+    /// Root's configured access key is the way back into the account.
+    #[error("The access key {id} is the one that the server's configuration gives root: change it there.")]
+    ConfiguredKey {
+        /// Its id.
+        id: String,
+    },
+    /// Policies refuse it.
+    #[error("{source}")]
+    Denied {
+        /// What and why.
+        source: Box<Denied>,
+    },
+    /// It is refused whatever policies say.
+    #[error("{reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// The policies and tags of a session are too large together.
+    #[error(
+        "Packed size of session tags consumes {percent}% of allotted space. Give fewer or shorter policies and tags."
+    )]
+    PackedPolicyTooLarge {
+        /// How much of the space they need.
+        percent: u32,
+    },
+    /// A session's token is over.
+    #[error("The security token included in the request is expired")]
+    TokenExpired,
+    /// A session's token is none of this lake's, or its user or role is gone.
+    #[error("The security token included in the request is invalid")]
+    TokenInvalid,
     /// Configured credentials contradict each other.
     #[error("the access key {id} is configured for {wanted} but belongs to {owner}: give each its own")]
     AccessKeyTaken {

@@ -47,6 +47,15 @@ impl PageRequest {
         pairs.iter().map(byte).collect::<Option<Vec<u8>>>().map(Some).ok_or_else(refused)
     }
 
+    /// The page of a list that is in memory whole. The marker is the place of the next item.
+    pub(crate) fn of_list<T>(&self, items: Vec<T>) -> Result<Page<T>, IdentityError> {
+        let refused = || IdentityError::InvalidInput { reason: "Invalid Marker.".to_owned() };
+        let from = self.marker.as_ref().map_or(Ok(0), |marker| marker.parse::<usize>().map_err(|_| refused()))?;
+        let next = from.saturating_add(self.limit());
+        let marker = (next < items.len()).then(|| next.to_string());
+        Ok(Page { items: items.into_iter().skip(from).take(self.limit()).collect(), marker })
+    }
+
     /// The page of the ordered `items` that `take` makes something of.
     pub(crate) fn of<R: Record, T>(
         &self,

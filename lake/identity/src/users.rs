@@ -7,12 +7,17 @@ use tarn_types::{AccountId, Arn};
 
 use crate::access_keys::SealedKey;
 use crate::accounts::put_key;
+use crate::boundaries::{boundary_of, put_boundary};
+use crate::entities::{check_name, check_path, find_entity};
 use crate::paging::count;
 use crate::records::{
-    ATTACHMENTS, INLINE_POLICIES, KeyOwner, Link, USER_ACCESS_KEYS, USER_NAMES, USERS, UserNameRecord, UserRecord,
-    account_key, by_name, in_account,
+    ATTACHMENTS, INLINE_POLICIES, KeyOwner, Link, MEMBERSHIPS, USER_ACCESS_KEYS, USER_NAMES, USERS, UserNameRecord,
+    UserRecord, account_key, by_name, in_account,
 };
-use crate::{IdKind, Identity, IdentityError, Page, PageRequest, USERS_PER_ACCOUNT_MAX};
+use crate::tags::{check_tags, put_tags, tags_of};
+use crate::{
+    EntityKind, IdKind, Identity, IdentityError, NAME_CHARS_MAX, Page, PageRequest, Tag, USERS_PER_ACCOUNT_MAX,
+};
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,51 +32,49 @@ pub struct User {
     pub account: AccountId,
     /// When it was made, milliseconds since 1970.
     pub created_ms: i64,
+    /// The ARN of its permissions boundary, if it has one.
+    pub boundary: Option<String>,
+    /// In the order of their keys.
+    pub tags: Vec<Tag>,
+}
+
+/// A user to be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewUser {
+    /// Its name.
+    pub name: String,
+    /// Its path; `/` if none is given.
+    pub path: Option<String>,
+    /// The ARN of its permissions boundary.
+    pub boundary: Option<String>,
+    /// Its tags.
+    pub tags: Vec<Tag>,
 }
 
 impl User {
-    fn new(account: &AccountId, record: UserRecord) -> Self {
-        let UserRecord { id, name, path, created_ms } = record;
-        Self { id, name, path, account: account.clone(), created_ms }
-    }
-
     /// `arn:aws:iam::ACCOUNT:user/PATH/NAME`.
     pub fn arn(&self) -> Arn {
         Arn::iam(&self.account, format!("user{}{}", self.path, self.name))
     }
 }
 
-/// The user called `name`.
+/// The user whose record is `record`, with what is kept beside it.
+pub(crate) fn complete_user(read: &impl Read, account: &AccountId, record: UserRecord) -> Result<User, IdentityError> {
+    let UserRecord { id, name, path, created_ms } = record;
+    let (boundary, tags) = (boundary_of(read, account, &id)?, tags_of(read, account, &id)?);
+    Ok(User { id, name, path, account: account.clone(), created_ms, boundary, tags })
+}
+
+/// The user called `name`, whatever the case of its letters.
 pub(crate) fn find_user(read: &impl Read, account: &AccountId, name: &str) -> Result<UserRecord, IdentityError> {
-    let missing = || IdentityError::NoSuchUser { name: name.to_owned() };
+    let missing = || IdentityError::NoSuchEntity { kind: EntityKind::User, name: name.to_owned() };
     let UserNameRecord { user_id } = read.get(USER_NAMES, &by_name(account, name))?.ok_or_else(missing)?;
-    // Names are found as they are written, though they are unique without regard to case.
-    read.get(USERS, &in_account(account, &user_id))?.filter(|user| user.name == name).ok_or_else(missing)
-}
-
-fn check_name(name: &str) -> Result<(), IdentityError> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
-    if (1..=64).contains(&name.len()) && name.bytes().all(legal) {
-        return Ok(());
-    }
-    Err(IdentityError::InvalidInput { reason: "The specified value for userName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_- and have at most 64.".to_owned() })
-}
-
-pub(crate) fn check_path(path: &str) -> Result<(), IdentityError> {
-    let legal = path.len() <= 512
-        && path.starts_with('/')
-        && path.ends_with('/')
-        && path.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-    // A colon or a wildcard in a path would make an ARN that policies read otherwise.
-    if legal && !path.contains([':', '*', '?', '$', '{', '}']) {
-        return Ok(());
-    }
-    Err(IdentityError::InvalidInput { reason: "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.".to_owned() })
+    read.get(USERS, &in_account(account, &user_id))?.ok_or_else(missing)
 }
 
 fn insert(tx: &mut Tx<'_>, account: &AccountId, user: &UserRecord) -> Result<(), IdentityError> {
     if tx.contains(USER_NAMES, &by_name(account, &user.name))? {
-        return Err(IdentityError::UserExists { name: user.name.clone() });
+        return Err(IdentityError::Exists { what: "User", name: user.name.clone() });
     }
     if count(tx, USERS, &account_key(account), USERS_PER_ACCOUNT_MAX)? >= USERS_PER_ACCOUNT_MAX {
         return Err(IdentityError::LimitExceeded { quota: "UsersPerAccount", max: USERS_PER_ACCOUNT_MAX });
@@ -91,8 +94,8 @@ pub(crate) fn put_configured(
 ) -> Result<bool, IdentityError> {
     let (user, is_new) = match find_user(tx, account, name) {
         Ok(user) => (user, false),
-        Err(IdentityError::NoSuchUser { .. }) => {
-            check_name(name)?;
+        Err(IdentityError::NoSuchEntity { .. }) => {
+            check_name("userName", name, NAME_CHARS_MAX)?;
             let user = UserRecord { id: fresh_id, name: name.to_owned(), path: "/".to_owned(), created_ms: now_ms };
             insert(tx, account, &user)?;
             (user, true)
@@ -108,32 +111,36 @@ pub(crate) fn put_configured(
 }
 
 impl Identity {
-    /// Makes a user at `path` (`/` if none is given).
-    pub async fn create_user(&self, caller: &Caller, name: &str, path: Option<&str>) -> Result<User, IdentityError> {
-        let path = path.unwrap_or("/").to_owned();
-        check_name(name)?;
+    /// Makes a user.
+    pub async fn create_user(&self, caller: &Caller, new: NewUser) -> Result<User, IdentityError> {
+        let NewUser { name, path, boundary, tags } = new;
+        let path = path.unwrap_or_else(|| "/".to_owned());
+        check_name("userName", &name, NAME_CHARS_MAX)?;
         check_path(&path)?;
+        check_tags(&tags)?;
         let account = caller.scope().account.clone();
-        let user =
-            UserRecord { id: self.new_id(IdKind::User), name: name.to_owned(), path, created_ms: caller.time_ms() };
+        let user = UserRecord { id: self.new_id(IdKind::User), name, path, created_ms: caller.time_ms() };
         self.commit(caller, move |tx| {
             insert(tx, &account, &user)?;
-            Ok(User::new(&account, user))
+            put_boundary(tx, &account, &user.id, boundary.as_deref(), user.created_ms)?;
+            put_tags(tx, &account, &user.id, tags)?;
+            complete_user(tx, &account, user)
         })
         .await
     }
 
     /// The user called `name`.
     pub fn get_user(&self, caller: &Caller, name: &str) -> Result<User, IdentityError> {
-        let account = &caller.scope().account;
-        Ok(User::new(account, find_user(&self.store.read()?, account, name)?))
+        let (account, snapshot) = (&caller.scope().account, self.store.read()?);
+        complete_user(&snapshot, account, find_user(&snapshot, account, name)?)
     }
 
-    /// The path of the user called `name`, for its ARN before anything is authorized; `/` if there is no such user.
-    pub fn user_path(&self, account: &AccountId, name: &str) -> Result<String, IdentityError> {
-        match find_user(&self.store.read()?, account, name) {
-            Ok(user) => Ok(user.path),
-            Err(IdentityError::NoSuchUser { .. }) => Ok("/".to_owned()),
+    /// The ARN of what is called `name`, before anything is authorized: by its own spelling and path, since names are found without regard
+    /// to case. At the path `/` if there is none such.
+    pub fn entity_arn(&self, account: &AccountId, kind: EntityKind, name: &str) -> Result<Arn, IdentityError> {
+        match find_entity(&self.store.read()?, account, kind, name) {
+            Ok(entity) => Ok(entity.arn()),
+            Err(IdentityError::NoSuchEntity { .. }) => Ok(Arn::iam(account, format!("{kind}/{name}"))),
             Err(error) => Err(error),
         }
     }
@@ -149,7 +156,8 @@ impl Identity {
         let account = &caller.scope().account;
         page.of(snapshot.prefix(USER_NAMES, &account_key(account)), |_, UserNameRecord { user_id }| {
             let user = snapshot.get(USERS, &in_account(account, &user_id))?;
-            Ok(user.filter(|user| user.path.starts_with(path_prefix)).map(|user| User::new(account, user)))
+            let user = user.filter(|user: &UserRecord| user.path.starts_with(path_prefix));
+            user.map(|user| complete_user(&snapshot, account, user)).transpose()
         })
     }
 
@@ -163,14 +171,14 @@ impl Identity {
     ) -> Result<(), IdentityError> {
         let account = caller.scope().account.clone();
         let (name, new_name, new_path) = (name.to_owned(), new_name.map(str::to_owned), new_path.map(str::to_owned));
-        new_name.as_deref().map_or(Ok(()), check_name)?;
+        new_name.as_deref().map_or(Ok(()), |name| check_name("newUserName", name, NAME_CHARS_MAX))?;
         new_path.as_deref().map_or(Ok(()), check_path)?;
         self.commit(caller, move |tx| {
             let mut user = find_user(tx, &account, &name)?;
-            if let Some(new_name) = new_name.filter(|new_name| *new_name != name) {
-                let (old_key, new_key) = (by_name(&account, &name), by_name(&account, &new_name));
+            if let Some(new_name) = new_name.filter(|new_name| *new_name != user.name) {
+                let (old_key, new_key) = (by_name(&account, &user.name), by_name(&account, &new_name));
                 if old_key != new_key && tx.contains(USER_NAMES, &new_key)? {
-                    return Err(IdentityError::UserExists { name: new_name });
+                    return Err(IdentityError::Exists { what: "User", name: new_name });
                 }
                 tx.delete(USER_NAMES, &old_key)?;
                 tx.put(USER_NAMES, &new_key, &UserNameRecord { user_id: user.id.clone() })?;
@@ -200,7 +208,12 @@ impl Identity {
             if count(tx, ATTACHMENTS, &of_user, 1)? > 0 {
                 return first("detach all policies");
             }
-            tx.delete(USER_NAMES, &by_name(&account, &name))?;
+            if count(tx, MEMBERSHIPS, &of_user, 1)? > 0 {
+                return first("remove users from group");
+            }
+            put_boundary(tx, &account, &user.id, None, 0)?;
+            put_tags(tx, &account, &user.id, Vec::new())?;
+            tx.delete(USER_NAMES, &by_name(&account, &user.name))?;
             Ok(tx.delete(USERS, &of_user)?)
         })
         .await

@@ -117,6 +117,11 @@ impl Keys {
         self.root.seal_secret(&*self.entropy, secret, context)
     }
 
+    /// A secret of `N` bytes that follows from the root key and `context`, for what is not kept anywhere.
+    pub fn derived_secret<const N: usize>(&self, context: &KeyContext) -> Result<Secret, KeysError> {
+        self.root.derived_secret::<N>(context)
+    }
+
     /// Opens a secret that was sealed for `context`.
     pub fn open_secret(&self, sealed: &SealedSecret, context: &KeyContext) -> Result<Secret, KeysError> {
         self.root.open_secret(sealed, context)

@@ -154,6 +154,12 @@ impl RootKey {
         Ok(*derive::<32>(&self.key, b"", &[b"tarn/keys/1/check-value"])?)
     }
 
+    /// A secret that follows from `context`.
+    pub(crate) fn derived_secret<const N: usize>(&self, context: &KeyContext) -> Result<Secret, KeysError> {
+        let derived = derive::<N>(&self.key, b"", &[b"tarn/keys/1/derived-secret", context.as_bytes()])?;
+        Ok(Secret::new(derived.to_vec()))
+    }
+
     /// The key and the commitment of one sealing.
     fn wrapping_key(&self, kind: Kind, salt: &[u8; 16]) -> Result<(LessSafeKey, [u8; 32]), KeysError> {
         let derived = derive::<64>(&self.key, salt, &[kind.label()])?;

@@ -18,10 +18,21 @@ pub struct PoliciesUnreadable {
     pub reason: String,
 }
 
-/// Where identities' policies are kept. Asked for every requirement, so that lookups must be cached.
+/// The policies that an identity and its session have.
+#[derive(Debug, Clone, Default)]
+pub struct HeldPolicies {
+    /// Inline and attached ones, of the identity and of its groups.
+    pub identity: Arc<[Arc<Policy>]>,
+    /// Its permissions boundary, if it has one.
+    pub boundary: Option<Arc<Policy>>,
+    /// What narrows the session; `None` if nothing does. An empty list lets nothing through.
+    pub session: Option<Arc<[Arc<Policy>]>>,
+}
+
+/// Where identities' policies are kept. Asked for every request, so that lookups must be cached.
 pub trait IdentityPolicies: Send + Sync {
-    /// All policies of a user: inline and attached. Root, services and anonymous have none.
-    fn identity_policies(&self, principal: &Principal) -> Result<Vec<Arc<Policy>>, PoliciesUnreadable>;
+    /// All policies of a user or session. Root, services and anonymous have none.
+    fn identity_policies(&self, principal: &Principal) -> Result<HeldPolicies, PoliciesUnreadable>;
 }
 
 /// Where the policies of resources are kept: one implementation for each service that has such.
@@ -78,7 +89,7 @@ impl LakeAuthorizer {
     fn refusal(
         &self,
         principal: &Principal,
-        policies: &[Arc<Policy>],
+        policies: &HeldPolicies,
         requirement: &Requirement,
         request: &Context,
     ) -> Option<DeniedBecause> {
@@ -99,7 +110,9 @@ impl LakeAuthorizer {
             of_callers_own: requirement.of_callers_own,
         };
         let sets = PolicySets {
-            identity: policies,
+            identity: &policies.identity,
+            boundary: policies.boundary.as_deref(),
+            session: policies.session.as_deref(),
             resource: of_resource.policy.as_deref(),
             resource_decides: of_resource.decides,
             grants: &of_resource.grants,
@@ -129,10 +142,13 @@ impl Authorizer for LakeAuthorizer {
             return Err(denied(None, DeniedBecause::NothingAllows));
         }
         let policies = match &principal.kind {
-            PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } => {
+            PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } | PrincipalKind::FederatedUser { .. } => {
                 self.identities.identity_policies(principal)
             }
-            PrincipalKind::Root | PrincipalKind::Service { .. } | PrincipalKind::Anonymous => Ok(Vec::new()),
+            PrincipalKind::Root
+            | PrincipalKind::Service { .. }
+            | PrincipalKind::WebIdentity { .. }
+            | PrincipalKind::Anonymous => Ok(HeldPolicies::default()),
         };
         let policies = policies.map_err(|_| denied(requirements.first(), DeniedBecause::PoliciesUnreadable))?;
         for requirement in &requirements {

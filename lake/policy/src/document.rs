@@ -1,12 +1,12 @@
 //! A policy in the form it is matched in. Knows nothing of JSON; `parse` makes it.
 
-use tarn_types::Arn;
+use tarn_types::{AccountId, Arn};
 
 use crate::condition::Condition;
 use crate::errors::{PolicyError, PolicyProblem};
 use crate::facts::Facts;
 use crate::pattern::Pattern;
-use crate::principals::{Mention, Principals};
+use crate::principals::{Mention, Named, Principals};
 
 /// The largest text that is parsed at all: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutUserPolicy.html>
 pub const POLICY_SIZE_BYTES_MAX: usize = 131_072;
@@ -25,6 +25,8 @@ pub enum PolicyKind {
     Resource,
     /// A KMS key's: each statement names principals, and actions of KMS.
     Key,
+    /// A role's: who may have a session of it. Each statement names principals and actions of STS, and no resource, which is the role.
+    Trust,
 }
 
 /// What a statement does.
@@ -102,6 +104,49 @@ impl Policy {
     /// Characters without white space: what IAM's size limits count.
     pub fn size_chars(&self) -> usize {
         self.size_chars
+    }
+
+    /// The users, roles and sessions that its statements name as principals.
+    pub fn named_arns(&self) -> impl Iterator<Item = &Arn> {
+        self.named().filter_map(|named| match named {
+            Named::Arn(arn) => Some(arn),
+            Named::Everyone | Named::Account(_) | Named::Service(_) | Named::Federated(_) => None,
+        })
+    }
+
+    /// The accounts that its statements name as principals.
+    pub fn named_accounts(&self) -> impl Iterator<Item = &AccountId> {
+        self.named().filter_map(|named| match named {
+            Named::Account(account) => Some(account),
+            Named::Everyone | Named::Arn(_) | Named::Service(_) | Named::Federated(_) => None,
+        })
+    }
+
+    /// The same policy with its users, roles and sessions called as `name` has it; one that it gives no name is left out. What is left out
+    /// of a `NotPrincipal` would let more through, so that those stay as they are.
+    #[must_use]
+    pub fn with_names(mut self, name: impl Fn(&Arn) -> Option<Arn>) -> Self {
+        for statement in &mut self.statements {
+            if let Principals::These(named) = &mut statement.principals {
+                named.retain_mut(|named| match named {
+                    Named::Arn(arn) => name(arn).map(|now| *arn = now).is_some(),
+                    Named::Everyone | Named::Account(_) | Named::Service(_) | Named::Federated(_) => true,
+                });
+            }
+        }
+        self
+    }
+
+    fn named(&self) -> impl Iterator<Item = &Named> {
+        self.statements.iter().flat_map(|statement| match &statement.principals {
+            Principals::Holder => [].as_slice(),
+            Principals::These(named) | Principals::AllBut(named) => named,
+        })
+    }
+
+    /// The condition keys that its statements ask for, in lower case.
+    pub fn condition_keys(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(|statement| statement.conditions.iter().map(Condition::key))
     }
 
     /// Refuses a bucket's policy that speaks of anything but `bucket` (`arn:aws:s3:::NAME`) and what is in it.

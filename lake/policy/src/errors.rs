@@ -50,6 +50,11 @@ pub enum PolicyProblem {
     },
     /// A principal where none may be.
     PrincipalNotAllowed,
+    /// A resource where none may be: it is the thing that the policy is of.
+    ResourceNotAllowed {
+        /// `Resource` or `NotResource`.
+        element: String,
+    },
     /// Not a principal that this lake has.
     Principal {
         /// What was given.
@@ -123,6 +128,10 @@ impl fmt::Display for PolicyError {
             }
             PolicyProblem::Effect { found } => write!(f, "Invalid effect: {found}"),
             PolicyProblem::PrincipalNotAllowed => f.write_str("Policy document should not specify a principal."),
+            PolicyProblem::ResourceNotAllowed { element } => write!(f, "Has prohibited field {element}"),
+            PolicyProblem::Principal { found } if self.kind == PolicyKind::Trust => {
+                write!(f, "Invalid principal in policy: \"{found}\"")
+            }
             PolicyProblem::Principal { found } => write!(
                 f,
                 "Invalid principal in policy: `{found}`; name `*`, an account, or the ARN of a user or role as AWS, or a service as Service"
@@ -132,6 +141,9 @@ impl fmt::Display for PolicyError {
                     f,
                     "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.; `{found}` is not"
                 )
+            }
+            PolicyProblem::Action { .. } if self.kind == PolicyKind::Trust => {
+                f.write_str("AssumeRole policy may only specify STS AssumeRole actions.")
             }
             PolicyProblem::Action { found } => write!(f, "Policy has invalid action: {found}"),
             PolicyProblem::Resource { found } if identity => {

@@ -45,6 +45,10 @@ pub enum PolicySet {
     Identity,
     /// That of the resource.
     Resource,
+    /// The permissions boundary of the identity.
+    Boundary,
+    /// Those that narrow the session.
+    Session,
 }
 
 /// The policies that bear on a question.
@@ -52,6 +56,10 @@ pub enum PolicySet {
 pub struct PolicySets<'a> {
     /// Of the identity.
     pub identity: &'a [Arc<Policy>],
+    /// The most that the identity may be allowed by its policies: its permissions boundary, if it has one.
+    pub boundary: Option<&'a Policy>,
+    /// The most that the session may be allowed by the identity's policies; `None` if nothing narrows it.
+    pub session: Option<&'a [Arc<Policy>]>,
     /// Of the resource.
     pub resource: Option<&'a Policy>,
     /// Whether the resource's policy must speak: an identity's counts only where it passes the right on to the account. So it is with
@@ -85,6 +93,8 @@ pub enum Verdict {
     ExplicitDeny(StatementRef),
     /// A statement allows the principal itself.
     Allow(StatementRef),
+    /// A statement allows the role whose session the principal is.
+    AllowRole(StatementRef),
     /// A statement allows the principal's account, which may pass it on.
     AllowAccount(StatementRef),
     /// No statement speaks.
@@ -124,13 +134,35 @@ fn verdict<'p>(
             let found = StatementRef { set, policy: policy_at, statement: statement_at };
             match (statement.applies(action, resource, facts), statement.effect) {
                 (Mention::None, _) => {}
-                (Mention::Account | Mention::Direct, Effect::Deny) => return Verdict::ExplicitDeny(found),
+                (Mention::Account | Mention::Role | Mention::Direct, Effect::Deny) => {
+                    return Verdict::ExplicitDeny(found);
+                }
                 (Mention::Direct, Effect::Allow) => best = Verdict::Allow(found),
+                (Mention::Role, Effect::Allow) => best = Verdict::AllowRole(found),
+                (Mention::Account, Effect::Allow) if matches!(best, Verdict::AllowRole(_)) => {}
                 (Mention::Account, Effect::Allow) => best = Verdict::AllowAccount(found),
             }
         }
     }
     best
+}
+
+/// What sessions of users cannot do whatever policies say: manage identities, or make further sessions of users. Those of GetSessionToken
+/// can take roles: <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_sts-comparison.html>
+fn is_barred(principal: &Principal, action: &str) -> bool {
+    let of_identities = action.starts_with("iam:") || action.starts_with("sts:");
+    match &principal.kind {
+        PrincipalKind::Root | PrincipalKind::User { .. } => {
+            of_identities
+                && principal.standing.session.is_some()
+                && !matches!(action, "sts:assumerole" | "sts:tagsession" | "sts:setsourceidentity")
+        }
+        PrincipalKind::FederatedUser { .. } => of_identities,
+        PrincipalKind::AssumedRole { .. }
+        | PrincipalKind::Service { .. }
+        | PrincipalKind::Anonymous
+        | PrincipalKind::WebIdentity { .. } => false,
+    }
 }
 
 /// Decides one question.
@@ -144,13 +176,28 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
 
     let identity =
         verdict(PolicySet::Identity, sets.identity.iter().map(|policy| &**policy), &action, &resource, &facts);
+    let boundary =
+        sets.boundary.map(|policy| verdict(PolicySet::Boundary, std::iter::once(policy), &action, &resource, &facts));
+    let session = sets.session.map(|policies| {
+        verdict(PolicySet::Session, policies.iter().map(|policy| &**policy), &action, &resource, &facts)
+    });
     let of_resource = verdict(PolicySet::Resource, sets.resource.into_iter(), &action, &resource, &facts);
 
     let allowed = |by| Decision { refused: None, by };
     let refused = |because, by| Decision { refused: Some(because), by };
 
+    if is_barred(principal, &action) {
+        return refused(DeniedBecause::NoSessionPolicyAllows, None);
+    }
+
     if let Verdict::ExplicitDeny(by) = identity {
         return refused(DeniedBecause::IdentityPolicy, Some(by));
+    }
+    if let Some(Verdict::ExplicitDeny(by)) = boundary {
+        return refused(DeniedBecause::Boundary, Some(by));
+    }
+    if let Some(Verdict::ExplicitDeny(by)) = session {
+        return refused(DeniedBecause::SessionPolicy, Some(by));
     }
     if let Verdict::ExplicitDeny(by) = of_resource {
         let way_back = principal.kind == PrincipalKind::Root
@@ -167,16 +214,33 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
     {
         return refused(DeniedBecause::PublicPolicyRestricted, None);
     }
+    // What is not allowed by these is not allowed by identity policies either, nor to a session by its role's name.
+    let beyond = match (boundary, session) {
+        (Some(verdict), _) if !matches!(verdict, Verdict::Allow(_)) => Some(DeniedBecause::NoBoundaryAllows),
+        (_, Some(verdict)) if !matches!(verdict, Verdict::Allow(_)) => Some(DeniedBecause::NoSessionPolicyAllows),
+        _ => None,
+    };
     // Root, and a service by the account's own configuration, may in their account what the account may; no policy is attached to them.
     let (identity_allows, by_identity) = match (&principal.kind, identity) {
         (PrincipalKind::Root | PrincipalKind::Service { .. }, _) => (true, None),
-        (PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. }, Verdict::Allow(by)) => (true, Some(by)),
-        (PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. }, _) | (PrincipalKind::Anonymous, _) => {
-            (false, None)
-        }
+        (
+            PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } | PrincipalKind::FederatedUser { .. },
+            Verdict::Allow(by),
+        ) => (true, Some(by)),
+        (
+            PrincipalKind::User { .. }
+            | PrincipalKind::AssumedRole { .. }
+            | PrincipalKind::FederatedUser { .. }
+            | PrincipalKind::WebIdentity { .. }
+            | PrincipalKind::Anonymous,
+            _,
+        ) => (false, None),
     };
+    let own_allows = identity_allows;
+    let identity_allows = own_allows && beyond.is_none();
     let by_policy = match of_resource {
         Verdict::Allow(by) if !sets.resource_only_denies => (Mention::Direct, Some(by)),
+        Verdict::AllowRole(by) if !sets.resource_only_denies => (Mention::Role, Some(by)),
         Verdict::AllowAccount(by) if !sets.resource_only_denies => (Mention::Account, Some(by)),
         _ => (Mention::None, None),
     };
@@ -192,10 +256,16 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
     }
     match mention {
         Mention::Direct if same_account => allowed(by),
+        Mention::Role if same_account => match beyond {
+            None => allowed(by),
+            Some(because) => refused(because, None),
+        },
+        // Allowed by its own policies, and not within what limits them.
+        _ if own_allows && let Some(because) = beyond => refused(because, None),
         Mention::None if sets.resource_decides => refused(DeniedBecause::NoResourcePolicyAllows, None),
         Mention::Account if sets.resource_decides && identity_allows => allowed(by_identity.or(by)),
         _ if (same_account || of_callers_own) && identity_allows => allowed(by_identity),
-        Mention::Direct | Mention::Account if identity_allows => allowed(by_identity.or(by)),
+        Mention::Direct | Mention::Role | Mention::Account if identity_allows => allowed(by_identity.or(by)),
         _ if !same_account && identity_allows => refused(DeniedBecause::NoResourcePolicyAllows, None),
         _ => refused(DeniedBecause::NothingAllows, None),
     }

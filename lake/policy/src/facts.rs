@@ -2,7 +2,8 @@
 
 use std::cell::OnceCell;
 
-use tarn_types::{AccountId, Arn};
+use jiff::Timestamp;
+use tarn_types::AccountId;
 
 use crate::principal::{Principal, PrincipalKind};
 use crate::proof::Context;
@@ -17,6 +18,12 @@ const DERIVED: &[&str] = &[
     "aws:principalisawsservice",
     "aws:principalservicename",
     "aws:principalorgid",
+    "aws:tokenissuetime",
+    "aws:sourceidentity",
+    "aws:federatedprovider",
+    "aws:multifactorauthpresent",
+    "aws:multifactorauthage",
+    "sts:authentication",
     "aws:resourceaccount",
     "s3:resourceaccount",
 ];
@@ -63,15 +70,34 @@ fn derive(principal: &Principal, resource_owner: Option<&AccountId>) -> Context 
     }
     let service = matches!(principal.kind, PrincipalKind::Service { .. });
     context.set("aws:principalisawsservice", if service { "true" } else { "false" });
+    // Ceph's key for whether temporary credentials were used: policies written for it are taken as they are.
+    context.set("sts:authentication", principal.standing.session.is_some().to_string());
+    for (key, value) in &*principal.standing.tags {
+        context.set(&format!("aws:principaltag/{key}"), value.clone());
+    }
+    if let Some(session) = &principal.standing.session {
+        let issued = Timestamp::from_millisecond(session.issued_ms).unwrap_or_default();
+        context.set("aws:tokenissuetime", issued.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        // No second factor is known here; as on AWS, only temporary credentials say so.
+        context.set("aws:multifactorauthpresent", "false");
+        if let Some(source) = &session.source_identity {
+            context.set("aws:sourceidentity", source.clone());
+        }
+        if let Some(provider) = &session.federated_provider {
+            context.set("aws:federatedprovider", provider.clone());
+        }
+    }
     match &principal.kind {
         PrincipalKind::Root => context.set("aws:principaltype", "Account"),
         PrincipalKind::User { name, .. } => {
             context.set("aws:principaltype", "User");
             context.set("aws:username", name.clone());
         }
-        PrincipalKind::AssumedRole { role, .. } => {
-            context.set("aws:principaltype", "AssumedRole");
-            context.set("aws:principalarn", Arn::iam(&principal.account, format!("role/{role}")).to_string());
+        PrincipalKind::AssumedRole { .. } => context.set("aws:principaltype", "AssumedRole"),
+        PrincipalKind::FederatedUser { .. } => context.set("aws:principaltype", "FederatedUser"),
+        PrincipalKind::WebIdentity { provider, .. } => {
+            context.set("aws:federatedprovider", provider.clone());
+            return context;
         }
         PrincipalKind::Service { name } => {
             context.set("aws:principalservicename", name.clone());
@@ -85,9 +111,8 @@ fn derive(principal: &Principal, resource_owner: Option<&AccountId>) -> Context 
     }
     context.set("aws:userid", principal.id.clone());
     context.set("aws:principalaccount", principal.account.as_str());
-    if context.get_lower("aws:principalarn").is_none()
-        && let Some(arn) = principal.arn()
-    {
+    // A session's aws:PrincipalArn is its role's, not its own.
+    if let Some(arn) = principal.role_arn().or_else(|| principal.arn()) {
         context.set("aws:principalarn", arn.to_string());
     }
     context

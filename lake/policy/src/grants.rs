@@ -37,10 +37,11 @@ impl Granted {
             GrantedTo::Authenticated if !principal.is_anonymous() => Mention::Direct,
             GrantedTo::Account(account) if *account == principal.account => match principal.kind {
                 PrincipalKind::Root => Mention::Direct,
-                PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } | PrincipalKind::Service { .. } => {
-                    Mention::Account
-                }
-                PrincipalKind::Anonymous => Mention::None,
+                PrincipalKind::User { .. }
+                | PrincipalKind::AssumedRole { .. }
+                | PrincipalKind::FederatedUser { .. }
+                | PrincipalKind::Service { .. } => Mention::Account,
+                PrincipalKind::Anonymous | PrincipalKind::WebIdentity { .. } => Mention::None,
             },
             GrantedTo::Authenticated | GrantedTo::Account(_) => Mention::None,
         }

@@ -23,12 +23,14 @@ mod public;
 #[cfg(test)]
 mod tests;
 
-pub use authorizer::{IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies, ResourcePolicy};
+pub use authorizer::{
+    HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies, ResourcePolicy,
+};
 pub use document::{
     Effect, KEY_POLICY_SIZE_BYTES_MAX, POLICY_SIZE_BYTES_MAX, Policy, PolicyKind, RESOURCE_POLICY_SIZE_BYTES_MAX,
 };
 pub use errors::{PolicyError, PolicyProblem};
 pub use evaluate::{Decision, PolicySet, PolicySets, Question, StatementRef, Verdict, decide};
 pub use grants::{Granted, GrantedTo};
-pub use principal::{Principal, PrincipalKind};
+pub use principal::{Principal, PrincipalKind, Session, SessionIssuer, Standing};
 pub use proof::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Requirement};

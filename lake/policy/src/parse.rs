@@ -26,7 +26,7 @@ impl Policy {
 
 fn parse(text: &str, kind: PolicyKind) -> Parsed<Policy> {
     let size_bytes_max = match kind {
-        PolicyKind::Identity => POLICY_SIZE_BYTES_MAX,
+        PolicyKind::Identity | PolicyKind::Trust => POLICY_SIZE_BYTES_MAX,
         PolicyKind::Resource => RESOURCE_POLICY_SIZE_BYTES_MAX,
         PolicyKind::Key => KEY_POLICY_SIZE_BYTES_MAX,
     };
@@ -101,6 +101,9 @@ impl Reader<'_> {
                 }
                 "Action" => once(&mut actions, self.actions(value, false)?, "Action and NotAction")?,
                 "NotAction" => once(&mut actions, self.actions(value, true)?, "Action and NotAction")?,
+                "Resource" | "NotResource" if self.kind == PolicyKind::Trust => {
+                    return Err(PolicyProblem::ResourceNotAllowed { element: name.clone() });
+                }
                 "Resource" => once(&mut resources, self.resources(value, false)?, "Resource and NotResource")?,
                 "NotResource" => once(&mut resources, self.resources(value, true)?, "Resource and NotResource")?,
                 "Condition" => conditions = self.conditions(value)?,
@@ -110,11 +113,14 @@ impl Reader<'_> {
         let principals = match (self.kind, principals) {
             (PolicyKind::Identity, None) => Principals::Holder,
             (PolicyKind::Identity, Some(_)) => return Err(PolicyProblem::PrincipalNotAllowed),
-            (PolicyKind::Resource | PolicyKind::Key, Some(principals)) => principals,
-            (PolicyKind::Resource | PolicyKind::Key, None) => {
+            (PolicyKind::Resource | PolicyKind::Key | PolicyKind::Trust, Some(principals)) => principals,
+            (PolicyKind::Resource | PolicyKind::Key | PolicyKind::Trust, None) => {
                 return Err(PolicyProblem::Missing { element: "Principal" });
             }
         };
+        if self.kind == PolicyKind::Trust {
+            resources = Some(Matcher { negated: false, patterns: vec![Pattern::Any] });
+        }
         Ok(Statement {
             sid,
             effect: effect.ok_or(PolicyProblem::Missing { element: "Effect" })?,
@@ -147,6 +153,9 @@ impl Reader<'_> {
                     for text in texts(values, "Principal")? {
                         named.push(match kind.as_str() {
                             "AWS" => Named::aws(&text).ok_or_else(|| refused(&text))?,
+                            "Federated" if self.kind == PolicyKind::Trust && !text.contains('*') => {
+                                Named::Federated(text)
+                            }
                             "Service" if text.contains('.') && !text.contains('*') => Named::Service(text),
                             _ => return Err(refused(&format!("{kind}: {text}"))),
                         });
@@ -172,6 +181,7 @@ impl Reader<'_> {
                     PolicyKind::Identity => true,
                     PolicyKind::Resource => vendor.eq_ignore_ascii_case("s3"),
                     PolicyKind::Key => vendor.eq_ignore_ascii_case("kms"),
+                    PolicyKind::Trust => vendor.eq_ignore_ascii_case("sts"),
                 };
                 let name_legal = !name.is_empty()
                     && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'*' || byte == b'?');

@@ -16,6 +16,8 @@ pub(crate) enum Named {
     Arn(Arn),
     /// A service.
     Service(String),
+    /// An identity provider: its ARN.
+    Federated(String),
 }
 
 /// How a statement speaks of the principal that asks.
@@ -25,6 +27,8 @@ pub(crate) enum Mention {
     None,
     /// By its account: the account may pass it on, and does so by identity policies.
     Account,
+    /// By the role whose session it is: what limits the role, and the session, limits this too.
+    Role,
     /// Itself, or everyone.
     Direct,
 }
@@ -55,7 +59,9 @@ impl Named {
         let (kind, name) = arn.resource.split_once('/').unwrap_or((arn.resource.as_str(), ""));
         match (arn.service.as_str(), kind, name) {
             ("iam", "root", "") => Some(Self::Account(account)),
-            ("iam", "user" | "role", name) | ("sts", "assumed-role", name) if !name.is_empty() && !wild => {
+            ("iam", "user" | "role", name) | ("sts", "assumed-role" | "federated-user", name)
+                if !name.is_empty() && !wild =>
+            {
                 Some(Self::Arn(arn))
             }
             _ => None,
@@ -65,35 +71,31 @@ impl Named {
     fn mentions(&self, principal: &Principal) -> Mention {
         let anonymous = principal.is_anonymous();
         match self {
+            // Whom a provider vouches for is let in by name only.
+            Self::Everyone if matches!(principal.kind, PrincipalKind::WebIdentity { .. }) => Mention::None,
             Self::Everyone => Mention::Direct,
             Self::Account(account) if !anonymous && *account == principal.account => match principal.kind {
                 PrincipalKind::Root => Mention::Direct,
                 // A service acts for the account by the account's own configuration.
-                PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } | PrincipalKind::Service { .. } => {
-                    Mention::Account
-                }
-                PrincipalKind::Anonymous => Mention::None,
+                PrincipalKind::User { .. }
+                | PrincipalKind::AssumedRole { .. }
+                | PrincipalKind::FederatedUser { .. }
+                | PrincipalKind::Service { .. } => Mention::Account,
+                PrincipalKind::Anonymous | PrincipalKind::WebIdentity { .. } => Mention::None,
             },
             Self::Account(_) => Mention::None,
-            Self::Arn(arn) => {
-                if principal.arn().as_ref() == Some(arn) || role_arn(principal).as_ref() == Some(arn) {
-                    Mention::Direct
-                } else {
-                    Mention::None
-                }
-            }
+            Self::Arn(arn) if principal.arn().as_ref() == Some(arn) => Mention::Direct,
+            Self::Arn(arn) if principal.role_arn().as_ref() == Some(arn) => Mention::Role,
+            Self::Arn(_) => Mention::None,
+            Self::Federated(provider) => match &principal.kind {
+                PrincipalKind::WebIdentity { provider: asking, .. } if asking == provider => Mention::Direct,
+                _ => Mention::None,
+            },
             Self::Service(service) => match &principal.kind {
                 PrincipalKind::Service { name } if name == service => Mention::Direct,
                 _ => Mention::None,
             },
         }
-    }
-}
-
-fn role_arn(principal: &Principal) -> Option<Arn> {
-    match &principal.kind {
-        PrincipalKind::AssumedRole { role, .. } => Some(Arn::iam(&principal.account, format!("role/{role}"))),
-        _ => None,
     }
 }
 
@@ -129,8 +131,9 @@ fn all_names(principal: &Principal) -> Vec<Named> {
         PrincipalKind::Anonymous => Vec::new(),
         PrincipalKind::Service { name } => vec![Named::Service(name.clone())],
         PrincipalKind::Root => vec![Named::Account(principal.account.clone())],
-        PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } => {
-            let arns = principal.arn().into_iter().chain(role_arn(principal)).map(Named::Arn);
+        PrincipalKind::WebIdentity { provider, .. } => vec![Named::Federated(provider.clone())],
+        PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } | PrincipalKind::FederatedUser { .. } => {
+            let arns = principal.arn().into_iter().chain(principal.role_arn()).map(Named::Arn);
             std::iter::once(Named::Account(principal.account.clone())).chain(arns).collect()
         }
     }

@@ -116,10 +116,13 @@ impl Authorized {
     /// `name` is the service it acts as, such as `firehose.amazonaws.com`. Handlers of requests must never call it: `cargo xtask tidy` looks.
     pub fn internal(name: &'static str, account: AccountId) -> Self {
         let kind = crate::PrincipalKind::Service { name: name.to_owned() };
-        Self {
-            principal: Principal { kind, id: name.to_owned(), account, access_key_id: None },
-            requirements: Arc::new([]),
-        }
+        Self { principal: Principal::new(kind, account, name), requirements: Arc::new([]) }
+    }
+
+    /// The proof that nothing was asked for by nobody: for operations whose callers show who they are by what they send, and which
+    /// therefore ask for themselves. It lets nothing be done that a principal or a requirement must be named for.
+    pub fn of_nobody() -> Self {
+        Self { principal: Principal::anonymous(), requirements: Arc::new([]) }
     }
 
     /// Who may.
@@ -148,6 +151,14 @@ pub enum DeniedBecause {
     IdentityPolicy,
     /// A statement of the resource's policy denies it.
     ResourcePolicy,
+    /// A statement of the permissions boundary denies it.
+    Boundary,
+    /// A statement of a session policy denies it.
+    SessionPolicy,
+    /// The identity's policies allow it, its permissions boundary does not.
+    NoBoundaryAllows,
+    /// The identity's policies allow it, the policies of its session do not.
+    NoSessionPolicyAllows,
     /// The identity may, but the resource is of another account, whose policy does not allow it.
     NoResourcePolicyAllows,
     /// The resource's policy is public, and its owner lets in nobody by such a policy.
@@ -193,6 +204,10 @@ impl fmt::Display for Denied {
             DeniedBecause::PublicPolicyRestricted => f.write_str(
                 " because public policies are restricted by the RestrictPublicBuckets block public access setting",
             ),
+            DeniedBecause::NoBoundaryAllows => write!(f, " because no permissions boundary allows the {action} action"),
+            DeniedBecause::NoSessionPolicyAllows => write!(f, " because no session policy allows the {action} action"),
+            DeniedBecause::Boundary => f.write_str(" with an explicit deny in a permissions boundary"),
+            DeniedBecause::SessionPolicy => f.write_str(" with an explicit deny in a session policy"),
             DeniedBecause::IdentityPolicy => f.write_str(" with an explicit deny in an identity-based policy"),
             DeniedBecause::ResourcePolicy => f.write_str(" with an explicit deny in a resource-based policy"),
             DeniedBecause::PoliciesUnreadable => f.write_str(" because its policies could not be read; try again"),
@@ -233,6 +248,12 @@ impl BoundAuthorizer {
     /// Who asks.
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// The same policies asked as another principal, with its own condition keys: whoever a token vouches for.
+    #[must_use]
+    pub fn of_principal(&self, principal: Principal) -> Self {
+        Self::new(self.authorizer.clone(), principal, Context::clone(&self.context))
     }
 
     /// The same policies asked as a service that is to work for a configuration, before the configuration is taken.

@@ -387,6 +387,13 @@ impl Streams {
 
     /// Refuses a destination that could never be delivered to.
     fn check_destination(&self, caller: &Caller, destination: &S3Destination) -> Result<(), StreamsError> {
+        if caller.principal().is_narrowed() {
+            return Err(StreamsError::Invalid {
+                reason: "deliveries go on after this session, whose policies they could not be narrowed by: call as a user, or with a session \
+                         that no policy narrows"
+                    .to_owned(),
+            });
+        }
         let invalid = |reason: String| Err(StreamsError::Invalid { reason });
         let prefix = |text: &str, kind, which| {
             Prefix::parse(text, kind).map_err(|source| StreamsError::Prefix { which, source })

@@ -2,9 +2,9 @@
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
 use serde_json::{Map, Value as Json, json};
-use tarn_audit::{Event, Outcome};
+use tarn_audit::{Event, Outcome, SessionContext};
 use tarn_aws_protocol::Timestamp;
-use tarn_policy::{Principal, PrincipalKind};
+use tarn_policy::{Principal, PrincipalKind, SessionIssuer};
 use tarn_types::{AccountId, Arn};
 
 /// An event's id in the form of a UUID.
@@ -34,17 +34,54 @@ pub(crate) fn user_name(principal: &Principal) -> Option<&str> {
         PrincipalKind::Root => Some("root"),
         PrincipalKind::User { name, .. } => Some(name),
         PrincipalKind::AssumedRole { session, .. } => Some(session),
-        PrincipalKind::Service { name } => Some(name),
+        PrincipalKind::Service { name } | PrincipalKind::FederatedUser { name } => Some(name),
+        PrincipalKind::WebIdentity { subject, .. } => Some(subject),
         PrincipalKind::Anonymous => None,
     }
 }
 
-fn user_identity(principal: &Principal) -> Json {
+/// Of temporary credentials. No second factor is known here.
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
+fn session_context(session: &SessionContext) -> Json {
+    let created = Timestamp::from_second(session.issued_ms.div_euclid(1_000)).ok();
+    let mut context = json!({
+        "attributes": { "creationDate": created.map(|time| time.to_string()), "mfaAuthenticated": "false" },
+    });
+    let mut insert = |name: &str, value: Json| {
+        if let Some(fields) = context.as_object_mut() {
+            fields.insert(name.to_owned(), value);
+        }
+    };
+    if let Some(SessionIssuer { id, arn }) = &session.issuer {
+        let name = arn.resource.rsplit('/').next();
+        let kind = if arn.resource.starts_with("role/") { "Role" } else { "IAMUser" };
+        let (arn, account) = (arn.to_string(), arn.account.clone());
+        insert(
+            "sessionIssuer",
+            json!({ "type": kind, "principalId": id, "arn": arn, "accountId": account, "userName": name }),
+        );
+    }
+    if let Some(provider) = &session.federated_provider {
+        insert("webIdFederationData", json!({ "federatedProvider": provider, "attributes": {} }));
+    }
+    if let Some(source) = &session.source_identity {
+        insert("sourceIdentity", json!(source));
+    }
+    context
+}
+
+fn user_identity(principal: &Principal, session: Option<&SessionContext>) -> Json {
     let kind = match &principal.kind {
         PrincipalKind::Root => "Root",
         PrincipalKind::User { .. } => "IAMUser",
         PrincipalKind::AssumedRole { .. } => "AssumedRole",
         PrincipalKind::Service { name } => return json!({ "type": "AWSService", "invokedBy": name }),
+        PrincipalKind::FederatedUser { .. } => "FederatedUser",
+        PrincipalKind::WebIdentity { provider, subject } => {
+            return json!({
+                "type": "WebIdentityUser", "principalId": principal.id, "userName": subject, "identityProvider": provider,
+            });
+        }
         PrincipalKind::Anonymous => return json!({ "type": "Unknown", "principalId": "anonymous" }),
     };
     let mut identity = Map::new();
@@ -60,6 +97,9 @@ fn user_identity(principal: &Principal) -> Json {
     if let PrincipalKind::User { name, .. } = &principal.kind {
         identity.insert("userName".to_owned(), json!(name));
     }
+    if let Some(session) = session {
+        identity.insert("sessionContext".to_owned(), session_context(session));
+    }
     Json::Object(identity)
 }
 
@@ -70,7 +110,7 @@ pub fn of(event: &Event) -> Json {
     let resources: Vec<_> = event.resources.iter().map(|arn| json!({ "ARN": arn, "accountId": owner(arn) })).collect();
     let mut record = json!({
         "eventVersion": "1.11",
-        "userIdentity": user_identity(&event.principal),
+        "userIdentity": user_identity(&event.principal, event.session.as_ref()),
         "eventTime": event_time(event).map(|time| time.to_string()),
         "eventSource": event.event_source,
         "eventName": event.event_name,

@@ -8,7 +8,7 @@ use tarn_aws_protocol::{AwsError, Timestamp, WireValue};
 use tarn_metadata::MemoryStore;
 use tarn_operation::Service;
 use tarn_policy::{
-    Authorizer, BoundAuthorizer, Context, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Policy, Principal,
+    Authorizer, BoundAuthorizer, Context, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Principal,
 };
 use tarn_runtime::Runtime;
 use tarn_types::{AccountId, Region, Scope};
@@ -16,8 +16,8 @@ use tarn_types::{AccountId, Region, Scope};
 struct NoPolicies;
 
 impl IdentityPolicies for NoPolicies {
-    fn identity_policies(&self, _: &Principal) -> Result<Vec<Arc<Policy>>, PoliciesUnreadable> {
-        Ok(Vec::new())
+    fn identity_policies(&self, _: &Principal) -> Result<HeldPolicies, PoliciesUnreadable> {
+        Ok(HeldPolicies::default())
     }
 }
 

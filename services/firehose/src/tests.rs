@@ -10,7 +10,7 @@ use tarn_aws_model::firehose::{self as wire, operations as op};
 use tarn_aws_protocol::{AwsError, Bytes, Operation, WireValue};
 use tarn_blobs::MemoryBlobs;
 use tarn_catalog::{Catalog, Column, DatabaseInput, StorageDescriptor, TableInput};
-use tarn_identity::{AccountConfig, Identity};
+use tarn_identity::{AccountConfig, EntityKind, Identity, NewUser};
 use tarn_keys::Keys;
 use tarn_metadata::{MemoryStore, Store};
 use tarn_objects::{Objects, ObjectsOptions};
@@ -126,11 +126,12 @@ impl Lake {
     /// A user with an inline policy of these statements.
     async fn user(&self, name: &str, statements: &str) -> Principal {
         let caller = self.caller(internal(), "CreateUser", false);
-        let user = self.identity.create_user(&caller, name, None).await.unwrap();
+        let user =
+            self.identity.create_user(&caller, NewUser { name: name.to_owned(), ..NewUser::default() }).await.unwrap();
         if !statements.is_empty() {
             let document = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
             let caller = self.caller(internal(), "PutUserPolicy", false);
-            self.identity.put_user_policy(&caller, name, "p", &document).await.unwrap();
+            self.identity.put_inline_policy(&caller, EntityKind::User, name, "p", &document).await.unwrap();
         }
         Principal::user(AccountId::first(), name, user.id)
     }

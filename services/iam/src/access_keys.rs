@@ -9,17 +9,17 @@ use tarn_identity::{AccessKeyStatus, AccessKeyUse, Identity, IdentityError, Last
 
 use crate::convert::{self, page, required};
 use crate::errors::to_aws;
-use crate::resources::own_user;
+use crate::resources::own_keys;
 
 pub(crate) async fn create(
     identity: Arc<Identity>,
     caller: Caller,
     input: wire::CreateAccessKeyRequest,
 ) -> Result<wire::CreateAccessKeyResponse, AwsError> {
-    let user = own_user(&identity, &caller, "iam:CreateAccessKey", input.user_name)?;
-    let made = identity.create_access_key(&caller, &user).await.map_err(to_aws)?;
+    let holder = own_keys(&identity, &caller, "iam:CreateAccessKey", input.user_name)?;
+    let made = identity.create_access_key(&caller, &holder).await.map_err(to_aws)?;
     let access_key = wire::AccessKey {
-        user_name: Some(made.key.user_name),
+        user_name: made.key.user_name,
         access_key_id: Some(made.key.id),
         status: Some(convert::status(made.key.status)),
         secret_access_key: made.secret.expose_text().map(str::to_owned),
@@ -33,8 +33,8 @@ pub(crate) async fn list(
     caller: Caller,
     input: wire::ListAccessKeysRequest,
 ) -> Result<wire::ListAccessKeysResponse, AwsError> {
-    let user = own_user(&identity, &caller, "iam:ListAccessKeys", input.user_name)?;
-    let found = identity.list_access_keys(&caller, &user, &page(input.marker, input.max_items)).map_err(to_aws)?;
+    let holder = own_keys(&identity, &caller, "iam:ListAccessKeys", input.user_name)?;
+    let found = identity.list_access_keys(&caller, &holder, &page(input.marker, input.max_items)).map_err(to_aws)?;
     Ok(wire::ListAccessKeysResponse {
         access_key_metadata: Some(found.items.into_iter().map(convert::access_key_metadata).collect()),
         is_truncated: Some(found.marker.is_some()),
@@ -47,7 +47,7 @@ pub(crate) async fn update(
     caller: Caller,
     input: wire::UpdateAccessKeyRequest,
 ) -> Result<Unit, AwsError> {
-    let user = own_user(&identity, &caller, "iam:UpdateAccessKey", input.user_name)?;
+    let holder = own_keys(&identity, &caller, "iam:UpdateAccessKey", input.user_name)?;
     let id = required(input.access_key_id, "AccessKeyId")?;
     let status = match required(input.status.as_deref(), "Status")? {
         "Active" => AccessKeyStatus::Active,
@@ -59,7 +59,7 @@ pub(crate) async fn update(
             ));
         }
     };
-    identity.update_access_key(&caller, &user, &id, status).await.map_err(to_aws)?;
+    identity.update_access_key(&caller, &holder, &id, status).await.map_err(to_aws)?;
     Ok(Unit::default())
 }
 
@@ -68,9 +68,9 @@ pub(crate) async fn delete(
     caller: Caller,
     input: wire::DeleteAccessKeyRequest,
 ) -> Result<Unit, AwsError> {
-    let user = own_user(&identity, &caller, "iam:DeleteAccessKey", input.user_name)?;
+    let holder = own_keys(&identity, &caller, "iam:DeleteAccessKey", input.user_name)?;
     let id = required(input.access_key_id, "AccessKeyId")?;
-    identity.delete_access_key(&caller, &user, &id).await.map_err(to_aws)?;
+    identity.delete_access_key(&caller, &holder, &id).await.map_err(to_aws)?;
     Ok(Unit::default())
 }
 

@@ -9,30 +9,46 @@ use tarn_policy::Denied;
 pub(crate) fn to_aws(error: IdentityError) -> AwsError {
     let message = error.to_string();
     match error {
-        IdentityError::NoSuchUser { .. }
+        IdentityError::NoSuchEntity { .. }
         | IdentityError::NoSuchAccessKey { .. }
-        | IdentityError::NoSuchUserPolicy { .. }
+        | IdentityError::NoSuchInlinePolicy { .. }
         | IdentityError::NoSuchPolicy { .. }
         | IdentityError::NoSuchPolicyVersion { .. }
-        | IdentityError::NotAttached { .. } => AwsError::modelled(&of_iam::NO_SUCH_ENTITY_EXCEPTION, message),
-        IdentityError::UserExists { .. } | IdentityError::PolicyExists { .. } => {
+        | IdentityError::NotAttached { .. }
+        | IdentityError::NoBoundary { .. }
+        | IdentityError::NotInGroup { .. }
+        | IdentityError::NoSuchInstanceProfile { .. }
+        | IdentityError::NoSuchOidcProvider { .. } => AwsError::modelled(&of_iam::NO_SUCH_ENTITY_EXCEPTION, message),
+        IdentityError::Exists { .. } | IdentityError::PolicyExists { .. } => {
             AwsError::modelled(&of_iam::ENTITY_ALREADY_EXISTS_EXCEPTION, message)
         }
-        IdentityError::DeleteConflict { .. } | IdentityError::PolicyAttached => {
-            AwsError::modelled(&of_iam::DELETE_CONFLICT_EXCEPTION, message)
-        }
-        IdentityError::LimitExceeded { .. } | IdentityError::InlinePoliciesTooLarge { .. } => {
+        IdentityError::DeleteConflict { .. }
+        | IdentityError::PolicyAttached
+        | IdentityError::PolicyHasVersions
+        | IdentityError::DefaultVersion => AwsError::modelled(&of_iam::DELETE_CONFLICT_EXCEPTION, message),
+        IdentityError::LimitExceeded { .. }
+        | IdentityError::TooManyVersions { .. }
+        | IdentityError::InlinePoliciesTooLarge { .. } => {
             AwsError::modelled(&of_iam::LIMIT_EXCEEDED_EXCEPTION, message)
         }
         IdentityError::MalformedPolicy { .. } => {
             AwsError::modelled(&of_iam::MALFORMED_POLICY_DOCUMENT_EXCEPTION, message)
         }
-        IdentityError::ManagedByAws { .. } => AwsError::access_denied(&SERVICE, message),
+        IdentityError::InvalidTags { .. } => AwsError::modelled(&of_iam::INVALID_INPUT_EXCEPTION, message),
+        IdentityError::ManagedByAws { .. } | IdentityError::Denied { .. } | IdentityError::Refused { .. } => {
+            AwsError::access_denied(&SERVICE, message)
+        }
+        IdentityError::ConfiguredKey { .. } => AwsError::modelled(&of_iam::UNMODIFIABLE_ENTITY_EXCEPTION, message),
         IdentityError::InvalidInput { .. } => AwsError::validation(&SERVICE, message),
         IdentityError::NotAUser => {
             AwsError::validation(&SERVICE, "Must specify userName when calling with non-User credentials")
         }
-        IdentityError::AccessKeyTaken { .. } | IdentityError::Keys { .. } | IdentityError::Store { .. } => {
+        IdentityError::PackedPolicyTooLarge { .. }
+        | IdentityError::TokenExpired
+        | IdentityError::TokenInvalid
+        | IdentityError::AccessKeyTaken { .. }
+        | IdentityError::Keys { .. }
+        | IdentityError::Store { .. } => {
             tracing::error!(error = %message, "identity could not answer");
             AwsError::modelled(&of_iam::SERVICE_FAILURE_EXCEPTION, "The server could not do this now; try again.")
         }
@@ -42,14 +58,4 @@ pub(crate) fn to_aws(error: IdentityError) -> AwsError {
 /// A refusal that a handler finds itself, in the words of the gateway's.
 pub(crate) fn denied(denied: Denied) -> AwsError {
     AwsError::access_denied(&SERVICE, denied.to_string())
-}
-
-/// Input that AWS takes and this server has no meaning for is refused, not dropped.
-pub(crate) fn refuse_unbuilt<T>(member: &str, value: Option<&T>) -> Result<(), AwsError> {
-    match value {
-        None => Ok(()),
-        Some(_) => {
-            Err(AwsError::validation(&SERVICE, format!("{member} is not built into this server; leave it out.")))
-        }
-    }
 }

@@ -1,25 +1,30 @@
-//! Managed policies on the wire. Each has one version.
+//! Managed policies and their versions on the wire.
 
 use std::sync::Arc;
 
 use tarn_audit::Caller;
 use tarn_aws_model::iam as wire;
 use tarn_aws_protocol::{AwsError, Unit};
-use tarn_identity::{Identity, ManagedPolicy, PolicyScope};
+use tarn_identity::{Entity, EntityKind, Identity, NewPolicy, PolicyScope, PolicyUsage};
 
-use crate::convert::{self, page, path_prefix, required};
-use crate::errors::{refuse_unbuilt, to_aws};
+use crate::convert::{self, page, path_prefix, required, tags};
+use crate::errors::to_aws;
+
+const ARN: &str = "PolicyArn";
 
 pub(crate) async fn create(
     identity: Arc<Identity>,
     caller: Caller,
     input: wire::CreatePolicyRequest,
 ) -> Result<wire::CreatePolicyResponse, AwsError> {
-    refuse_unbuilt("Tags", input.tags.as_ref().filter(|tags| !tags.is_empty()))?;
-    let name = required(input.policy_name, "PolicyName")?;
-    let document = required(input.policy_document, "PolicyDocument")?;
-    let (path, description) = (input.path.as_deref(), input.description.as_deref());
-    let policy = identity.create_policy(&caller, &name, path, description, &document).await.map_err(to_aws)?;
+    let new = NewPolicy {
+        name: required(input.policy_name, "PolicyName")?,
+        path: input.path,
+        description: input.description,
+        document: required(input.policy_document, "PolicyDocument")?,
+        tags: tags(input.tags),
+    };
+    let policy = identity.create_policy(&caller, new).await.map_err(to_aws)?;
     Ok(wire::CreatePolicyResponse { policy: Some(convert::policy(policy)) })
 }
 
@@ -28,18 +33,20 @@ pub(crate) async fn get(
     caller: Caller,
     input: wire::GetPolicyRequest,
 ) -> Result<wire::GetPolicyResponse, AwsError> {
-    let policy = identity.get_policy(&caller, &required(input.policy_arn, "PolicyArn")?).map_err(to_aws)?;
+    let policy = identity.get_policy(&caller, &required(input.policy_arn, ARN)?).map_err(to_aws)?;
     Ok(wire::GetPolicyResponse { policy: Some(convert::policy(policy)) })
 }
 
-/// Lists of versions come without documents.
-fn version(policy: &ManagedPolicy, document: Option<String>) -> wire::PolicyVersion {
-    wire::PolicyVersion {
-        document,
-        version_id: Some(convert::VERSION_ID.to_owned()),
-        is_default_version: Some(true),
-        create_date: convert::date(policy.created_ms),
-    }
+pub(crate) async fn create_version(
+    identity: Arc<Identity>,
+    caller: Caller,
+    input: wire::CreatePolicyVersionRequest,
+) -> Result<wire::CreatePolicyVersionResponse, AwsError> {
+    let arn = required(input.policy_arn, ARN)?;
+    let document = required(input.policy_document, "PolicyDocument")?;
+    let set_as_default = input.set_as_default.unwrap_or(false);
+    let made = identity.create_policy_version(&caller, &arn, &document, set_as_default).await.map_err(to_aws)?;
+    Ok(wire::CreatePolicyVersionResponse { policy_version: Some(convert::version(made, None)) })
 }
 
 pub(crate) async fn get_version(
@@ -47,11 +54,11 @@ pub(crate) async fn get_version(
     caller: Caller,
     input: wire::GetPolicyVersionRequest,
 ) -> Result<wire::GetPolicyVersionResponse, AwsError> {
-    let arn = required(input.policy_arn, "PolicyArn")?;
+    let arn = required(input.policy_arn, ARN)?;
     let version_id = required(input.version_id, "VersionId")?;
-    let policy = identity.get_policy_version(&caller, &arn, &version_id).map_err(to_aws)?;
-    let document = convert::document(&policy.document);
-    Ok(wire::GetPolicyVersionResponse { policy_version: Some(version(&policy, Some(document))) })
+    let version = identity.get_policy_version(&caller, &arn, &version_id).map_err(to_aws)?;
+    let document = convert::document(&version.document);
+    Ok(wire::GetPolicyVersionResponse { policy_version: Some(convert::version(version, Some(document))) })
 }
 
 pub(crate) async fn list_versions(
@@ -59,17 +66,41 @@ pub(crate) async fn list_versions(
     caller: Caller,
     input: wire::ListPolicyVersionsRequest,
 ) -> Result<wire::ListPolicyVersionsResponse, AwsError> {
-    let policy = identity.get_policy(&caller, &required(input.policy_arn, "PolicyArn")?).map_err(to_aws)?;
+    let arn = required(input.policy_arn, ARN)?;
+    let found = identity.list_policy_versions(&caller, &arn, &page(input.marker, input.max_items)).map_err(to_aws)?;
     Ok(wire::ListPolicyVersionsResponse {
-        versions: Some(vec![version(&policy, None)]),
-        is_truncated: Some(false),
-        marker: None,
+        versions: Some(found.items.into_iter().map(|version| convert::version(version, None)).collect()),
+        is_truncated: Some(found.marker.is_some()),
+        marker: found.marker,
     })
 }
 
-/// No policy is used as a boundary, so that a list of those is empty.
-fn only_boundaries(usage: &Option<String>) -> bool {
-    usage.as_deref() == Some("PermissionsBoundary")
+pub(crate) async fn set_default_version(
+    identity: Arc<Identity>,
+    caller: Caller,
+    input: wire::SetDefaultPolicyVersionRequest,
+) -> Result<Unit, AwsError> {
+    let (arn, version) = (required(input.policy_arn, ARN)?, required(input.version_id, "VersionId")?);
+    identity.set_default_policy_version(&caller, &arn, &version).await.map_err(to_aws)?;
+    Ok(Unit::default())
+}
+
+pub(crate) async fn delete_version(
+    identity: Arc<Identity>,
+    caller: Caller,
+    input: wire::DeletePolicyVersionRequest,
+) -> Result<Unit, AwsError> {
+    let (arn, version) = (required(input.policy_arn, ARN)?, required(input.version_id, "VersionId")?);
+    identity.delete_policy_version(&caller, &arn, &version).await.map_err(to_aws)?;
+    Ok(Unit::default())
+}
+
+fn usage(filter: &Option<String>) -> Option<PolicyUsage> {
+    match filter.as_deref() {
+        Some("PermissionsBoundary") => Some(PolicyUsage::Boundary),
+        Some(_) => Some(PolicyUsage::Attached),
+        None => None,
+    }
 }
 
 pub(crate) async fn list(
@@ -82,16 +113,13 @@ pub(crate) async fn list(
         Some("Local") => PolicyScope::Local,
         Some(_) | None => PolicyScope::All,
     };
-    let only_attached = input.only_attached.unwrap_or(false);
+    let (only_attached, usage) = (input.only_attached.unwrap_or(false), usage(&input.policy_usage_filter));
     let request = page(input.marker, input.max_items);
-    let mut found = identity
-        .list_policies(&caller, scope, only_attached, path_prefix(&input.path_prefix), &request)
+    let found = identity
+        .list_policies(&caller, scope, only_attached, usage, path_prefix(&input.path_prefix), &request)
         .map_err(to_aws)?;
-    if only_boundaries(&input.policy_usage_filter) {
-        (found.items, found.marker) = (Vec::new(), None);
-    }
     // The list tells neither descriptions nor tags: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Policy.html
-    let listed = |policy| wire::Policy { description: None, ..convert::policy(policy) };
+    let listed = |policy| wire::Policy { description: None, tags: None, ..convert::policy(policy) };
     Ok(wire::ListPoliciesResponse {
         policies: Some(found.items.into_iter().map(listed).collect()),
         is_truncated: Some(found.marker.is_some()),
@@ -104,19 +132,30 @@ pub(crate) async fn list_entities(
     caller: Caller,
     input: wire::ListEntitiesForPolicyRequest,
 ) -> Result<wire::ListEntitiesForPolicyResponse, AwsError> {
-    let arn = required(input.policy_arn, "PolicyArn")?;
-    let request = page(input.marker, input.max_items);
-    let mut found =
-        identity.list_users_for_policy(&caller, &arn, path_prefix(&input.path_prefix), &request).map_err(to_aws)?;
-    let others_only = input.entity_filter.as_deref().is_some_and(|kind| kind != "User");
-    if others_only || only_boundaries(&input.policy_usage_filter) {
-        (found.items, found.marker) = (Vec::new(), None);
+    let arn = required(input.policy_arn, ARN)?;
+    let kind = match input.entity_filter.as_deref() {
+        Some("User") => Some(EntityKind::User),
+        Some("Group") => Some(EntityKind::Group),
+        Some("Role") => Some(EntityKind::Role),
+        Some(_) | None => None,
+    };
+    let (usage, request) = (usage(&input.policy_usage_filter), page(input.marker, input.max_items));
+    let found = identity
+        .list_entities_for_policy(&caller, &arn, kind, usage, path_prefix(&input.path_prefix), &request)
+        .map_err(to_aws)?;
+    let (mut users, mut groups, mut roles) = (Vec::new(), Vec::new(), Vec::new());
+    for Entity { kind, id, name, .. } in found.items {
+        let (id, name) = (Some(id), Some(name));
+        match kind {
+            EntityKind::User => users.push(wire::PolicyUser { user_name: name, user_id: id }),
+            EntityKind::Group => groups.push(wire::PolicyGroup { group_name: name, group_id: id }),
+            EntityKind::Role => roles.push(wire::PolicyRole { role_name: name, role_id: id }),
+        }
     }
-    let attached = |user: tarn_identity::User| wire::PolicyUser { user_name: Some(user.name), user_id: Some(user.id) };
     Ok(wire::ListEntitiesForPolicyResponse {
-        policy_groups: Some(Vec::new()),
-        policy_users: Some(found.items.into_iter().map(attached).collect()),
-        policy_roles: Some(Vec::new()),
+        policy_groups: Some(groups),
+        policy_users: Some(users),
+        policy_roles: Some(roles),
         is_truncated: Some(found.marker.is_some()),
         marker: found.marker,
     })
@@ -127,6 +166,6 @@ pub(crate) async fn delete(
     caller: Caller,
     input: wire::DeletePolicyRequest,
 ) -> Result<Unit, AwsError> {
-    identity.delete_policy(&caller, &required(input.policy_arn, "PolicyArn")?).await.map_err(to_aws)?;
+    identity.delete_policy(&caller, &required(input.policy_arn, ARN)?).await.map_err(to_aws)?;
     Ok(Unit::default())
 }

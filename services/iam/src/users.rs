@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tarn_audit::Caller;
 use tarn_aws_model::iam as wire;
 use tarn_aws_protocol::{AwsError, Unit};
-use tarn_identity::Identity;
+use tarn_identity::{EntityKind, Identity, NewUser};
 use tarn_policy::PrincipalKind;
 use tarn_types::Arn;
 
-use crate::convert::{self, page, path_prefix, required};
-use crate::errors::{refuse_unbuilt, to_aws};
+use crate::convert::{self, page, path_prefix, required, tags};
+use crate::errors::to_aws;
 use crate::resources::own_user;
 
 pub(crate) async fn create(
@@ -18,10 +18,13 @@ pub(crate) async fn create(
     caller: Caller,
     input: wire::CreateUserRequest,
 ) -> Result<wire::CreateUserResponse, AwsError> {
-    refuse_unbuilt("PermissionsBoundary", input.permissions_boundary.as_ref())?;
-    refuse_unbuilt("Tags", input.tags.as_ref().filter(|tags| !tags.is_empty()))?;
-    let name = required(input.user_name, "UserName")?;
-    let user = identity.create_user(&caller, &name, input.path.as_deref()).await.map_err(to_aws)?;
+    let new = NewUser {
+        name: required(input.user_name, "UserName")?,
+        path: input.path,
+        boundary: input.permissions_boundary,
+        tags: tags(input.tags),
+    };
+    let user = identity.create_user(&caller, new).await.map_err(to_aws)?;
     Ok(wire::CreateUserResponse { user: Some(convert::user(user)) })
 }
 
@@ -59,7 +62,7 @@ pub(crate) async fn list(
     let request = page(input.marker, input.max_items);
     let found = identity.list_users(&caller, path_prefix(&input.path_prefix), &request).map_err(to_aws)?;
     Ok(wire::ListUsersResponse {
-        users: Some(found.items.into_iter().map(convert::user).collect()),
+        users: Some(found.items.into_iter().map(convert::listed_user).collect()),
         is_truncated: Some(found.marker.is_some()),
         marker: found.marker,
     })
@@ -82,5 +85,26 @@ pub(crate) async fn delete(
     input: wire::DeleteUserRequest,
 ) -> Result<Unit, AwsError> {
     identity.delete_user(&caller, &required(input.user_name, "UserName")?).await.map_err(to_aws)?;
+    Ok(Unit::default())
+}
+
+pub(crate) async fn put_boundary(
+    identity: Arc<Identity>,
+    caller: Caller,
+    input: wire::PutUserPermissionsBoundaryRequest,
+) -> Result<Unit, AwsError> {
+    let name = required(input.user_name, "UserName")?;
+    let arn = required(input.permissions_boundary, "PermissionsBoundary")?;
+    identity.put_boundary(&caller, EntityKind::User, &name, &arn).await.map_err(to_aws)?;
+    Ok(Unit::default())
+}
+
+pub(crate) async fn delete_boundary(
+    identity: Arc<Identity>,
+    caller: Caller,
+    input: wire::DeleteUserPermissionsBoundaryRequest,
+) -> Result<Unit, AwsError> {
+    let name = required(input.user_name, "UserName")?;
+    identity.delete_boundary(&caller, EntityKind::User, &name).await.map_err(to_aws)?;
     Ok(Unit::default())
 }

@@ -107,6 +107,8 @@ pub struct CanonicalUser {
 pub struct Refused<'a> {
     /// The request as it arrived.
     pub meta: &'a CallMeta,
+    /// Its target.
+    pub uri: &'a Uri,
     /// Its headers.
     pub headers: &'a HeaderMap,
     /// The access key it names.

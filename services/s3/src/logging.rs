@@ -102,11 +102,12 @@ pub(crate) fn note_requester(gate: &dyn S3Gate, caller: &Caller) {
     let _ = REQUESTER.try_with(|requester| {
         let principal = caller.principal();
         let name = match principal.kind {
-            PrincipalKind::Anonymous => return,
+            PrincipalKind::Anonymous | PrincipalKind::WebIdentity { .. } => return,
             PrincipalKind::Root => Some(gate.canonical_user(&principal.account).id),
-            PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } | PrincipalKind::Service { .. } => {
-                principal.arn().map(|arn| arn.to_string())
-            }
+            PrincipalKind::User { .. }
+            | PrincipalKind::AssumedRole { .. }
+            | PrincipalKind::FederatedUser { .. }
+            | PrincipalKind::Service { .. } => principal.arn().map(|arn| arn.to_string()),
         };
         *requester.borrow_mut() = name;
     });

@@ -151,6 +151,7 @@ impl Refusals {
         let (code, message) = error_of(response);
         self.gate.refused(Refused {
             meta,
+            uri: &head.uri,
             headers: &head.headers,
             access_key_id: access_key_id.as_deref(),
             is_genuine,

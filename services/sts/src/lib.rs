@@ -1,44 +1,37 @@
-//! STS: who the caller is. Knows the wire's shapes; keeps nothing.
+//! STS: who the caller is, and temporary credentials, over `tarn-identity`. Knows the wire's shapes and STS's errors; keeps nothing.
+
+mod convert;
+mod errors;
+mod identity;
+mod resources;
+mod sessions;
 
 use std::sync::Arc;
 
-use tarn_audit::Caller;
-use tarn_aws_model::sts::{GetCallerIdentityRequest, GetCallerIdentityResponse, SERVICE, operations as op};
-use tarn_aws_protocol::AwsError;
+use tarn_aws_model::sts::{SERVICE, operations as op};
+use tarn_identity::Identity;
 use tarn_operation::{Access, Kind, Table};
-use tarn_policy::Requirement;
-use tarn_types::Scope;
 
-/// Who one is needs no permission: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
+/// Who one is needs no permission: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>; nor do credentials as
+/// which one can do no more than one can: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html>
 const WITHOUT_PERMISSION: Access = Access { kind: Kind::Read, management: true, iam_action: None };
 
-/// STS.
-pub fn service() -> Table<()> {
-    Table::new(&SERVICE, Arc::new(())).with::<op::GetCallerIdentity, _, _>(
-        WITHOUT_PERMISSION,
-        requires_nothing,
-        get_caller_identity,
-    )
-}
-
-fn requires_nothing(_: &(), _: &GetCallerIdentityRequest, _: &Scope) -> Result<Vec<Requirement>, AwsError> {
-    Ok(Vec::new())
-}
-
-async fn get_caller_identity(
-    _: Arc<()>,
-    caller: Caller,
-    _: GetCallerIdentityRequest,
-) -> Result<GetCallerIdentityResponse, AwsError> {
-    let principal = caller.principal();
-    let arn = principal
-        .arn()
-        .ok_or_else(|| AwsError::access_denied(&SERVICE, "Nobody has no identity: sign the request."))?;
-    Ok(GetCallerIdentityResponse {
-        user_id: Some(principal.id.clone()),
-        account: Some(principal.account.to_string()),
-        arn: Some(arn.to_string()),
-    })
+/// STS over `identity`.
+pub fn service(identity: Arc<Identity>) -> Table<Identity> {
+    Table::new(&SERVICE, identity)
+        .with::<op::GetCallerIdentity, _, _>(WITHOUT_PERMISSION, resources::nothing, identity::get_caller_identity)
+        .with::<op::GetAccessKeyInfo, _, _>(
+            Access::read("sts:GetAccessKeyInfo"),
+            resources::get_access_key_info,
+            identity::get_access_key_info,
+        )
+        .with::<op::AssumeRole, _, _>(Access::read("sts:AssumeRole"), resources::assume_role, sessions::assume_role)
+        .with::<op::GetSessionToken, _, _>(WITHOUT_PERMISSION, resources::nothing, sessions::get_session_token)
+        .with::<op::GetFederationToken, _, _>(
+            Access::read("sts:GetFederationToken"),
+            resources::get_federation_token,
+            sessions::get_federation_token,
+        )
 }
 
 #[cfg(test)]

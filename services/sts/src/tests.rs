@@ -17,8 +17,8 @@ async fn ask(principal: &Principal) -> Option<GetCallerIdentityResponse> {
     let (runtime, _) = Runtime::fixed(Timestamp::UNIX_EPOCH, 5);
     let keys = Keys::ephemeral(&runtime).expect("keys");
     let identity = Arc::new(Identity::new(Arc::new(MemoryStore::new()), keys, runtime.clone()));
-    let authorizer = Arc::new(LakeAuthorizer::new(identity, Vec::new()));
-    let service = crate::service();
+    let authorizer = Arc::new(LakeAuthorizer::new(identity.clone(), Vec::new()));
+    let service = crate::service(identity);
     let row = service.row("GetCallerIdentity").expect("row");
     let scope = Scope { account: principal.account.clone(), region: Region::us_east_1() };
     let decoded = row.decode(GetCallerIdentityRequest::default().into_value()).expect("input");

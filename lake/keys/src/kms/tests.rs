@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use tarn_audit::{Caller, EventDraft};
 use tarn_metadata::MemoryStore;
 use tarn_policy::{
-    Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, IdentityPolicies, LakeAuthorizer,
-    PoliciesUnreadable, Policy, PolicyKind, Principal, Requirement,
+    Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, HeldPolicies, IdentityPolicies,
+    LakeAuthorizer, PoliciesUnreadable, Policy, PolicyKind, Principal, Requirement,
 };
 use tarn_runtime::{EntropyExt, FixedClock, Runtime, Timestamp};
 use tarn_types::{AccountId, Region, Scope};
@@ -21,10 +21,11 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 struct Identities;
 
 impl IdentityPolicies for Identities {
-    fn identity_policies(&self, principal: &Principal) -> Result<Vec<Arc<Policy>>, PoliciesUnreadable> {
+    fn identity_policies(&self, principal: &Principal) -> Result<HeldPolicies, PoliciesUnreadable> {
         let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
         let all = Policy::parse(all, PolicyKind::Identity).expect("a policy");
-        Ok(if principal.id == "allowed" { vec![Arc::new(all)] } else { Vec::new() })
+        let own = if principal.id == "allowed" { vec![Arc::new(all)] } else { Vec::new() };
+        Ok(HeldPolicies { identity: own.into(), ..HeldPolicies::default() })
     }
 }
 

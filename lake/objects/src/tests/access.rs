@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tarn_policy::{IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Policy};
+use tarn_policy::{HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable};
 use tarn_types::Arn;
 
 use super::*;
@@ -10,8 +10,8 @@ use super::*;
 struct NoPolicies;
 
 impl IdentityPolicies for NoPolicies {
-    fn identity_policies(&self, _: &Principal) -> Result<Vec<Arc<Policy>>, PoliciesUnreadable> {
-        Ok(Vec::new())
+    fn identity_policies(&self, _: &Principal) -> Result<HeldPolicies, PoliciesUnreadable> {
+        Ok(HeldPolicies::default())
     }
 }
 

@@ -163,8 +163,9 @@ struct Fixed {
 }
 
 impl IdentityPolicies for Fixed {
-    fn identity_policies(&self, _: &Principal) -> Result<Vec<Arc<Policy>>, PoliciesUnreadable> {
-        if self.readable { Ok(self.own.clone()) } else { Err(PoliciesUnreadable { reason: "disk".to_owned() }) }
+    fn identity_policies(&self, _: &Principal) -> Result<HeldPolicies, PoliciesUnreadable> {
+        let held = HeldPolicies { identity: self.own.clone().into(), ..HeldPolicies::default() };
+        if self.readable { Ok(held) } else { Err(PoliciesUnreadable { reason: "disk".to_owned() }) }
     }
 }
 

@@ -41,8 +41,7 @@ fn ask(principal: &Principal, own: &[&str], place: &Place<'_>, of_callers_own: b
         grants: &place.grants,
         resource_only_denies: place.only_denies,
         only_for: only_for.as_ref(),
-        binds_root: false,
-        resource_decides: false,
+        ..PolicySets::default()
     };
     decide(&question, &sets).refused
 }

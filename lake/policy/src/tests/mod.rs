@@ -6,6 +6,7 @@ mod grammar;
 mod grants;
 mod properties;
 mod public;
+mod sessions;
 
 use std::sync::Arc;
 

@@ -110,7 +110,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_parsed_or_refused(text in "\\PC*", kind in prop::sample::select(vec![PolicyKind::Identity, PolicyKind::Resource])) {
+    fn any_text_is_parsed_or_refused(text in "\\PC*", kind in prop::sample::select(vec![PolicyKind::Identity, PolicyKind::Resource, PolicyKind::Trust])) {
         let _ = Policy::parse(&text, kind).map_err(|error| error.to_string());
     }
 

@@ -21,8 +21,8 @@ use tarn_keys::Keys;
 use tarn_metadata::MemoryStore;
 use tarn_objects::{Objects, ObjectsOptions};
 use tarn_policy::{
-    Authorizer, BoundAuthorizer, Context, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Policy, PolicyKind,
-    Principal, PrincipalKind, Requirement,
+    Authorizer, BoundAuthorizer, Context, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Policy,
+    PolicyKind, Principal, PrincipalKind, Requirement,
 };
 use tarn_runtime::{EntropyExt, Runtime, Timestamp};
 use tarn_sigv4::{Payload, Signer};
@@ -51,10 +51,13 @@ impl Users {
 struct UserPolicies(Arc<Users>);
 
 impl IdentityPolicies for UserPolicies {
-    fn identity_policies(&self, principal: &Principal) -> Result<Vec<Arc<Policy>>, PoliciesUnreadable> {
+    fn identity_policies(&self, principal: &Principal) -> Result<HeldPolicies, PoliciesUnreadable> {
         match &principal.kind {
-            PrincipalKind::User { name, .. } => Ok(self.0.0.lock().unwrap().get(name).cloned().into_iter().collect()),
-            _ => Ok(Vec::new()),
+            PrincipalKind::User { name, .. } => {
+                let own = self.0.0.lock().unwrap().get(name).cloned().into_iter().collect();
+                Ok(HeldPolicies { identity: own, ..HeldPolicies::default() })
+            }
+            _ => Ok(HeldPolicies::default()),
         }
     }
 }
@@ -76,7 +79,7 @@ impl Gate {
             Some(STRANGER) => Principal::root(AccountId::new("111111111111").unwrap()),
             Some(key) => {
                 let kind = PrincipalKind::User { name: "ada".to_owned(), path: "/".to_owned() };
-                Principal { kind, account, id: "AIDAADA".to_owned(), access_key_id: Some(key.to_owned()) }
+                Principal { access_key_id: Some(key.to_owned()), ..Principal::new(kind, account, "AIDAADA") }
             }
         }
     }

@@ -1,0 +1,51 @@
+//! Identity's errors as STS's: one exhaustive match.
+
+use tarn_aws_model::sts::{SERVICE, errors as of_sts};
+use tarn_aws_protocol::AwsError;
+use tarn_identity::IdentityError;
+
+/// What the caller sees. Failures of the server are logged here and not told.
+pub(crate) fn to_aws(error: IdentityError) -> AwsError {
+    let message = error.to_string();
+    match error {
+        IdentityError::MalformedPolicy { .. } => {
+            AwsError::modelled(&of_sts::MALFORMED_POLICY_DOCUMENT_EXCEPTION, message)
+        }
+        IdentityError::PackedPolicyTooLarge { .. } => {
+            AwsError::modelled(&of_sts::PACKED_POLICY_TOO_LARGE_EXCEPTION, message)
+        }
+        IdentityError::Denied { .. } | IdentityError::Refused { .. } => AwsError::access_denied(&SERVICE, message),
+        IdentityError::InvalidInput { .. }
+        | IdentityError::InvalidTags { .. }
+        | IdentityError::LimitExceeded { .. }
+        | IdentityError::NoSuchPolicy { .. }
+        | IdentityError::NoSuchAccessKey { .. } => AwsError::validation(&SERVICE, message),
+        IdentityError::NoSuchEntity { .. }
+        | IdentityError::NoSuchInlinePolicy { .. }
+        | IdentityError::NoSuchPolicyVersion { .. }
+        | IdentityError::NotAttached { .. }
+        | IdentityError::NoBoundary { .. }
+        | IdentityError::NotInGroup { .. }
+        | IdentityError::NoSuchInstanceProfile { .. }
+        | IdentityError::NoSuchOidcProvider { .. }
+        | IdentityError::Exists { .. }
+        | IdentityError::PolicyExists { .. }
+        | IdentityError::DeleteConflict { .. }
+        | IdentityError::PolicyAttached
+        | IdentityError::PolicyHasVersions
+        | IdentityError::DefaultVersion
+        | IdentityError::TooManyVersions { .. }
+        | IdentityError::InlinePoliciesTooLarge { .. }
+        | IdentityError::ManagedByAws { .. }
+        | IdentityError::ConfiguredKey { .. }
+        | IdentityError::NotAUser
+        | IdentityError::TokenExpired
+        | IdentityError::TokenInvalid
+        | IdentityError::AccessKeyTaken { .. }
+        | IdentityError::Keys { .. }
+        | IdentityError::Store { .. } => {
+            tracing::error!(error = %message, "identity could not answer");
+            AwsError::internal_failure("The server could not do this now; try again.")
+        }
+    }
+}
