@@ -275,7 +275,12 @@ async fn only_genuine_callers_with_permission_reach_a_handler() {
     check(signed(glue(), "temporary", "glue"), 200, "raw", "GetDatabase done").await;
     let mut without_token = signed(glue(), "temporary", "glue");
     without_token.headers_mut().remove("x-amz-security-token");
-    check(without_token, 400, "InvalidSignatureException", "GetDatabase InvalidSignatureException").await;
+    check(without_token, 400, "UnrecognizedClientException", "GetDatabase UnrecognizedClientException").await;
+    for (token, code) in [("old token", "ExpiredTokenException"), ("another token", "UnrecognizedClientException")] {
+        let mut request = signed(glue(), "temporary", "glue");
+        request.headers_mut().insert("x-amz-security-token", token.parse().expect("a value"));
+        check(request, 400, code, &format!("GetDatabase {code}")).await;
+    }
     let mut other_body = signed(glue(), "ada", "glue");
     *other_body.body_mut() = Bytes::from_static(br#"{"Name":"ml"}"#);
     check(other_body, 400, "InvalidSignatureException", "GetDatabase InvalidSignatureException").await;

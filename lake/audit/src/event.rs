@@ -130,22 +130,21 @@ impl Record for Event {
 
 /// Until there were temporary credentials.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(Serialize))]
-pub(crate) struct EventV1 {
-    pub id: EventId,
-    pub request_id: String,
-    pub time_ms: i64,
-    pub event_source: String,
-    pub event_name: String,
-    pub read_only: bool,
-    pub management: bool,
-    pub scope: Scope,
-    pub principal: Principal,
-    pub source_ip: String,
-    pub user_agent: String,
-    pub request_parameters: String,
-    pub resources: Vec<String>,
-    pub outcome: Outcome,
+struct EventV1 {
+    id: EventId,
+    request_id: String,
+    time_ms: i64,
+    event_source: String,
+    event_name: String,
+    read_only: bool,
+    management: bool,
+    scope: Scope,
+    principal: Principal,
+    source_ip: String,
+    user_agent: String,
+    request_parameters: String,
+    resources: Vec<String>,
+    outcome: Outcome,
 }
 
 impl From<EventV1> for Event {

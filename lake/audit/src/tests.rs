@@ -233,3 +233,18 @@ async fn the_oldest_go_by_age_and_by_number() {
     pass().await;
     assert_eq!(count(), 0);
 }
+
+/// As a server before temporary credentials wrote it.
+const EVENT_V1: &str = "0001070707070707070707070707070707070172904e1073332e616d617a6f6e6177732e636f6d095075744f626a65637400000c3030303030303030303030300975732d656173742d310103616461012f0c30303030303030303030303007414944414144410107414b49414144410831302e302e302e3105626f746f33046e756c6c011061726e3a6177733a73333a3a3a622f6b00";
+
+#[test]
+fn events_of_the_older_form_are_read() {
+    let bytes: Vec<u8> = (0..EVENT_V1.len() / 2)
+        .map(|at| u8::from_str_radix(&EVENT_V1[2 * at..2 * at + 2], 16).expect("hexadecimal"))
+        .collect();
+    let event: Event = tarn_metadata::decode_record(&bytes).expect("readable");
+    assert_eq!((event.time_ms, event.event_name.as_str(), event.session), (5_000, "PutObject", None));
+    let ada = Principal::user(AccountId::first(), "ada", "AIDAADA");
+    assert_eq!(event.principal, Principal { access_key_id: Some("AKIAADA".to_owned()), ..ada });
+    assert_eq!((event.resources, event.outcome), (vec!["arn:aws:s3:::b/k".to_owned()], Outcome::Success));
+}
