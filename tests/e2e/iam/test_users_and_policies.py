@@ -137,14 +137,16 @@ def test_bad_input_is_refused(account):
         check(iam.create_user, "ValidationError", UserName=name)
     for path in ("x", "/x", "//" + "x" * 512 + "/", "/*/", "/${aws:username}/"):
         check(iam.create_user, "ValidationError", UserName="bob", Path=path)
-    check(iam.create_user, "InvalidInput", "Tags have letters", UserName="bob", Tags=[{"Key": "a", "Value": "<b>"}])
-    check(iam.create_user, "ValidationError", "not built", UserName="bob", PermissionsBoundary=ADMINISTRATOR)
+    check(iam.create_user, "ValidationError", UserName="bob", Tags=[{"Key": "a", "Value": "<b>"}])
+    reserved = [{"Key": "aws:a", "Value": "b"}]
+    check(iam.create_user, "InvalidInput", "AWS's own", UserName="bob", Tags=reserved)
+    nowhere = f"arn:aws:iam::{account.id}:policy/none"
+    check(iam.create_user, "NoSuchEntity", "not attachable", UserName="bob", PermissionsBoundary=nowhere)
     check(iam.list_users, "ValidationError", Marker="?")
     check(iam.list_users, "ValidationError", MaxItems=0)
     check(iam.attach_user_policy, "NoSuchEntity", UserName="ada", PolicyArn="arn:aws:iam::aws:policy/NoSuchPolicy")
     check(iam.delete_policy, "AccessDenied", "managed by AWS", PolicyArn=ADMINISTRATOR)
-    check(iam.create_access_key, "ValidationError", "Must specify userName")
-    check(iam.tag_user, "InvalidAction", "not built", UserName="ada", Tags=[])
+    check(iam.list_virtual_mfa_devices, "InvalidAction", "not built")
     assert [user["UserName"] for user in iam.list_users()["Users"]] == ["ada"]
 
 
