@@ -271,6 +271,6 @@ def test_unknown_operations_are_told_apart():
     got = tarn()(**line, service="glue", headers=target | {"x-amz-target": "AWSGlue.Nothing"})["error"]
     assert (got["status"], got["code"]) == (400, "UnknownOperationException")
     form = {"content-type": "application/x-www-form-urlencoded"}
-    line["body"] = base64.b64encode(b"Action=CreateRole&Version=2010-05-08").decode()
+    line["body"] = base64.b64encode(b"Action=CreateSAMLProvider&Version=2010-05-08").decode()
     got = tarn()(**line, service="iam", headers=form)["error"]
-    assert got["status"] == 501 and "CreateRole" in got["message"]
+    assert got["status"] == 501 and "CreateSAMLProvider" in got["message"]

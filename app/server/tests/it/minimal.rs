@@ -17,6 +17,7 @@ fn candidates(name: &str, service: &str) -> Vec<String> {
             "iam" => ["arn:aws:iam::000000000000:policy/a".to_owned()],
             "glue" => [arn("database/a")],
             "athena" => [arn("workgroup/primary")],
+            "sts" => ["arn:aws:iam::000000000000:role/a".to_owned()],
             _ => [arn("deliverystream/a")],
         });
         texts.push("arn:aws:iam::000000000000:role/a".to_owned());
@@ -36,6 +37,8 @@ fn candidates(name: &str, service: &str) -> Vec<String> {
         texts.push(text.to_owned());
     }
     texts.push("0b5e6e59-6b3c-4b42-8a53-0d8f6a0b8c11".to_owned());
+    // A thumbprint.
+    texts.push("0123456789abcdef0123456789abcdef01234567".to_owned());
     texts
 }
 
