@@ -185,6 +185,15 @@ def make_accounts(count: int) -> list[Account]:
     ]
 
 
+def wait_for(find, enough=bool, what: str = "", seconds: float = 60):
+    """Asks until what is found is enough, and gives that."""
+    deadline = time.monotonic() + seconds
+    while not enough(found := find()):
+        assert time.monotonic() < deadline, f"not in {seconds} s: {what or str(found)[:1000]}"
+        time.sleep(0.05)
+    return found
+
+
 # What a test provokes on purpose; anything else at WARN or above is a defect of the server.
 EXPECTED_LOG = [
     re.compile(pattern)

@@ -143,28 +143,19 @@ pub struct Config {
     pub access_log_seconds: Setting<u32>,
     /// For tests: how many seconds a day of lifecycle rules and restored copies lasts. Nobody sets it by accident: it stands in `[debug]`.
     pub debug_day_seconds: Setting<Option<u32>>,
+    /// What stands in tables of its own.
+    pub tables: Tables,
+}
+
+/// What stands in tables of its own in the file, and can be several.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
     /// More accounts.
     pub accounts: Vec<AccountSetting>,
     /// Other drives and remote buckets, by name.
     pub volumes: BTreeMap<String, VolumeSetting>,
     /// Which volume new objects of a storage class go to.
     pub storage_classes: BTreeMap<StorageClass, String>,
-    /// What buckets are connected to.
-    pub lists: Lists,
-}
-
-/// What stands in tables of its own in the file.
-#[derive(Debug, Default)]
-struct Tables {
-    accounts: Vec<AccountSetting>,
-    volumes: BTreeMap<String, VolumeSetting>,
-    storage_classes: BTreeMap<StorageClass, String>,
-    lists: Lists,
-}
-
-/// What buckets may be connected to: each of them may be several.
-#[derive(Debug, Clone, Default)]
-pub struct Lists {
     /// Queues that are webhooks.
     pub queues: Vec<QueueSetting>,
     /// Rules of the bus.
@@ -381,8 +372,7 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
     let queues = take_list(&mut table, QUEUES, &QUEUE_KEYS, &shown)?;
     let event_rules = take_list(&mut table, EVENT_RULES, &EVENT_RULE_KEYS, &shown)?;
     let replication_targets = take_list(&mut table, REPLICATION_TARGETS, &REPLICATION_TARGET_KEYS, &shown)?;
-    let lists = Lists { queues, event_rules, replication_targets };
-    Ok((table, Tables { accounts, volumes, storage_classes, lists }))
+    Ok((table, Tables { accounts, volumes, storage_classes, queues, event_rules, replication_targets }))
 }
 
 /// What the three sources say of one setting, as text.
@@ -498,7 +488,6 @@ impl Config {
             Some(path) => read_file(path)?,
             None => (Table::new(), Tables::default()),
         };
-        let Tables { accounts, volumes, storage_classes, lists } = tables;
         let sources = Sources { file: path.as_deref().map(|path| (&table, path)), environment };
         let no_zones = flags.no_zones.then_some("false");
         fn or<T>(found: Option<Setting<T>>, value: T) -> Setting<T> {
@@ -536,10 +525,7 @@ impl Config {
             block_public_access: or(sources.parse(&BLOCK_PUBLIC_ACCESS, None, parse_bool)?, true),
             access_log_seconds: or(sources.parse(&ACCESS_LOG_SECONDS, None, parse_log_seconds)?, 300),
             debug_day_seconds: or(sources.parse(&DEBUG_DAY_SECONDS, None, parse_day_seconds)?, None),
-            accounts,
-            volumes,
-            storage_classes,
-            lists,
+            tables,
         })
     }
 
@@ -566,7 +552,7 @@ impl Config {
         if let Some(seconds) = self.debug_day_seconds.value {
             line(&DEBUG_DAY_SECONDS, seconds.to_string(), &self.debug_day_seconds.origin);
         }
-        let Lists { queues, event_rules, replication_targets } = &self.lists;
+        let Tables { accounts, volumes, storage_classes, queues, event_rules, replication_targets } = &self.tables;
         for target in replication_targets {
             let accounts: Vec<String> = target.accounts.iter().map(|account| quoted(account.as_str())).collect();
             text.push_str(&format!(
@@ -591,7 +577,7 @@ impl Config {
             let (name, pattern, target) = (quoted(&rule.name), quoted(rule.pattern.text()), quoted(&rule.target));
             text.push_str(&format!("\n[[event_rules]]\nname = {name}\npattern = {pattern}\ntarget = {target}\n"));
         }
-        for account in &self.accounts {
+        for account in accounts {
             text.push_str(&format!("\n[[accounts]]\nid = {}\n", quoted(account.id.as_str())));
             for (key, value) in [("name", &account.name), ("email", &account.email)] {
                 if let Some(value) = value {
@@ -606,7 +592,7 @@ impl Config {
                 text.push_str(&format!("# user {name}, access key {id}\n"));
             }
         }
-        for (name, volume) in &self.volumes {
+        for (name, volume) in volumes {
             text.push_str(&format!("\n[volumes.{name}]\n"));
             match volume {
                 VolumeSetting::Directory { directory } => {
@@ -619,9 +605,9 @@ impl Config {
                 }
             }
         }
-        if !self.storage_classes.is_empty() {
+        if !storage_classes.is_empty() {
             text.push_str("\n[storage_classes]\n");
-            for (class, volume) in &self.storage_classes {
+            for (class, volume) in storage_classes {
                 text.push_str(&format!("{} = {}\n", class.name(), quoted(volume)));
             }
         }

@@ -94,13 +94,14 @@ async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
     let mut damaged = 0;
     if !ask.quick {
         let disk = Arc::new(LocalDisk::new(data_dir.join("blobs")).map_err(unusable)?);
-        let volumes = volumes::open(&config.volumes, &store, &runtime).await.map_err(|error| error.to_string())?;
+        let volumes =
+            volumes::open(&config.tables.volumes, &store, &runtime).await.map_err(|error| error.to_string())?;
         let blobs = LocalBlobs::open(disk, LocalOptions::default(), runtime).map_err(|error| error.to_string())?;
         let snapshot = store.read().map_err(|error| error.to_string())?;
         let mut progress = Progress::new(!ask.json && std::io::stderr().is_terminal());
         let pace = ask.pace_mib_per_second.saturating_mul(1 << 20);
         let mut scrubbed = blobs.scrub(Some(pace)).await.map_err(|error| error.to_string())?;
-        for volume in volumes.local.values() {
+        for volume in &volumes.local {
             scrubbed += volume.scrub(Some(pace)).await.map_err(|error| error.to_string())?;
         }
         let blobs = Volumes::new(Arc::new(blobs), volumes.engines);

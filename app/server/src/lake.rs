@@ -1,7 +1,6 @@
 //! A whole lake out of its parts: opens a data directory, wires every crate to the others, and closes it again.
 //! To add a part: a field, its line in `Lake::open`, its service in `services`, its workers in `start_workers`.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use tarn_jobs::{Jobs, JobsOptions};
 use tarn_keys::kms::Kms;
 use tarn_keys::{Keys, KeysError};
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
-use tarn_objects::{EventSink, Objects, ObjectsOptions, RemoteBuckets, StorageClass};
+use tarn_objects::{EventSink, Objects, ObjectsOptions, RemoteBuckets};
 use tarn_operation::Service;
 use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies};
 use tarn_query::queries::Queries;
@@ -29,7 +28,7 @@ use tarn_service_s3::{S3Api, S3Options};
 use tarn_streams::{DeliveryWorker, Streams, StreamsError, StreamsOptions};
 use tarn_types::{AccountId, Region, Scope};
 
-use crate::config::{AccountSetting, Lists, VolumeSetting};
+use crate::config::{AccountSetting, Tables};
 use crate::doorkeeper::{IdentityCredentials, RecordedCalls};
 use crate::events::{EventTargets, Webhooks};
 use crate::orphans::OrphanSweep;
@@ -53,10 +52,8 @@ pub struct LakeOptions {
     pub account_id: AccountId,
     /// The region served.
     pub region: Region,
-    /// More accounts.
-    pub accounts: Vec<AccountSetting>,
-    /// What buckets are connected to.
-    pub lists: Lists,
+    /// More accounts, volumes, and what buckets are connected to.
+    pub tables: Tables,
     /// The first account's root key, if somebody chose it.
     pub root: Option<RootCredentials>,
     /// Whether a new lake gets its zones.
@@ -67,10 +64,6 @@ pub struct LakeOptions {
     pub day: Option<Duration>,
     /// What of buckets and objects may be set differently.
     pub objects: ObjectsOptions,
-    /// Other drives and remote buckets, by name.
-    pub volumes: BTreeMap<String, VolumeSetting>,
-    /// Which of those new objects of a storage class go to.
-    pub storage_classes: BTreeMap<StorageClass, String>,
     /// The gateway's limits.
     pub limits: Limits,
     /// Time and randomness.
@@ -266,18 +259,16 @@ impl Lake {
             data_dir,
             account_id,
             region,
-            accounts,
-            lists,
+            tables,
             root,
             zones,
             access_log_interval,
             day,
             objects,
-            volumes,
-            storage_classes,
             limits,
             runtime,
         } = options;
+        let Tables { accounts, volumes, storage_classes, queues, event_rules, replication_targets } = tables;
 
         // The directory, for this process alone.
         let path = data_dir.display().to_string();
@@ -369,7 +360,7 @@ impl Lake {
         let audit = Arc::new(audit);
 
         let log_region = region.clone();
-        let remote_buckets = ReplicationTargets::new(lists.replication_targets);
+        let remote_buckets = ReplicationTargets::new(replication_targets);
         let remote_buckets: Arc<dyn RemoteBuckets> =
             Arc::new(remote_buckets.map_err(|reason| LakeError::Client { reason })?);
         let events: Arc<dyn EventSink> = Arc::new(EventTargets {
@@ -378,9 +369,9 @@ impl Lake {
             authorizer: authorizer.clone(),
             runtime: runtime.clone(),
             region: region.clone(),
-            queues: lists.queues,
-            rules: lists.event_rules,
-            webhooks: Webhooks::new().map_err(|reason| LakeError::Client { reason })?,
+            queues,
+            rules: event_rules,
+            webhooks: Webhooks::default(),
         });
 
         // The way in.
@@ -448,7 +439,7 @@ impl Lake {
             _lock: lock,
         };
         lake.start_workers();
-        for blobs in local_volumes.values() {
+        for blobs in &local_volumes {
             lake.workers.spawn(Arc::new(blobs.archive_scrubber(SCRUB_EVERY, SCRUB_BYTES_PER_SECOND_MAX)));
         }
         let logs = lake.objects.log_delivery(lake.authorizer.clone(), log_region, access_log_interval);

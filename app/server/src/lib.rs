@@ -20,7 +20,7 @@ mod volumes;
 mod zones;
 
 pub use command::main;
-pub use config::{AccountSetting, Config, ConfigError, Lists, UserSetting};
+pub use config::{AccountSetting, Config, ConfigError, Tables, UserSetting};
 pub use events::{EventRuleSetting, QueueSetting};
 pub use lake::{Lake, LakeError, LakeOptions};
 pub use remote_buckets::ReplicationTargetSetting;

@@ -49,8 +49,7 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
         data_dir: config.data_dir.value.clone(),
         account_id: config.account_id.value.clone(),
         region: config.region.value.clone(),
-        accounts: config.accounts.clone(),
-        lists: config.lists.clone(),
+        tables: config.tables.clone(),
         root,
         zones: config.zones.value,
         access_log_interval: Duration::from_secs(config.access_log_seconds.value.into()),
@@ -60,8 +59,6 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
             block_public_access: config.block_public_access.value,
             ..ObjectsOptions::default()
         },
-        volumes: config.volumes.clone(),
-        storage_classes: config.storage_classes.clone(),
         limits: Limits::default(),
         runtime: Runtime::system(),
     })

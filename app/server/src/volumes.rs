@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tarn_blobs::{BlobError, BlobStore, LocalBlobs, LocalOptions, RemoteBlobs, VolumeId, VolumeOrigin};
 use tarn_disk::{Disk, LocalDisk};
 use tarn_metadata::{Store, StoreExt};
-use tarn_objects::{ObjectsError, StorageClass, Volume, VolumeLocation, keep_volume, volumes_used};
+use tarn_objects::{ObjectsError, StorageClass, Volume, keep_volume, volumes_used};
 use tarn_runtime::Runtime;
 
 use crate::config::VolumeSetting;
@@ -74,8 +74,8 @@ pub enum VolumeError {
 pub(crate) struct OpenVolumes {
     /// By the ids that blobs name.
     pub(crate) engines: BTreeMap<VolumeId, Arc<dyn BlobStore>>,
-    /// Those on this machine, by name.
-    pub(crate) local: BTreeMap<String, LocalBlobs>,
+    /// Those on this machine.
+    pub(crate) local: Vec<LocalBlobs>,
     by_name: BTreeMap<String, VolumeId>,
 }
 
@@ -97,7 +97,7 @@ impl OpenVolumes {
 struct Opened {
     engine: Arc<dyn BlobStore>,
     id: VolumeId,
-    location: VolumeLocation,
+    place: String,
     /// Whether it had an id already.
     was_there: bool,
     local: Option<LocalBlobs>,
@@ -118,13 +118,7 @@ async fn open_directory(name: &str, directory: &Path, is_new: bool, runtime: &Ru
     });
     let opened = opening.await.map_err(|error| broken(error.to_string()))?;
     let blobs = opened.map_err(broken)?;
-    Ok(Opened {
-        id: blobs.id(),
-        engine: Arc::new(blobs.clone()),
-        location: VolumeLocation::Directory(place),
-        was_there,
-        local: Some(blobs),
-    })
+    Ok(Opened { id: blobs.id(), engine: Arc::new(blobs.clone()), place, was_there, local: Some(blobs) })
 }
 
 async fn open_remote(
@@ -146,7 +140,7 @@ async fn open_remote(
     Ok(Opened {
         id: blobs.id(),
         engine: Arc::new(blobs),
-        location: VolumeLocation::Remote(url.to_owned()),
+        place: url.to_owned(),
         was_there: origin == VolumeOrigin::Found,
         local: None,
     })
@@ -163,7 +157,7 @@ pub(crate) async fn open(
     let used = volumes_used(&snapshot).map_err(unreadable)?;
     drop(snapshot);
     for (name, volume) in used.iter().filter(|(name, _)| !settings.contains_key(*name)) {
-        tracing::warn!(volume = %name, id = %volume.id, "a volume is not configured any more: what lies there cannot be read");
+        tracing::warn!(volume = %name, place = %volume.place, "a volume is not configured any more: what lies there cannot be read");
     }
     let mut volumes = OpenVolumes::default();
     for (name, setting) in settings {
@@ -172,25 +166,25 @@ pub(crate) async fn open(
             VolumeSetting::Directory { directory } => open_directory(name, directory, known.is_none(), runtime).await?,
             VolumeSetting::Remote { url, options } => open_remote(name, url, options, known.is_none(), runtime).await?,
         };
-        let Opened { engine, id, location, was_there, local } = opened;
+        let Opened { engine, id, place, was_there, local } = opened;
         let is_ours = match known {
             Some(known) => known == id,
             // Under another name it may have been.
             None => !was_there || used.values().any(|volume| volume.id == id),
         };
         if !is_ours {
-            return Err(VolumeError::Foreign { name: name.clone(), place: location.to_string() });
+            return Err(VolumeError::Foreign { name: name.clone(), place });
         }
         if let Some((other, _)) = volumes.by_name.iter().find(|(_, opened)| **opened == id) {
             return Err(VolumeError::Twice { name: name.clone(), other: other.clone() });
         }
-        let volume = Volume { id, place: location };
+        let volume = Volume { id, place };
         if used.get(name) != Some(&volume) {
             keep_volume(store, name, volume).await.map_err(unreadable)?;
         }
         volumes.by_name.insert(name.clone(), id);
         volumes.engines.insert(id, engine);
-        volumes.local.extend(local.map(|blobs| (name.clone(), blobs)));
+        volumes.local.extend(local);
     }
     Ok(volumes)
 }

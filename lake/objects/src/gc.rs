@@ -53,31 +53,55 @@ impl Objects {
         Collector { objects: self.clone() }
     }
 
-    /// Deletes the dead blobs that may be deleted now, up to a batch; tells how many effects were done.
+    /// Deletes the dead blobs that may be deleted now, up to a batch; tells how many effects were done. What cannot be deleted, as on a
+    /// volume that is not there, waits on and keeps nothing else waiting; it is the error where nothing was done.
     pub async fn collect_dead_blobs(&self) -> Result<usize, ObjectsError> {
         let snapshot = self.snapshot()?;
-        let mut done = Vec::new();
-        for entry in DEAD_BLOBS.pending(&snapshot, BATCH_COUNT_MAX)? {
+        let pending = DEAD_BLOBS.pending(&snapshot, BATCH_COUNT_MAX)?;
+        let is_full = pending.len() == BATCH_COUNT_MAX;
+        let (mut done, mut stuck, mut failure) = (Vec::new(), Vec::new(), None);
+        for entry in pending {
             if !self.pins.may_delete(&entry.effect.version, entry.id.sequence) {
                 continue;
             }
-            for blob in &entry.effect.blobs {
-                self.blobs.delete(blob).await.map_err(ObjectsError::Blob)?;
+            match self.delete_all(&entry.effect.blobs).await {
+                Ok(()) => done.push(entry),
+                Err(error) => {
+                    failure = Some(error);
+                    stuck.push(entry);
+                }
             }
-            done.push(entry);
         }
         let count = done.len();
-        if count > 0 {
+        // Those at the head of a full batch would keep it full for ever: they go to the end.
+        if !is_full || count > 0 {
+            stuck.clear();
+        }
+        if count > 0 || !stuck.is_empty() {
             let forget = move |tx: &mut Tx<'_>| {
                 for entry in &done {
                     forget_owners(tx, &entry.effect)?;
                     DEAD_BLOBS.done(tx, entry.id)?;
                 }
+                for entry in &stuck {
+                    DEAD_BLOBS.done(tx, entry.id)?;
+                    DEAD_BLOBS.push(tx, &entry.effect)?;
+                }
                 Ok::<_, ObjectsError>(())
             };
             self.store.write(forget).await?;
         }
-        Ok(count)
+        match failure {
+            Some(error) if count == 0 => Err(error),
+            Some(_) | None => Ok(count),
+        }
+    }
+
+    async fn delete_all(&self, blobs: &[BlobRef]) -> Result<(), ObjectsError> {
+        for blob in blobs {
+            self.blobs.delete(blob).await.map_err(ObjectsError::Blob)?;
+        }
+        Ok(())
     }
 
     /// Removes blobs that no record names: what a crash left behind. Call after recovery, or at any time.

@@ -110,7 +110,7 @@ pub use restore::{Restore, RestoreObject, RestoreOutcome, RestoreStatus, Restore
 pub use tagging::{ObjectMetadata, Tags};
 pub use verify::{Damage, Verified, verify_blobs};
 pub use versions::VersionId;
-pub use volumes::{Volume, VolumeLocation, keep_volume, volumes_used};
+pub use volumes::{Volume, keep_volume, volumes_used};
 pub use website::{
     RoutingCondition, RoutingRedirect, RoutingRule, WebsiteConfiguration, WebsiteDocuments, WebsiteProtocol,
     WebsiteRedirect,

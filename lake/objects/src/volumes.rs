@@ -2,7 +2,6 @@
 //! mounted, or is another lake's, is not taken for the one that was there. Opens nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tarn_blobs::VolumeId;
@@ -16,24 +15,8 @@ use crate::keyspaces::VOLUMES;
 pub struct Volume {
     /// The id of its engine.
     pub id: VolumeId,
-    /// Where it was last.
-    pub place: VolumeLocation,
-}
-
-/// Where a volume is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum VolumeLocation {
-    /// A directory on this machine.
-    Directory(String),
-    /// A bucket elsewhere, as a URL.
-    Remote(String),
-}
-
-impl fmt::Display for VolumeLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Directory(place) | Self::Remote(place)) = self;
-        f.write_str(place)
-    }
+    /// Where it was last: a directory on this machine, or the URL of a bucket.
+    pub place: String,
 }
 
 impl Record for Volume {

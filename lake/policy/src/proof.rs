@@ -119,12 +119,6 @@ impl Authorized {
         Self { principal: Principal::new(kind, account, name), requirements: Arc::new([]) }
     }
 
-    /// The proof that nothing was asked for by nobody: for operations whose callers show who they are by what they send, and which
-    /// therefore ask for themselves. It lets nothing be done that a principal or a requirement must be named for.
-    pub fn of_nobody() -> Self {
-        Self { principal: Principal::anonymous(), requirements: Arc::new([]) }
-    }
-
     /// Who may.
     pub fn principal(&self) -> &Principal {
         &self.principal
@@ -248,12 +242,6 @@ impl BoundAuthorizer {
     /// Who asks.
     pub fn principal(&self) -> &Principal {
         &self.principal
-    }
-
-    /// The same policies asked as another principal, with its own condition keys: whoever a token vouches for.
-    #[must_use]
-    pub fn of_principal(&self, principal: Principal) -> Self {
-        Self::new(self.authorizer.clone(), principal, Context::clone(&self.context))
     }
 
     /// The same policies asked as a service that is to work for a configuration, before the configuration is taken.

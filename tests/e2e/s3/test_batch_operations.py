@@ -15,12 +15,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..conftest import allow
+from ..conftest import allow, wait_for
 from .test_acl import check, open_bucket, other  # noqa: F401
 from .test_public_access import control
 
 ENDED = ("Complete", "Failed", "Cancelled")
-SECONDS_MAX = 60
 
 
 class Batch:
@@ -73,13 +72,10 @@ class Batch:
         return self.control.describe_job(AccountId=self.account.id, JobId=job)["Job"]
 
     def wait(self, job: str, *statuses: str) -> dict:
-        deadline = time.monotonic() + SECONDS_MAX
-        while True:
-            found = self.describe(job)
-            if found["Status"] in (statuses or ENDED):
-                return found
-            assert time.monotonic() < deadline and (found["Status"] not in ENDED or not statuses), found
-            time.sleep(0.02)
+        # What has ended otherwise is not waited for.
+        found = wait_for(lambda: self.describe(job), lambda found: found["Status"] in {*statuses, *ENDED})
+        assert not statuses or found["Status"] in statuses, found
+        return found
 
     def run(self, operation: dict, manifest: dict | None = None, **more) -> dict:
         return self.wait(self.create(operation, manifest, **more))
@@ -245,10 +241,7 @@ def test_restores(batch):
     job = batch.run(operation, batch.manifest(["cold", "warm"]))
     assert counts(job) == ("Complete", 2, 1, 1) and job["Operation"] == operation
     assert batch.results(job)[1][0][4:6] == ["403", "InvalidObjectState"]
-    deadline = time.monotonic() + SECONDS_MAX
-    while 'ongoing-request="false"' not in batch.s3.head_object(Bucket=batch.bucket, Key="cold")["Restore"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: 'ongoing-request="false"' in batch.s3.head_object(Bucket=batch.bucket, Key="cold")["Restore"])
     assert batch.read("cold") == b"cold bytes"
 
 
@@ -614,12 +607,9 @@ def test_a_killed_server_goes_on_where_it_was(own_server):
     job = batch.create(operation, batch.manifest([f"many/{n:05}" for n in range(COPIES)]))
     seen = 0
     for kill in range(KILLS):
-        deadline = time.monotonic() + SECONDS_MAX
-        while True:
-            done = len(listed(batch, "out/"))
-            if done > COPIES * (kill + 1) // (KILLS + 2):
-                break
-            assert time.monotonic() < deadline
+        done = wait_for(
+            lambda: len(listed(batch, "out/")), lambda done: done > COPIES * (kill + 1) // (KILLS + 2)
+        )
         own_server.kill()
         own_server.start()
         batch = Batch(own_server.accounts[0], batch.bucket)

@@ -3,8 +3,9 @@
 import pytest
 from botocore.exceptions import ClientError
 
+from ..conftest import wait_for
 from .test_everyday import code
-from .test_storage_classes import files, lines, until
+from .test_storage_classes import files, lines
 
 
 def tiering(days=90, tier="ARCHIVE_ACCESS", **more):
@@ -66,9 +67,9 @@ def test_what_is_not_read_gets_smaller_and_comes_back(own_server):
     server.kill()
     server.start()
     s3 = server.accounts[0].client("s3")
-    until(lambda: stored() < len(body) / 2, "the object moves to the infrequent access tier")
+    wait_for(lambda: stored() < len(body) / 2, what="the object moves to the infrequent access tier")
     head = s3.head_object(Bucket=bucket, Key="k")
     assert head["StorageClass"] == "INTELLIGENT_TIERING" and "ArchiveStatus" not in head
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == body
-    until(lambda: stored() >= len(body), "a read brings it back")
+    wait_for(lambda: stored() >= len(body), what="a read brings it back")
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == body

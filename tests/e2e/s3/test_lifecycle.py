@@ -1,16 +1,14 @@
 """Lifecycle rules with real clients, on a server whose days last a second."""
 
 import datetime
-import time
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from ..conftest import Server, make_accounts
+from ..conftest import Server, make_accounts, wait_for
 
 DAY_SECONDS = 1
-WAIT_SECONDS_MAX = 60
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +30,6 @@ def bucket(quick):
     return quick.accounts[0].bucket()
 
 
-def wait_for(what, is_so):
-    deadline = time.monotonic() + WAIT_SECONDS_MAX
-    while not is_so():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 def keys(s3, bucket):
     return [found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
@@ -54,7 +45,7 @@ def test_objects_end_after_their_days(s3, bucket):
         s3.put_object(Bucket=bucket, Key=key, Body=b"x")
     put_rules(s3, bucket, {"Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}})
     s3.put_object(Bucket=bucket, Key="tmp/new", Body=b"x")
-    wait_for("both are gone", lambda: keys(s3, bucket) == ["kept"])
+    wait_for(lambda: keys(s3, bucket) == ["kept"], what="both are gone")
 
 
 def test_filters_by_tag_and_size(s3, bucket):
@@ -63,9 +54,9 @@ def test_filters_by_tag_and_size(s3, bucket):
     s3.put_object(Bucket=bucket, Key="c", Body=b"x" * 1000, Tagging="stage=temp")
     condition = {"Tags": [{"Key": "stage", "Value": "temp"}], "ObjectSizeLessThan": 100}
     put_rules(s3, bucket, {"Filter": {"And": condition}, "Expiration": {"Days": 1}})
-    wait_for("a is gone", lambda: keys(s3, bucket) == ["b", "c"])
+    wait_for(lambda: keys(s3, bucket) == ["b", "c"], what="a is gone")
     s3.put_object_tagging(Bucket=bucket, Key="b", Tagging={"TagSet": [{"Key": "stage", "Value": "temp"}]})
-    wait_for("b is gone once it has the tag", lambda: keys(s3, bucket) == ["c"])
+    wait_for(lambda: keys(s3, bucket) == ["c"], what="b is gone once it has the tag")
 
 
 def test_versions_and_markers_go_and_the_newest_stay(s3, bucket):
@@ -89,7 +80,7 @@ def test_versions_and_markers_go_and_the_newest_stay(s3, bucket):
         listed = s3.list_object_versions(Bucket=bucket)
         return len(listed.get("Versions", [])), len(listed.get("DeleteMarkers", []))
 
-    wait_for("the latest version and one more are left", lambda: left() == (2, 0))
+    wait_for(lambda: left() == (2, 0), what="the latest version and one more are left")
     assert s3.get_object(Bucket=bucket, Key="kept")["Body"].read() == b"4"
 
 
@@ -100,7 +91,7 @@ def test_uploads_are_given_up(s3, bucket):
     assert begun["AbortDate"] > datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
     part = dict(Bucket=bucket, Key="k", UploadId=begun["UploadId"])
     s3.upload_part(**part, PartNumber=1, Body=b"x")
-    wait_for("the upload is given up", lambda: not s3.list_multipart_uploads(Bucket=bucket).get("Uploads"))
+    wait_for(lambda: not s3.list_multipart_uploads(Bucket=bucket).get("Uploads"), what="the upload is given up")
     with pytest.raises(s3.exceptions.NoSuchUpload):
         s3.list_parts(**part)
 
@@ -161,7 +152,7 @@ def test_what_was_due_while_the_server_was_down_is_done_after(quick, s3, bucket)
         s3.put_object(Bucket=bucket, Key=f"k{number}", Body=b"x")
     quick.kill()
     quick.start()
-    wait_for("all are gone", lambda: keys(s3, bucket) == [])
+    wait_for(lambda: keys(s3, bucket) == [], what="all are gone")
     events = quick.accounts[0].client("cloudtrail").lookup_events(
         LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "DeleteObjects"}]
     )

@@ -2,13 +2,14 @@
 
 import json
 import threading
-import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import urllib3
 from botocore.exceptions import ClientError
+
+from ..conftest import wait_for
 
 SECONDS_MAX = 40
 FIRST = "000000000001"
@@ -58,15 +59,7 @@ class Receiver:
         return [record for message in messages for record in message.get("Records", [])]
 
     def wait(self, count: int, path: str = "/events") -> list[dict]:
-        return until(lambda: self.records(path), lambda found: len(found) >= count)
-
-
-def until(look, good):
-    deadline = time.monotonic() + SECONDS_MAX
-    while not good(found := look()):
-        assert time.monotonic() < deadline, f"{found}"
-        time.sleep(0.05)
-    return found
+        return wait_for(lambda: self.records(path), lambda found: len(found) >= count, seconds=SECONDS_MAX)
 
 
 def code(call, **arguments) -> tuple[str, str]:
@@ -240,7 +233,7 @@ def test_delivery_streams_take_events(told):
         text = b"".join(s3.get_object(Bucket=target, Key=key)["Body"].read() for key in keys)
         return [json.loads(line) for line in text.splitlines()]
 
-    found = until(lines, lambda found: len(found) >= 6)
+    found = wait_for(lines, lambda found: len(found) >= 6, seconds=SECONDS_MAX)
     assert found[0]["Event"] == "s3:TestEvent"
     assert [line["s3"]["object"]["key"] for line in found[1:]] == [f"k{number}" for number in range(5)]
     # Nobody else's bucket may write into the stream.
@@ -260,7 +253,7 @@ def test_rules_of_the_bus_choose(told, receiver):
     s3.put_object(Bucket=bucket, Key="in/ä 1", Body=b"abc")
     s3.delete_object(Bucket=bucket, Key="in/ä 1")
     s3.put_object(Bucket=bucket, Key="in/2", Body=b"")
-    events = until(lambda: receiver.posted.get("/ruled", []), lambda found: len(found) >= 2)
+    events = wait_for(lambda: receiver.posted.get("/ruled", []), lambda found: len(found) >= 2, seconds=SECONDS_MAX)
     assert [event["detail"]["object"]["key"] for event in events] == ["in/ä 1", "in/2"]
     event = events[0]
     assert (event["source"], event["detail-type"], event["account"]) == ("aws.s3", "Object Created", account.id)

@@ -6,17 +6,9 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from ..conftest import Server, make_accounts
+from ..conftest import Server, make_accounts, wait_for
 
 SECONDS_MAX = 40
-
-
-def until(look, good):
-    deadline = time.monotonic() + SECONDS_MAX
-    while not good(found := look()):
-        assert time.monotonic() < deadline, f"{found}"
-        time.sleep(0.05)
-    return found
 
 
 def code(call, **arguments) -> str:
@@ -57,7 +49,7 @@ def status(s3, bucket, key, **more):
 
 
 def completed(s3, bucket, key, **more):
-    return until(lambda: status(s3, bucket, key, **more), lambda found: found == "COMPLETED")
+    return wait_for(lambda: status(s3, bucket, key, **more), lambda found: found == "COMPLETED", seconds=SECONDS_MAX)
 
 
 def versions(s3, bucket):
@@ -142,9 +134,9 @@ def test_versions_are_copied_as_they_are(account):
     assert tags() == [{"Key": "k", "Value": "v"}]
     # What is changed follows.
     s3.put_object_tagging(Bucket=source, Key="a/1", Tagging={"TagSet": [{"Key": "k", "Value": "w"}]})
-    until(tags, lambda found: found == [{"Key": "k", "Value": "w"}])
+    wait_for(tags, lambda found: found == [{"Key": "k", "Value": "w"}], seconds=SECONDS_MAX)
     s3.put_object_legal_hold(Bucket=source, Key="a/1", LegalHold={"Status": "ON"})
-    until(lambda: s3.head_object(Bucket=target, Key="a/1").get("ObjectLockLegalHoldStatus"), lambda found: found == "ON")
+    wait_for(lambda: s3.head_object(Bucket=target, Key="a/1").get("ObjectLockLegalHoldStatus"), lambda found: found == "ON", seconds=SECONDS_MAX)
     # In parts, with the parts' entity tag; ranges and part numbers read as they did.
     upload = s3.create_multipart_upload(Bucket=source, Key="a/parts")["UploadId"]
     bodies = [b"1" * (5 << 20), b"2" * 1000]
@@ -158,7 +150,7 @@ def test_versions_are_copied_as_they_are(account):
     assert (there["ETag"], there["PartsCount"], there["Body"].read()) == (done["ETag"], 2, bodies[1])
     # Markers go along, deletions of versions do not.
     s3.delete_object(Bucket=source, Key="a/parts")
-    until(lambda: [row for row in versions(s3, target) if row[3] == "marker"], lambda found: len(found) == 1)
+    wait_for(lambda: [row for row in versions(s3, target) if row[3] == "marker"], lambda found: len(found) == 1, seconds=SECONDS_MAX)
     s3.put_object(Bucket=source, Key="b/1", Body=b"no rule")
     assert status(s3, source, "b/1") is None
     kept = [row for row in versions(s3, source) if row[0].startswith("a/") and row[0] != "a/before"]
@@ -176,9 +168,9 @@ def test_two_buckets_keep_each_other_alike(account):
     replicate(account, two, rule(one))
     for number in range(6):
         s3.put_object(Bucket=(one, two)[number % 2], Key=f"k{number % 3}", Body=b"%d" % number)
-    until(lambda: (versions(s3, one), versions(s3, two)), lambda found: found[0] == found[1] and len(found[0]) == 6)
+    wait_for(lambda: (versions(s3, one), versions(s3, two)), lambda found: found[0] == found[1] and len(found[0]) == 6, seconds=SECONDS_MAX)
     s3.delete_object(Bucket=two, Key="k0")
-    until(lambda: (versions(s3, one), versions(s3, two)), lambda found: found[0] == found[1] and len(found[0]) == 7)
+    wait_for(lambda: (versions(s3, one), versions(s3, two)), lambda found: found[0] == found[1] and len(found[0]) == 7, seconds=SECONDS_MAX)
     assert all(latest == 1 for latest in [sum(row[2] for row in versions(s3, one) if row[0] == f"k{n}") for n in range(3)])
 
 
@@ -188,7 +180,7 @@ def test_another_accounts_bucket_takes_what_its_policy_lets_in(own_server):
     s3, source, target = ours.client("s3"), versioned(ours), versioned(theirs)
     replicate(ours, source, rule(target))
     s3.put_object(Bucket=source, Key="refused", Body=b"x")
-    until(lambda: status(s3, source, "refused"), lambda found: found == "FAILED")
+    wait_for(lambda: status(s3, source, "refused"), lambda found: found == "FAILED", seconds=SECONDS_MAX)
     assert versions(theirs.client("s3"), target) == []
     statement = {
         "Effect": "Allow",
@@ -241,7 +233,7 @@ def test_a_second_server_takes_copies_through_a_kill(own_server, tmp_path):
         completed(s3, source, "big")
         assert there.client("s3").get_object(Bucket=bucket, Key="big")["Body"].read() == big
         s3.delete_object(Bucket=source, Key="k0")
-        until(lambda: code_of_get(there.client("s3"), bucket, "k0"), lambda found: found == "NoSuchKey")
+        wait_for(lambda: code_of_get(there.client("s3"), bucket, "k0"), lambda found: found == "NoSuchKey", seconds=SECONDS_MAX)
     finally:
         if remote.process.poll() is None:
             remote.kill()

@@ -5,12 +5,11 @@ import os
 import random
 import re
 import subprocess
-import time
 
 import pytest
 from botocore.exceptions import ClientError
 
-from ..conftest import unexpected
+from ..conftest import unexpected, wait_for
 from .test_everyday import code, status
 
 CLASSES = [
@@ -24,7 +23,6 @@ CLASSES = [
     "DEEP_ARCHIVE",
 ]
 ARCHIVED = {"GLACIER", "DEEP_ARCHIVE"}
-PATIENCE_SECONDS = 60
 DAY_SECONDS = 6
 
 
@@ -35,15 +33,6 @@ def lines(size: int, seed: int = 1) -> bytes:
     while len(out) < size:
         out += f"2026-11-{rows.randrange(1, 31):02},sensor-{rows.randrange(40)},{rows.random():.4f},ok\n".encode()
     return bytes(out[:size])
-
-
-def until(condition, what: str):
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {PATIENCE_SECONDS} s: {what}")
 
 
 def files(server, kind: str) -> dict:
@@ -179,7 +168,7 @@ def test_an_archived_object_is_small_survives_damage_is_restored_and_expires(sho
             file.flush()
             os.fsync(file.fileno())
         assert restore(s3, bucket, 1, ["Expedited", "Standard", "Bulk"][turn % 3]) == 202
-        until(lambda: 'ongoing-request="false"' in s3.head_object(Bucket=bucket, Key="k").get("Restore", ""), "restore")
+        wait_for(lambda: 'ongoing-request="false"' in s3.head_object(Bucket=bucket, Key="k").get("Restore", ""), what="restore")
         assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == body, f"damage at {offset}"
         if turn == 0:
             told = s3.head_object(Bucket=bucket, Key="k")
@@ -193,11 +182,11 @@ def test_an_archived_object_is_small_survives_damage_is_restored_and_expires(sho
             s3.copy_object(Bucket=bucket, Key="thawed", CopySource={"Bucket": bucket, "Key": "k"})
             # Asked again, it stays longer.
             assert restore(s3, bucket, 1) == 200
-        until(lambda: "Restore" not in s3.head_object(Bucket=bucket, Key="k"), "the copy expires")
+        wait_for(lambda: "Restore" not in s3.head_object(Bucket=bucket, Key="k"), what="the copy expires")
         with pytest.raises(ClientError) as refused:
             s3.get_object(Bucket=bucket, Key="k")
         assert code(refused) == "InvalidObjectState"
-    until(lambda: len(files(server, "obj")) == 2, "the copies are removed")
+    wait_for(lambda: len(files(server, "obj")) == 2, what="the copies are removed")
     assert s3.get_object(Bucket=bucket, Key="thawed")["Body"].read() == body
     server.stop()
     complaints = [line for line in unexpected(server.log) if "archive" not in line]
@@ -256,7 +245,7 @@ def test_restores_are_refused_where_aws_refuses_them(s3, bucket):
         s3.restore_object(Bucket=bucket, Key="nothing", RestoreRequest={"Days": 1})
     assert code(error) == "NoSuchKey"
     assert restore(s3, bucket, 2, "Bulk") == 202
-    until(lambda: 'ongoing-request="false"' in s3.head_object(Bucket=bucket, Key="k")["Restore"], "restore")
+    wait_for(lambda: 'ongoing-request="false"' in s3.head_object(Bucket=bucket, Key="k")["Restore"], what="restore")
     assert restore(s3, bucket, 3) == 200
     s3.delete_object(Bucket=bucket, Key="k")
 
@@ -271,5 +260,5 @@ def test_a_crash_loses_no_archive_and_no_restore(own_server):
     server.kill()
     server.start()
     s3 = server.accounts[0].client("s3")
-    until(lambda: 'ongoing-request="false"' in s3.head_object(Bucket=bucket, Key="k")["Restore"], "restore")
+    wait_for(lambda: 'ongoing-request="false"' in s3.head_object(Bucket=bucket, Key="k")["Restore"], what="restore")
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == body

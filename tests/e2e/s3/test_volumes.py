@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from ..conftest import Server, make_accounts
-from .test_storage_classes import lines, until
+from ..conftest import Server, make_accounts, wait_for
+from .test_storage_classes import lines
 
 
 def kept(folder) -> int:
@@ -23,7 +23,7 @@ def doctor(server) -> str:
 
 def restored(s3, bucket, key):
     s3.restore_object(Bucket=bucket, Key=key, RestoreRequest={"Days": 1})
-    until(lambda: 'ongoing-request="false"' in s3.head_object(Bucket=bucket, Key=key).get("Restore", ""), "restore")
+    wait_for(lambda: 'ongoing-request="false"' in s3.head_object(Bucket=bucket, Key=key).get("Restore", ""), what="restore")
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
@@ -63,7 +63,7 @@ GLACIER = "slow"
     assert kept(slow) > on_slow
     assert s3.get_object(Bucket=bucket, Key="hot")["Body"].read() == body
     s3.delete_object(Bucket=bucket, Key="cold")
-    until(lambda: not any(path.is_file() for path in (slow / "arc").glob("??/*")), "the container is removed")
+    wait_for(lambda: not any(path.is_file() for path in (slow / "arc").glob("??/*")), what="the container is removed")
     server.stop()
     assert "0 damaged" in doctor(server)
 
@@ -136,7 +136,7 @@ DEEP_ARCHIVE = "offsite"
         assert restored(s3, bucket, "cold") == lines(300_000)
         for key in ("ia", "text", "cold"):
             s3.delete_object(Bucket=bucket, Key=key)
-        until(lambda: len(objects()) == 1, "the remote objects are removed")
+        wait_for(lambda: len(objects()) == 1, what="the remote objects are removed")
         shown = subprocess.run(
             [os.environ["TARN_BINARY"], "config", "show", "--config", str(server.data_dir.parent / "tarn.toml")]
             + ["--data-dir", str(server.data_dir)],

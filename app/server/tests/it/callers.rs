@@ -9,7 +9,7 @@ use tarn_gateway::{Gateway, Limits, full_body};
 use tarn_identity::{CredentialsConfig, Secret};
 use tarn_objects::ObjectsOptions;
 use tarn_runtime::Runtime;
-use tarn_server::{AccountSetting, Lake, LakeOptions, Lists, RootCredentials, UserSetting};
+use tarn_server::{AccountSetting, Lake, LakeOptions, RootCredentials, Tables, UserSetting};
 use tarn_sigv4::{Payload, Signer, sha256};
 use tarn_types::{AccountId, Region};
 
@@ -39,15 +39,12 @@ pub fn options(folder: &std::path::Path) -> LakeOptions {
         data_dir: folder.join("data"),
         account_id: AccountId::first(),
         region: Region::us_east_1(),
-        accounts: vec![first],
-        lists: Lists::default(),
+        tables: Tables { accounts: vec![first], ..Tables::default() },
         root: Some(RootCredentials { credentials, file: None }),
         zones: true,
         access_log_interval: std::time::Duration::from_secs(300),
         day: None,
         objects: ObjectsOptions::default(),
-        volumes: Default::default(),
-        storage_classes: Default::default(),
         limits: Limits::default(),
         runtime: Runtime::system(),
     }

@@ -42,11 +42,11 @@ async fn zones_and_root_credentials_are_as_asked() {
     lake.close().await.expect("closed");
 
     let mut twice = options(&folder.path().join("other"));
-    twice.accounts.push(tarn_server::AccountSetting {
+    twice.tables.accounts.push(tarn_server::AccountSetting {
         id: AccountId::new("000000000001").expect("an id"),
-        ..twice.accounts[0].clone()
+        ..twice.tables.accounts[0].clone()
     });
-    let last = twice.accounts[1].clone();
-    twice.accounts.push(last);
+    let last = twice.tables.accounts[1].clone();
+    twice.tables.accounts.push(last);
     assert!(matches!(Lake::open(twice).await, Err(LakeError::Account { .. })));
 }

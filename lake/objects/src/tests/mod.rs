@@ -15,6 +15,7 @@ mod reading;
 mod replication;
 mod restoring;
 mod tiering;
+mod volumes;
 
 use std::sync::Arc;
 
