@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -115,10 +116,12 @@ class Server:
     environment: dict[str, str] = field(default_factory=dict)
     # More of the configuration file.
     settings: str = ""
+    # The authority that vouches for the server, if it speaks TLS.
+    authority: Path | None = None
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.authority else ''}://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> Path:
@@ -129,13 +132,13 @@ class Server:
         binary = os.environ["TARN_BINARY"]
         config = self.data_dir.parent / "tarn.toml"
         config.write_text(
-            "".join(
-                f'[[accounts]]\nid = "{account.id}"\nname = "test-{account.id}"\nemail = "{account.id}@example.com"\n'
+            self.settings
+            + "".join(
+                f'\n[[accounts]]\nid = "{account.id}"\nname = "test-{account.id}"\nemail = "{account.id}@example.com"\n'
                 f'canonical_user_id = "{int(account.id):064x}"\n'
                 f'root_access_key_id = "{account.access_key_id}"\nroot_secret_access_key = "{account.secret_access_key}"\n\n'
                 for account in self.accounts
             )
-            + self.settings
         )
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TARN_"))}
         environment |= {
@@ -150,10 +153,11 @@ class Server:
                 stderr=log,
                 env=environment | self.environment,
             )
+        trust = ssl.create_default_context(cafile=self.authority) if self.authority else None
         deadline = time.monotonic() + READY_SECONDS_MAX
         while True:
             try:
-                with urllib.request.urlopen(f"{self.endpoint}/-/health/ready", timeout=1):
+                with urllib.request.urlopen(f"{self.endpoint}/-/health/ready", timeout=1, context=trust):
                     break
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:

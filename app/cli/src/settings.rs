@@ -52,12 +52,14 @@ impl fmt::Debug for Credentials {
 /// What flags, environment and profiles come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// `http://host:port`, without a path.
+    /// `http://host:port` or `https://host:port`, without a path.
     pub(crate) endpoint: String,
     /// `us-east-1`.
     pub(crate) region: String,
     /// Who asks, if that is known.
     pub(crate) credentials: Option<Credentials>,
+    /// The authorities that an `https://` endpoint is believed from, if not the machine's.
+    pub(crate) ca_bundle: Option<PathBuf>,
 }
 
 /// The value of a variable; one that is empty is as one that is not set.
@@ -114,24 +116,19 @@ fn credentials_of(section: &BTreeMap<String, String>) -> Option<Credentials> {
     })
 }
 
-/// `text` as `http://host:port`.
+/// `text` as `http://host:port` or `https://host:port`.
 fn endpoint(text: &str) -> Result<String, CliError> {
     let wrong = |why: &str| CliError::usage(format!("the endpoint {text:?} {why}; it is like http://127.0.0.1:9000"));
     let uri: http::Uri = text.parse().map_err(|_| wrong("is not a URL"))?;
     match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            return Err(wrong(
-                "is https, which this program does not speak: use the server's own address, or a tunnel",
-            ));
-        }
-        Some(_) | None => return Err(wrong("does not begin with http://")),
+        Some("http" | "https") => {}
+        Some(_) | None => return Err(wrong("does not begin with http:// or https://")),
     }
     let Some(authority) = uri.authority() else { return Err(wrong("names no host")) };
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() || authority.as_str().contains('@') {
         return Err(wrong("has more than a host and a port"));
     }
-    Ok(format!("http://{authority}"))
+    Ok(format!("{}://{authority}", uri.scheme_str().unwrap_or("http")))
 }
 
 impl Settings {
@@ -180,7 +177,13 @@ impl Settings {
             .or_else(|| find("AWS_DEFAULT_REGION"))
             .or_else(|| of_profile("region"))
             .unwrap_or_else(|| REGION.to_owned());
-        Ok(Self { endpoint, region, credentials })
+        let ca_bundle = find("AWS_CA_BUNDLE").or_else(|| of_profile("ca_bundle")).map(PathBuf::from);
+        Ok(Self { endpoint, region, credentials, ca_bundle })
+    }
+
+    /// Whether the endpoint is reached over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.endpoint.starts_with("https://")
     }
 }
 
@@ -237,7 +240,7 @@ mod tests {
             assert!(found.contains(expected), "{found}");
         };
         check(Some("127.0.0.1:9000"), None, "http://");
-        check(Some("https://x"), None, "https");
+        check(Some("ftp://x"), None, "https://");
         check(Some("http://x/y"), None, "more than a host");
         check(Some("http://a:b@x"), None, "more than a host");
         check(None, Some("lap"), "did you mean \"lab\"?");

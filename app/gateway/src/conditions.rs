@@ -23,6 +23,9 @@ pub(crate) fn of_request(meta: &RequestMeta, headers: &HeaderMap, principal: &Pr
     let mut context = Context::new();
     context.set("aws:SourceIp", meta.peer.ip().to_canonical().to_string());
     context.set("aws:SecureTransport", meta.is_secure.to_string());
+    if let Some(tls) = meta.tls {
+        context.set("s3:TlsVersion", tls.version_number());
+    }
     context.set("aws:CurrentTime", meta.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     context.set("aws:EpochTime", meta.time.as_second().to_string());
     context.set("aws:RequestedRegion", region.as_str());

@@ -9,10 +9,12 @@ use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
 use tarn_policy::{Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
 use tarn_runtime::{EntropyExt, Runtime, Timestamp};
 use tarn_sigv4::{PathEncoding, Presented, Rules, SignatureError, SigningKeys};
-use tarn_types::{Region, Scope};
+use tarn_types::{Region, Scope, TlsSession};
 
 use crate::conditions;
 use crate::credentials::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
+use crate::signature_failures::SignatureFailures;
+use crate::source::Source;
 
 /// What is known of a request before anything of it is believed.
 #[derive(Debug, Clone)]
@@ -23,8 +25,10 @@ pub struct RequestMeta {
     pub time: Timestamp,
     /// The socket's other end.
     pub peer: SocketAddr,
-    /// Whether it came over TLS.
+    /// Whether it came over TLS, to here or to a proxy that is trusted.
     pub is_secure: bool,
+    /// The TLS connection that it came on, where that ends here.
+    pub tls: Option<TlsSession>,
 }
 
 /// Why a caller is not let in.
@@ -48,6 +52,9 @@ pub enum GateError {
     /// The session token is not the key's.
     #[error("The security token included in the request is invalid")]
     TokenInvalid,
+    /// Too many requests of that source had no right signature.
+    #[error("Too many requests of your address could not be authenticated; wait, then check the credentials.")]
+    TooManyFailures,
     /// The keys could not be read.
     #[error("{source}")]
     Credentials {
@@ -74,12 +81,15 @@ pub struct GateParts {
     pub runtime: Runtime,
     /// The region served.
     pub region: Region,
+    /// How many failed signatures one source may have at a time: see `Limits`.
+    pub signature_failures_count_max: u32,
 }
 
 /// Who stands at the door.
 pub struct Gate {
     parts: GateParts,
     signing_keys: SigningKeys,
+    failures: SignatureFailures,
 }
 
 /// The region that clients of global services sign for, whatever region they are set to.
@@ -92,7 +102,8 @@ const NO_REGION: &str = "";
 impl Gate {
     /// From its parts.
     pub fn new(parts: GateParts) -> Self {
-        Self { parts, signing_keys: SigningKeys::default() }
+        let failures = SignatureFailures::new(parts.signature_failures_count_max);
+        Self { parts, signing_keys: SigningKeys::default(), failures }
     }
 
     /// Time and ids.
@@ -105,10 +116,11 @@ impl Gate {
         &self.parts.region
     }
 
-    /// What is known of a request that comes in now from `peer`.
-    pub fn meta(&self, peer: SocketAddr, is_secure: bool) -> RequestMeta {
+    /// What is known of a request that comes in now from `source`.
+    pub fn meta(&self, source: Source) -> RequestMeta {
         let runtime = self.runtime();
-        RequestMeta { request_id: runtime.entropy.uuid().to_string(), time: runtime.now(), peer, is_secure }
+        let Source { peer, is_secure, tls } = source;
+        RequestMeta { request_id: runtime.entropy.uuid().to_string(), time: runtime.now(), peer, is_secure, tls }
     }
 
     /// The key called `access_key_id`, if it exists and may be used, with the session token that came with it.
@@ -226,6 +238,14 @@ impl Gate {
         limit: usize,
     ) -> Result<RecordPage, AuditError> {
         self.parts.audit.search(caller.clone(), filter, marker, limit).await
+    }
+
+    /// Counts a request of `meta`'s source that did not prove who it is by; `Err` once there are too many, and then it is not for the record.
+    pub fn unproven(&self, meta: &RequestMeta) -> Result<(), GateError> {
+        match self.failures.count(meta.peer.ip(), meta.time) {
+            true => Ok(()),
+            false => Err(GateError::TooManyFailures),
+        }
     }
 
     /// Records that a call was refused or failed.

@@ -17,10 +17,13 @@ mod parameters;
 mod pipeline;
 mod refusal;
 mod serve;
+mod signature_failures;
 mod signed;
+mod source;
 mod storage_report;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use body::{Body, BoxError, empty_body, full_body};
 pub use credentials::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
@@ -29,4 +32,6 @@ pub use limits::Limits;
 pub use metrics::Metrics;
 pub use pipeline::{Gateway, GatewayParts, S3Endpoint, S3Operation};
 pub use serve::serve;
+pub use source::{Source, TrustedProxies};
 pub use storage_report::{StorageReportRequest, StorageReports};
+pub use tls::{Tls, TlsError, TlsFiles};

@@ -23,6 +23,11 @@ pub struct Limits {
     pub header_read_time_max: Duration,
     /// How long a body may pause between two reads.
     pub body_pause_time_max: Duration,
+    /// Most requests without a right signature from one address at once; each second gives one back. Those beyond it are told to slow down,
+    /// and are not written down one by one.
+    pub signature_failures_count_max: u32,
+    /// How long a connection may take for its TLS handshake.
+    pub handshake_time_max: Duration,
     /// How long requests may go on once a stop is asked for.
     pub shutdown_time_max: Duration,
 }
@@ -39,6 +44,8 @@ impl Default for Limits {
             connections_count_max: 4_096,
             header_read_time_max: Duration::from_secs(90),
             body_pause_time_max: Duration::from_secs(60),
+            signature_failures_count_max: 300,
+            handshake_time_max: Duration::from_secs(10),
             shutdown_time_max: Duration::from_secs(20),
         }
     }

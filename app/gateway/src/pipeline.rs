@@ -19,6 +19,7 @@ use tarn_aws_protocol::{
 use tarn_operation::{Decoded, Kind, Service};
 use tarn_policy::Principal;
 use tarn_sigv4::{Presented, sha256};
+use tarn_types::TlsSession;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -28,6 +29,7 @@ use crate::gate::{Gate, GateError, RequestMeta};
 use crate::identify::{Asked, Services};
 use crate::limits::Limits;
 use crate::metrics::{Labels, Metrics};
+use crate::source::TrustedProxies;
 use crate::storage_report::{self, StorageReports};
 use crate::{audit_events, own, parameters, refusal};
 
@@ -55,6 +57,8 @@ pub struct GatewayParts {
     pub metrics: Metrics,
     /// Limits.
     pub limits: Limits,
+    /// Whose word is taken for whom they speak.
+    pub trusted_proxies: TrustedProxies,
     /// Whether requests can be answered now.
     pub is_ready: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -70,6 +74,7 @@ pub(crate) struct Inner {
     storage: Arc<dyn StorageReports>,
     metrics: Metrics,
     limits: Limits,
+    trusted_proxies: TrustedProxies,
     is_ready: Arc<dyn Fn() -> bool + Send + Sync>,
     requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
@@ -92,7 +97,7 @@ struct Call {
 impl Gateway {
     /// From its parts.
     pub fn new(parts: GatewayParts) -> Self {
-        let GatewayParts { gate, services, s3, storage, metrics, limits, is_ready } = parts;
+        let GatewayParts { gate, services, s3, storage, metrics, limits, trusted_proxies, is_ready } = parts;
         let requests = Arc::new(Semaphore::new(limits.requests_count_max));
         let bodies = Arc::new(Semaphore::new(limits.bodies_size_bytes_max / BODY_UNIT_BYTES));
         let services = Services::new(services);
@@ -103,6 +108,7 @@ impl Gateway {
             storage,
             metrics,
             limits,
+            trusted_proxies,
             is_ready,
             requests,
             bodies,
@@ -131,10 +137,12 @@ impl Gateway {
         self.0.handlers.wait().await;
     }
 
-    /// Answers one request that came from `peer`.
-    pub async fn handle(&self, request: Request<Body>, peer: SocketAddr, is_secure: bool) -> Response<Body> {
+    /// Answers one request that came from `peer`, over `tls` if it was that.
+    pub async fn handle(&self, request: Request<Body>, peer: SocketAddr, tls: Option<TlsSession>) -> Response<Body> {
         let inner = &self.0;
-        let meta = inner.gate.meta(peer, is_secure);
+        let source = inner.trusted_proxies.source(peer, tls, request.headers());
+        let peer = source.peer;
+        let meta = inner.gate.meta(source);
         let line = AccessLine {
             metrics: inner.metrics.clone(),
             request_id: meta.request_id.clone(),
@@ -306,6 +314,9 @@ impl Inner {
         error: &GateError,
     ) -> AwsError {
         let model = service.model();
+        if let Err(error) = self.gate.unproven(meta) {
+            return refusal::of_gate(model, protocol, &error);
+        }
         let routed = route(
             model,
             &WireRequest { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: &Bytes::new() },
@@ -403,6 +414,9 @@ impl Call {
 
         // Authenticate: the whole body is part of what was signed.
         if let Err(error) = gate.check_signature(&parts, presented, key, model.signing_name, sha256(&body)) {
+            if let Err(error) = gate.unproven(&meta) {
+                return Err(refusal::of_gate(model, protocol, &error));
+            }
             let aws_error = refusal::of_gate(model, protocol, &error);
             let operation = routed.ok().map(|routed| routed.operation);
             let draft = unauthenticated_draft(gate, model, &meta, &parts, Some(presented), operation);

@@ -41,6 +41,7 @@ pub(crate) fn of_gate(service: &ServiceModel, protocol: Protocol, error: &GateEr
         GateError::TokenInvalid => say("UnrecognizedClientException", "InvalidClientTokenId", error.to_string()),
         GateError::TokenExpired => say("ExpiredTokenException", "ExpiredToken", error.to_string()),
         GateError::Denied { source } => AwsError::access_denied(service, source.to_string()),
+        GateError::TooManyFailures => AwsError::service_unavailable(error.to_string()),
         GateError::Credentials { .. } => {
             AwsError::service_unavailable("The server cannot read its access keys now; try again.")
         }

@@ -1,4 +1,4 @@
-//! The listener: accepts connections within the limits, speaks HTTP/1.1 and HTTP/2 on them, and stops gracefully.
+//! The listener: accepts connections within the limits, speaks HTTP/1.1 and HTTP/2 on them, over TLS or plain, and stops gracefully.
 
 use std::convert::Infallible;
 use std::io;
@@ -12,9 +12,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tarn_runtime::Shutdown;
-use tokio::net::TcpListener;
+use tarn_types::TlsSession;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
+use crate::tls::{self, HANDSHAKE, HandshakeError, PLAIN_HTTP_ANSWER, Tls};
 use crate::{BoxError, Gateway, Limits};
 
 /// How long to wait after the system refused to accept, as when it is out of file descriptors.
@@ -40,9 +45,32 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     builder
 }
 
-/// Serves `gateway` on `listener` until `shutdown` begins; then takes no more connections, lets requests end within the limit, and
-/// returns.
-pub async fn serve(gateway: Gateway, listener: TcpListener, shutdown: Shutdown) -> io::Result<()> {
+/// A connection on which HTTP can be spoken.
+type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+
+/// Makes a TLS connection of `socket`, or tells who speaks plain HTTP that this is not the place.
+async fn handshake(
+    mut socket: TcpStream,
+    tls: &Tls,
+    limits: &Limits,
+) -> Result<(Stream, Option<TlsSession>), HandshakeError> {
+    let handshake = async {
+        let mut first = [0];
+        if socket.peek(&mut first).await? == 1 && first != [HANDSHAKE] {
+            socket.write_all(PLAIN_HTTP_ANSWER).await?;
+            socket.shutdown().await?;
+            return Err(HandshakeError::Plain);
+        }
+        let stream = tls.acceptor().accept(socket).await?;
+        let session = tls::session(stream.get_ref().1);
+        Ok((Either::Right(stream), session))
+    };
+    tokio::time::timeout(limits.handshake_time_max, handshake).await.unwrap_or(Err(HandshakeError::Slow))
+}
+
+/// Serves `gateway` on `listener`, over `tls` if that is given, until `shutdown` begins; then takes no more connections, lets requests end
+/// within the limit, and returns.
+pub async fn serve(gateway: Gateway, listener: TcpListener, tls: Option<Tls>, shutdown: Shutdown) -> io::Result<()> {
     let limits = gateway.limits().clone();
     let connections = Arc::new(Semaphore::new(limits.connections_count_max));
     let builder = Arc::new(builder(&limits));
@@ -66,19 +94,29 @@ pub async fn serve(gateway: Gateway, listener: TcpListener, shutdown: Shutdown) 
             tracing::debug!(%error, %peer, "a connection broke before its first request");
             continue;
         }
-        let (gateway, builder, watcher) = (gateway.clone(), builder.clone(), graceful.watcher());
+        let (gateway, builder, watcher, tls) = (gateway.clone(), builder.clone(), graceful.watcher(), tls.clone());
         tokio::spawn(async move {
             let _permit = permit;
+            let (stream, session) = match &tls {
+                None => (Either::Left(socket), None),
+                Some(tls) => match handshake(socket, tls, gateway.limits()).await {
+                    Ok(made) => made,
+                    Err(error) => {
+                        tracing::debug!(%error, %peer, "a TLS connection did not come to be");
+                        return;
+                    }
+                },
+            };
             gateway.metrics().connections.inc();
             let answering = gateway.clone();
             let service = service_fn(move |request: hyper::Request<Incoming>| {
                 let gateway = answering.clone();
                 async move {
                     let request = request.map(|body| body.map_err(|error| Box::new(error) as BoxError).boxed_unsync());
-                    Ok::<_, Infallible>(gateway.handle(request, peer, false).await)
+                    Ok::<_, Infallible>(gateway.handle(request, peer, session).await)
                 }
             });
-            let connection = builder.serve_connection(TokioIo::new(socket), service).into_owned();
+            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
             if let Err(error) = watcher.watch(connection).await {
                 // The other end went away or broke the protocol; nothing of ours.
                 tracing::debug!(%error, %peer, "a connection ended early");

@@ -37,6 +37,7 @@ impl Refusal {
             GateError::UnknownKey | GateError::TokenInvalid => (StatusCode::FORBIDDEN, "UnrecognizedClientException"),
             GateError::TokenExpired => (StatusCode::FORBIDDEN, "ExpiredTokenException"),
             GateError::Denied { .. } => (StatusCode::FORBIDDEN, "AccessDeniedException"),
+            GateError::TooManyFailures => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
             GateError::Credentials { .. } => {
                 tracing::error!(%error, "access keys cannot be read");
                 let message = "The server cannot read its access keys now; try again.".to_owned();
@@ -80,16 +81,18 @@ impl SignedCall<'_> {
         }
         let mut nobody = Principal::anonymous();
         let found = Presented::of(parts).map_err(|source| GateError::Signature { source });
-        let presented = match found.and_then(|found| found.ok_or(GateError::Unsigned)) {
-            Ok(presented) => presented,
-            Err(error) => return Err(self.refused(&nobody, Refusal::of_gate(&error))),
+        let unproven = |nobody: &Principal, error: GateError| match gate.unproven(meta) {
+            Ok(()) => self.refused(nobody, Refusal::of_gate(&error)),
+            Err(error) => Refusal::of_gate(&error),
         };
+        let presented =
+            found.and_then(|found| found.ok_or(GateError::Unsigned)).map_err(|error| unproven(&nobody, error))?;
         nobody.access_key_id = Some(presented.access_key_id.clone());
         let checked = gate.access_key(&presented.access_key_id, presented.session_token.as_deref()).and_then(|key| {
             gate.check_signature(parts, &presented, &key, SIGNING_NAME, sha256(b""))?;
             Ok(key)
         });
-        let key = checked.map_err(|error| self.refused(&nobody, Refusal::of_gate(&error)))?;
+        let key = checked.map_err(|error| unproven(&nobody, error))?;
         let principal = &key.principal;
         let context = gate.context(meta, &parts.headers, principal, None);
         gate.authorize(principal, vec![Requirement::any(self.action)], context, self.draft(principal))

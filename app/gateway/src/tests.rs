@@ -170,6 +170,7 @@ fn lake_with(limits: Limits) -> Lake {
         audit: records.clone(),
         runtime,
         region: Region::new("eu-west-1").expect("a region"),
+        signature_failures_count_max: limits.signature_failures_count_max,
     });
     let services: Vec<Arc<dyn Service>> = vec![Arc::new(glue), Arc::new(sts)];
     let gateway = Gateway::new(GatewayParts {
@@ -179,6 +180,7 @@ fn lake_with(limits: Limits) -> Lake {
         storage: Arc::new(Echo),
         metrics: Metrics::default(),
         limits,
+        trusted_proxies: TrustedProxies::default(),
         is_ready: Arc::new(|| true),
     });
     Lake { gateway, records, policies, calls }
@@ -222,7 +224,7 @@ fn signed_for(region: &str, request: Request<Bytes>, who: &str, service: &str) -
 impl Lake {
     async fn send(&self, request: Request<Bytes>) -> (u16, String, http::HeaderMap) {
         let peer = "192.0.2.7:5000".parse().expect("an address");
-        let response = self.gateway.handle(request.map(full_body), peer, false).await;
+        let response = self.gateway.handle(request.map(full_body), peer, None).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         (parts.status.as_u16(), String::from_utf8_lossy(&body).into_owned(), parts.headers)
@@ -452,12 +454,34 @@ async fn limits_hold() {
 }
 
 #[tokio::test]
+async fn who_fails_too_often_is_slowed_down_and_nobody_else() {
+    let lake = lake_with(Limits { signature_failures_count_max: 2, ..Limits::default() });
+    let check = async |request: Request<Bytes>, status: u16, code: &str, records: usize| {
+        let (got, body, _) = lake.send(request).await;
+        assert_eq!((got, body.contains(code)), (status, true), "{body}");
+        assert_eq!(lake.records.0.lock().len(), records, "{body}");
+    };
+    let forged = || {
+        let mut request = signed(glue_request(GET, NAME), "ada", "glue");
+        *request.body_mut() = Bytes::from_static(br#"{"Name":"row"}"#);
+        request
+    };
+    let own = || Request::get("/-/storage/report").header("host", "lake").body(Bytes::new()).expect("a request");
+    check(forged(), 400, "InvalidSignatureException", 1).await;
+    check(glue_request(GET, NAME), 400, "MissingAuthenticationTokenException", 2).await;
+    check(forged(), 503, "ServiceUnavailable", 2).await;
+    check(glue_request(GET, NAME), 503, "ServiceUnavailable", 2).await;
+    check(own(), 503, "SlowDown", 2).await;
+    check(signed(glue_request(GET, NAME), "ada", "glue"), 200, "raw", 3).await;
+}
+
+#[tokio::test]
 async fn a_socket_is_served_until_the_stop() {
     let lake = lake_with(Limits::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let shutdown = Shutdown::new();
-    let serving = tokio::spawn(serve(lake.gateway.clone(), listener, shutdown.clone()));
+    let serving = tokio::spawn(serve(lake.gateway.clone(), listener, None, shutdown.clone()));
     let mut socket = tokio::net::TcpStream::connect(address).await.expect("connected");
     for _ in 0..2 {
         socket.write_all(b"GET /bucket/a HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");

@@ -7,19 +7,20 @@ use tarn_types::Region;
 use crate::lake::FirstStart;
 
 /// The address to come in by: a listener on all addresses is reached on this machine's own.
-fn endpoint(address: SocketAddr) -> String {
+fn endpoint(address: SocketAddr, is_secure: bool) -> String {
     let ip = address.ip();
     let host = match (ip.is_unspecified(), ip.is_ipv6()) {
         (true, _) => "127.0.0.1".to_owned(),
         (false, true) => format!("[{ip}]"),
         (false, false) => ip.to_string(),
     };
-    format!("http://{host}:{}", address.port())
+    let scheme = if is_secure { "https" } else { "http" };
+    format!("{scheme}://{host}:{}", address.port())
 }
 
 /// The text. The secret is in it only if it was made here.
-pub(crate) fn text(first: &FirstStart, address: SocketAddr, region: &Region, zones: bool) -> String {
-    let endpoint = endpoint(address);
+pub(crate) fn text(first: &FirstStart, address: SocketAddr, is_secure: bool, region: &Region, zones: bool) -> String {
+    let endpoint = endpoint(address, is_secure);
     let id = &first.root.credentials.access_key_id;
     let secret = match &first.root.file {
         Some(_) => first.root.credentials.secret_access_key.expose_text().unwrap_or("(see the file)"),
@@ -56,7 +57,7 @@ mod tests {
             let credentials =
                 CredentialsConfig { access_key_id: "AKIA1".to_owned(), secret_access_key: Secret::new("planted") };
             let first = FirstStart { root: RootCredentials { credentials, file: file.map(Into::into) } };
-            let text = text(&first, "0.0.0.0:9000".parse().expect("an address"), &Region::us_east_1(), true);
+            let text = text(&first, "0.0.0.0:9000".parse().expect("an address"), false, &Region::us_east_1(), true);
             assert_eq!(text.contains("planted"), shown, "{text}");
             assert!(text.contains("AWS_ENDPOINT_URL=http://127.0.0.1:9000\n"), "{text}");
         };

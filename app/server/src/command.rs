@@ -1,12 +1,14 @@
 //! The command line of `tarn`: what is said on which stream, and with which exit code the program ends.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tarn_runtime::Runtime;
 
 use crate::config::{Config, Environment, Flags};
+use crate::tls::{self, TlsInitError};
 use crate::{doctor, serve};
 
 /// It was done.
@@ -56,8 +58,26 @@ enum Command {
         #[arg(long, conflicts_with = "endpoint_url")]
         json: bool,
     },
+    /// Make what HTTPS needs.
+    Tls {
+        #[command(subcommand)]
+        command: TlsCommand,
+    },
     #[command(flatten)]
     Client(tarn_cli::ClientCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum TlsCommand {
+    /// Make a certificate by an authority of its own, and print the lines that use them.
+    Init {
+        /// Where the files are written; none that exists is replaced.
+        #[arg(long, value_name = "DIR", default_value = "tls")]
+        directory: PathBuf,
+        /// A host name or address that clients reach the server by, besides localhost; can be repeated.
+        #[arg(long, value_name = "NAME")]
+        name: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -134,6 +154,26 @@ fn of_client(ended: Result<(), tarn_cli::CliError>) -> Ended {
     }
 }
 
+fn tls_init(directory: &Path, names: &[String]) -> Ended {
+    let made = match std::path::absolute(directory) {
+        Ok(directory) => tls::init(&directory, names, &Runtime::system()),
+        Err(error) => return Ended::WrongUsage(format!("--directory cannot be used: {error}")),
+    };
+    match made {
+        Ok(made) => {
+            let quoted = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
+            println!("[tls]\ncertificate = {}\nprivate_key = {}", quoted(&made.certificate), quoted(&made.private_key));
+            eprintln!(
+                "These lines belong into the configuration file. Clients: export AWS_CA_BUNDLE={}",
+                made.authority.display()
+            );
+            Ended::Done
+        }
+        Err(error @ TlsInitError::Names { .. }) => Ended::WrongUsage(error.to_string()),
+        Err(error @ TlsInitError::File { .. }) => Ended::Failed(error.to_string()),
+    }
+}
+
 /// Runs the program with its arguments, the first being its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -155,6 +195,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 Ended::Done
             },
         ),
+        Command::Tls { command: TlsCommand::Init { directory, name } } => tls_init(&directory, &name),
         Command::Doctor { endpoint_url: Some(url), profile, settings, .. } => {
             let connection = tarn_cli::Connection { endpoint_url: Some(url), region: settings.region, profile };
             of_client(tarn_cli::doctor(&connection, &environment()))

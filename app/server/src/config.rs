@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tarn_objects::{ObjectOwnership, StorageClass};
@@ -120,6 +121,15 @@ impl fmt::Debug for VolumeSetting {
     }
 }
 
+/// What TLS is made of: see `TlsFiles`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TlsSetting {
+    /// PEM: the server's certificate, then those up to an authority.
+    pub certificate: PathBuf,
+    /// PEM: its private key.
+    pub private_key: PathBuf,
+}
+
 /// All settings of `tarn serve`.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -162,6 +172,12 @@ pub struct Tables {
     pub event_rules: Vec<EventRuleSetting>,
     /// Buckets elsewhere.
     pub replication_targets: Vec<ReplicationTargetSetting>,
+    /// The listener speaks TLS with these.
+    pub tls: Option<TlsSetting>,
+    /// Domains under which buckets are host names, besides `localhost`.
+    pub domains: Vec<String>,
+    /// Networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Why the settings cannot be used.
@@ -248,6 +264,10 @@ const STORAGE_CLASSES: &str = "storage_classes";
 const QUEUES: &str = "queues";
 const EVENT_RULES: &str = "event_rules";
 const REPLICATION_TARGETS: &str = "replication_targets";
+const TLS: &str = "tls";
+const TLS_KEYS: [&str; 2] = ["certificate", "private_key"];
+const DOMAINS: &str = "domains";
+const TRUSTED_PROXIES: &str = "trusted_proxies";
 const DEBUG: &str = "debug";
 const DEBUG_KEYS: [&str; 1] = ["day_seconds"];
 const ACCOUNT_KEYS: [&str; 7] =
@@ -324,8 +344,19 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
         .map_err(|error| ConfigError::Unreadable { path: shown.clone(), reason: error.to_string() })?;
     let mut table: Table = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     let plain = NAMES.iter().map(|name| name.key).filter(|key| !key.contains('.'));
-    let known: Vec<&str> =
-        plain.chain([ACCOUNTS, VOLUMES, STORAGE_CLASSES, DEBUG, QUEUES, EVENT_RULES, REPLICATION_TARGETS]).collect();
+    let tables = [
+        ACCOUNTS,
+        VOLUMES,
+        STORAGE_CLASSES,
+        DEBUG,
+        QUEUES,
+        EVENT_RULES,
+        REPLICATION_TARGETS,
+        TLS,
+        DOMAINS,
+        TRUSTED_PROXIES,
+    ];
+    let known: Vec<&str> = plain.chain(tables).collect();
     check_keys(&table, &known, &shown)?;
     match table.get(DEBUG) {
         None => {}
@@ -372,7 +403,29 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
     let queues = take_list(&mut table, QUEUES, &QUEUE_KEYS, &shown)?;
     let event_rules = take_list(&mut table, EVENT_RULES, &EVENT_RULE_KEYS, &shown)?;
     let replication_targets = take_list(&mut table, REPLICATION_TARGETS, &REPLICATION_TARGET_KEYS, &shown)?;
-    Ok((table, Tables { accounts, volumes, storage_classes, queues, event_rules, replication_targets }))
+    let tls = match table.remove(TLS) {
+        None => None,
+        Some(value) => {
+            if let Some(tls) = value.as_table() {
+                check_keys(tls, &TLS_KEYS, &format!("{shown}, [tls]"))?;
+            }
+            Some(value.try_into().map_err(|error| malformed(format!("in [tls]: {error}")))?)
+        }
+    };
+    let domains = take_list(&mut table, DOMAINS, &[], &shown)?;
+    let trusted_proxies = take_list(&mut table, TRUSTED_PROXIES, &[], &shown)?;
+    let tables = Tables {
+        accounts,
+        volumes,
+        storage_classes,
+        queues,
+        event_rules,
+        replication_targets,
+        tls,
+        domains,
+        trusted_proxies,
+    };
+    Ok((table, tables))
 }
 
 /// What the three sources say of one setting, as text.
@@ -552,7 +605,33 @@ impl Config {
         if let Some(seconds) = self.debug_day_seconds.value {
             line(&DEBUG_DAY_SECONDS, seconds.to_string(), &self.debug_day_seconds.origin);
         }
-        let Tables { accounts, volumes, storage_classes, queues, event_rules, replication_targets } = &self.tables;
+        let Tables {
+            accounts,
+            volumes,
+            storage_classes,
+            queues,
+            event_rules,
+            replication_targets,
+            tls,
+            domains,
+            trusted_proxies,
+        } = &self.tables;
+        let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
+        if !domains.is_empty() {
+            text.push_str(&format!("{DOMAINS} = [{}]\n", list(domains)));
+        }
+        if !trusted_proxies.is_empty() {
+            let networks: Vec<String> = trusted_proxies.iter().map(ToString::to_string).collect();
+            text.push_str(&format!("{TRUSTED_PROXIES} = [{}]\n", list(&networks)));
+        }
+        if let Some(TlsSetting { certificate, private_key }) = tls {
+            let (certificate, key) = (certificate.display().to_string(), private_key.display().to_string());
+            text.push_str(&format!(
+                "\n[tls]\ncertificate = {}\nprivate_key = {}\n",
+                quoted(&certificate),
+                quoted(&key)
+            ));
+        }
         for target in replication_targets {
             let accounts: Vec<String> = target.accounts.iter().map(|account| quoted(account.as_str())).collect();
             text.push_str(&format!(
@@ -668,6 +747,9 @@ mod tests {
             &[],
             "a pattern is an object",
         );
+        check("data_dir = '/d'\n[tls]\ncertificat = 'a'", &[], "did you mean `certificate`?");
+        check("data_dir = '/d'\n[tls]\ncertificate = 'a'", &[], "missing field `private_key`");
+        check("data_dir = '/d'\ntrusted_proxies = ['10.0.0.1']", &[], "[[trusted_proxies]]");
         check("data_dir = ", &[], "line 1");
         check("data_dir = []", &[], "must be a text");
         check("listen = '127.0.0.1:1'", &[], "--data-dir");
@@ -686,7 +768,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_holds_no_secret_and_is_read_back() {
-        let file = "data_dir = '/d'\n[[queues]]\narn = 'arn:aws:sqs:us-east-1:000000000000:q'\nurl = 'https://x/y?z=1'\naccounts = ['111111111111']\n[[event_rules]]\nname = 'r'\npattern = '{\"source\":[\"aws.s3\"]}'\ntarget = 'arn:aws:sqs:us-east-1:000000000000:q'\n[[replication_targets]]\nbucket = 'arn:aws:s3:::b'\nendpoint = 'http://x:1'\naccess_key_id = 'AKIA3'\nsecret_access_key = 'planted-3'\n[[accounts]]\nid = '000000000001'\nname = 'a'\nroot_access_key_id = 'AKIA1'\nroot_secret_access_key = 'planted-1'\nusers = [{name = 'u', access_key_id = 'AKIA2', secret_access_key = 'planted-2'}]\n";
+        let file = "data_dir = '/d'\ndomains = ['lake.example']\ntrusted_proxies = ['10.0.0.0/8']\n[tls]\ncertificate = 'c'\nprivate_key = 'k'\n[[queues]]\narn = 'arn:aws:sqs:us-east-1:000000000000:q'\nurl = 'https://x/y?z=1'\naccounts = ['111111111111']\n[[event_rules]]\nname = 'r'\npattern = '{\"source\":[\"aws.s3\"]}'\ntarget = 'arn:aws:sqs:us-east-1:000000000000:q'\n[[replication_targets]]\nbucket = 'arn:aws:s3:::b'\nendpoint = 'http://x:1'\naccess_key_id = 'AKIA3'\nsecret_access_key = 'planted-3'\n[[accounts]]\nid = '000000000001'\nname = 'a'\nroot_access_key_id = 'AKIA1'\nroot_secret_access_key = 'planted-1'\nusers = [{name = 'u', access_key_id = 'AKIA2', secret_access_key = 'planted-2'}]\n";
         let config = load(file, &[("TARN_BINARY", "/x")], Flags::default()).expect("right");
         let shown = config.show(true);
         assert!(!shown.contains("planted") && !format!("{config:?}").contains("planted"), "{shown}");

@@ -12,7 +12,7 @@ use tarn_blobs::{BlobError, BlobStore, LocalBlobs, LocalOptions, Volumes};
 use tarn_catalog::Catalog;
 use tarn_crawlers::Crawlers;
 use tarn_disk::{Disk, DiskLock, LocalDisk};
-use tarn_gateway::{Gate, GateParts, Gateway, GatewayParts, Limits, Metrics};
+use tarn_gateway::{Gate, GateParts, Gateway, GatewayParts, Limits, Metrics, TrustedProxies};
 use tarn_identity::{AccountConfig, CredentialsConfig, Identity, IdentityError, Secret, UserConfig};
 use tarn_jobs::{Jobs, JobsOptions};
 use tarn_keys::kms::Kms;
@@ -268,7 +268,18 @@ impl Lake {
             limits,
             runtime,
         } = options;
-        let Tables { accounts, volumes, storage_classes, queues, event_rules, replication_targets } = tables;
+        let Tables {
+            accounts,
+            volumes,
+            storage_classes,
+            queues,
+            event_rules,
+            replication_targets,
+            // The listener's.
+            tls: _,
+            domains,
+            trusted_proxies,
+        } = tables;
 
         // The directory, for this process alone.
         let path = data_dir.display().to_string();
@@ -381,6 +392,7 @@ impl Lake {
             audit: Arc::new(RecordedCalls(audit.clone())),
             runtime: runtime.clone(),
             region,
+            signature_failures_count_max: limits.signature_failures_count_max,
         }));
         let doorkeeper = Doorkeeper { gate: gate.clone(), identity: identity.clone() };
         let selector = ObjectSelector::new(objects.clone(), runtime.clone());
@@ -389,6 +401,7 @@ impl Lake {
             selector: Some(Arc::new(selector)),
             events: Some(events.clone()),
             remote_buckets: Some(remote_buckets.clone()),
+            domains,
             ..S3Options::default()
         };
         let s3 = S3Door(S3Api::new(objects.clone(), Arc::new(doorkeeper), s3_options));
@@ -413,6 +426,7 @@ impl Lake {
             storage: Arc::new(StoredObjects(objects.clone())),
             metrics,
             limits,
+            trusted_proxies: TrustedProxies(trusted_proxies),
             is_ready: Arc::new(move || ready.load(Ordering::Acquire)),
         });
 

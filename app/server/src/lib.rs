@@ -16,6 +16,7 @@ mod s3;
 mod serve;
 mod sql;
 mod storage;
+mod tls;
 mod volumes;
 mod zones;
 

@@ -34,6 +34,7 @@ pub(crate) struct Doorkeeper {
 fn refusal(error: &GateError) -> GateRefusal {
     match error {
         GateError::UnknownKey | GateError::Unsigned => GateRefusal::UnknownKey,
+        GateError::TooManyFailures => GateRefusal::SlowDown { message: error.to_string() },
         GateError::TokenInvalid => GateRefusal::InvalidToken,
         GateError::TokenExpired => GateRefusal::ExpiredToken,
         GateError::Denied { source } => GateRefusal::Denied { message: source.to_string() },
@@ -43,8 +44,8 @@ fn refusal(error: &GateError) -> GateRefusal {
 }
 
 fn meta(meta: &CallMeta) -> RequestMeta {
-    let CallMeta { request_id, time, peer, is_secure } = meta.clone();
-    RequestMeta { request_id, time, peer, is_secure }
+    let CallMeta { request_id, time, peer, is_secure, tls } = meta.clone();
+    RequestMeta { request_id, time, peer, is_secure, tls }
 }
 
 impl Doorkeeper {
@@ -92,6 +93,10 @@ impl S3Gate for Doorkeeper {
             self.gate.failed(&draft, code, &error.to_string());
             refused
         })
+    }
+
+    fn unproven(&self, call: &CallMeta) -> Result<(), GateRefusal> {
+        self.gate.unproven(&meta(call)).map_err(|error| refusal(&error))
     }
 
     fn refused(&self, refused: Refused<'_>) {
@@ -171,8 +176,8 @@ pub(crate) struct S3Door(pub(crate) S3Api);
 impl S3Endpoint for S3Door {
     fn call(&self, request: Request<Body>, meta: RequestMeta) -> BoxFuture<'static, Response<Body>> {
         let api = self.0.clone();
-        let RequestMeta { request_id, time, peer, is_secure } = meta;
-        let meta = CallMeta { request_id: request_id.clone(), time, peer, is_secure };
+        let RequestMeta { request_id, time, peer, is_secure, tls } = meta;
+        let meta = CallMeta { request_id: request_id.clone(), time, peer, is_secure, tls };
         let answering = async move {
             let request = request.map(S3Body::http_body_unsync);
             let answer = AssertUnwindSafe(api.call(request, meta)).catch_unwind().await;

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use tarn_gateway::Limits;
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use tarn_gateway::{Limits, Tls, TlsFiles};
 use tarn_objects::ObjectsOptions;
 use tarn_runtime::{Runtime, Shutdown};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::command::Ended;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, TlsSetting};
 use crate::lake::{Lake, LakeOptions};
 use crate::root_credentials::RootCredentials;
+use crate::tls::keep_fresh;
 use crate::{banner, log};
 
 /// How long threads that still compute are waited for after the lake is closed.
@@ -20,6 +22,9 @@ const LEFT_THREADS_TIME_MAX: Duration = Duration::from_secs(1);
 /// Serves until SIGINT or SIGTERM.
 pub(crate) fn run(config: &Config, environment: &Environment) -> Ended {
     log::begin(&config.log.value);
+    if let Err(error) = keep_memory_private() {
+        return Ended::Failed(format!("the process's memory cannot be kept out of core dumps: {error}"));
+    }
     let root = match RootCredentials::from_environment(environment) {
         Ok(root) => root,
         Err(error) => return Ended::WrongUsage(error.to_string()),
@@ -37,6 +42,13 @@ pub(crate) fn run(config: &Config, environment: &Environment) -> Ended {
     }
 }
 
+/// Keys are in memory: no core dump holds it, and no other process of the user reads it.
+fn keep_memory_private() -> rustix::io::Result<()> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(Resource::Core, none)?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+}
+
 async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), String> {
     let shutdown = Shutdown::new();
     stop_on_signals(shutdown.clone())?;
@@ -45,6 +57,15 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}; choose another with --listen"))?;
     let address = listener.local_addr().map_err(|error| format!("the listener has no address: {error}"))?;
+    let tls = match &config.tables.tls {
+        None => None,
+        Some(TlsSetting { certificate, private_key }) => {
+            let files = TlsFiles { certificate: certificate.clone(), private_key: private_key.clone() };
+            let tls = Tls::load(files).map_err(|error| error.to_string())?;
+            keep_fresh(tls.clone(), shutdown.clone())?;
+            Some(tls)
+        }
+    };
     let lake = Lake::open(LakeOptions {
         data_dir: config.data_dir.value.clone(),
         account_id: config.account_id.value.clone(),
@@ -65,14 +86,14 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
     .await
     .map_err(|error| error.to_string())?;
     if let Some(first) = &lake.first_start {
-        eprint!("{}", banner::text(first, address, &config.region.value, config.zones.value));
+        eprint!("{}", banner::text(first, address, tls.is_some(), &config.region.value, config.zones.value));
     }
     if let Some(seconds) = config.debug_day_seconds.value {
         let origin = &config.debug_day_seconds.origin;
         tracing::warn!(seconds, %origin, "debug.day_seconds is on: a day of lifecycle rules and restored copies lasts so many seconds");
     }
     tracing::info!(%address, data_dir = %config.data_dir.value.display(), version = env!("CARGO_PKG_VERSION"), "ready");
-    let served = tarn_gateway::serve(lake.gateway.clone(), listener, shutdown).await;
+    let served = tarn_gateway::serve(lake.gateway.clone(), listener, tls, shutdown).await;
     let closed = lake.close().await;
     served.map_err(|error| format!("the listener failed: {error}"))?;
     closed.map_err(|error| error.to_string())?;

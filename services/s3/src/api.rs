@@ -196,8 +196,7 @@ impl S3Api {
             }
         };
         document.settle(&mut response);
-        self.refusals.record(head, &meta, &response).await;
-        response
+        self.refusals.record(head, &meta, response).await
     }
 
     /// The service that takes what the request was signed for. Clients that are told no region sign for an empty one, and a lake has
@@ -212,8 +211,6 @@ impl S3Api {
 
     /// Answers a request that goes no further, and has the audit told.
     pub(crate) async fn refuse(&self, head: Head, meta: &CallMeta, error: &S3Error) -> Response<s3s::Body> {
-        let response = answer::of_error(error);
-        self.refusals.record(head, meta, &response).await;
-        response
+        self.refusals.record(head, meta, answer::of_error(error)).await
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn refusal_error(refusal: GateRefusal) -> S3Error {
         GateRefusal::Denied { message } => {
             S3Error::with_message(S3ErrorCode::AccessDenied, message.replace(char::is_control, "\u{fffd}"))
         }
+        GateRefusal::SlowDown { message } => S3Error::with_message(S3ErrorCode::SlowDown, message),
         GateRefusal::Unavailable { reason } => {
             tracing::error!(reason, "an S3 request could not be decided upon");
             S3Error::new(S3ErrorCode::InternalError)

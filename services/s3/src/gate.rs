@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Uri};
 use tarn_audit::Caller;
 use tarn_policy::Requirement;
 use tarn_runtime::Timestamp;
-use tarn_types::AccountId;
+use tarn_types::{AccountId, TlsSession};
 
 use crate::resources::Operation;
 
@@ -21,6 +21,8 @@ pub struct CallMeta {
     pub peer: SocketAddr,
     /// Whether it came over TLS.
     pub is_secure: bool,
+    /// The TLS connection that it came on, where that ends here and not at a proxy.
+    pub tls: Option<TlsSession>,
 }
 
 /// Who signed a browser's form: its signature is genuine, its session token is not yet checked.
@@ -149,6 +151,11 @@ pub enum GateRefusal {
     NoSuchBucket,
     /// Policies say no, and there is no such object, which the caller may know.
     NoSuchKey,
+    /// The source sent too many requests without a right signature.
+    SlowDown {
+        /// For the caller.
+        message: String,
+    },
     /// Keys or policies could not be read.
     Unavailable {
         /// For the log.
@@ -162,6 +169,8 @@ pub trait S3Gate: Send + Sync + 'static {
     fn secret(&self, access_key_id: &str) -> Result<String, GateRefusal>;
     /// Checks the session token, asks the policies, and drafts the audit record. A no of the policies is recorded before this returns.
     fn authorize(&self, asked: Asked<'_>) -> Result<Caller, GateRefusal>;
+    /// Counts a request that names a key and has no right signature; `Err` once its source sent too many, and then it is not for the record.
+    fn unproven(&self, meta: &CallMeta) -> Result<(), GateRefusal>;
     /// Records a refusal that `authorize` has not recorded.
     fn refused(&self, refused: Refused<'_>);
     /// Records that an authorized call failed.

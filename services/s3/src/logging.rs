@@ -15,6 +15,7 @@ use s3s::{Body, S3Request, S3Response, S3Result, StdError, s3_error};
 use tarn_audit::Caller;
 use tarn_objects::{AccessLine, LogKeyFormat, LoggingConfiguration, Objects};
 use tarn_policy::PrincipalKind;
+use tarn_types::TlsSession;
 use tokio::time::Instant;
 
 use crate::answer;
@@ -126,6 +127,7 @@ pub(crate) struct Logged {
     user_agent: String,
     signature: &'static str,
     authentication: &'static str,
+    tls: Option<TlsSession>,
     host: String,
     host_id: String,
     put_size_bytes: Option<u64>,
@@ -249,6 +251,7 @@ impl Logged {
             user_agent: quoted(headers, USER_AGENT),
             signature,
             authentication,
+            tls: meta.tls,
             host: dash(text(HOST)),
             host_id: answer::host_id(&meta.request_id),
             put_size_bytes: text(CONTENT_LENGTH).filter(|_| is_put).and_then(|length| length.parse().ok()),
@@ -306,10 +309,11 @@ impl Logged {
                 dash(text("x-amz-version-id")),
                 self.host_id,
                 self.signature.to_owned(),
-                "-".to_owned(),
+                self.tls.map_or("-", |tls| tls.cipher_suite).to_owned(),
                 self.authentication.to_owned(),
                 self.host,
-                "- - -".to_owned(),
+                self.tls.map_or("-", |tls| tls.version).to_owned(),
+                "- -".to_owned(),
             ]
             .join(" "),
         };

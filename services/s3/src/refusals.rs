@@ -12,6 +12,8 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Result, s3_error};
 use tarn_audit::Caller;
 
+use crate::answer;
+use crate::errors::refusal_error;
 use crate::gate::{CallMeta, Refused, S3Gate};
 use crate::host::Domains;
 use crate::resources::{self, operation};
@@ -131,24 +133,27 @@ impl Refusals {
         Self { gate, namer: builder.build() }
     }
 
-    /// Call with each answer. Refusals that are on record already cost a look.
-    pub(crate) async fn record(&self, head: Head, meta: &CallMeta, response: &Response<Body>) {
+    /// Call with each answer; gives back what is to be answered. Refusals that are on record already cost a look.
+    pub(crate) async fn record(&self, head: Head, meta: &CallMeta, response: Response<Body>) -> Response<Body> {
         if !response.status().is_client_error() && !response.status().is_server_error() {
-            return;
+            return response;
         }
         let state = std::mem::replace(&mut *head.record.0.lock(), State::Done);
         let (access_key_id, is_genuine) = match state {
-            State::Done => return,
+            State::Done => return response,
             State::Admitted(caller) => {
-                let (code, message) = error_of(response);
+                let (code, message) = error_of(&response);
                 self.gate.failed(&caller, &code, &message);
-                return;
+                return response;
             }
             State::Signed { access_key_id } => (Some(access_key_id), true),
             State::Undecided => (head.claimed_key(), false),
         };
+        if let (Some(_), false, Err(refusal)) = (&access_key_id, is_genuine, self.gate.unproven(meta)) {
+            return answer::of_error(&refusal_error(refusal));
+        }
         let Asked { name, read_only, management, parameters, resources } = self.asked(&head).await;
-        let (code, message) = error_of(response);
+        let (code, message) = error_of(&response);
         self.gate.refused(Refused {
             meta,
             uri: &head.uri,
@@ -163,6 +168,7 @@ impl Refusals {
             code: &code,
             message: &message,
         });
+        response
     }
 
     /// What the head asks for. s3s tells an operation only to those whose signature is right: so it is asked again without one, by a service

@@ -6,6 +6,7 @@ pub(crate) mod s3;
 pub(crate) mod storage;
 #[cfg(test)]
 mod tests;
+mod tls;
 pub(crate) mod xml;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use http::header::{CONTENT_LENGTH, DATE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -56,7 +58,7 @@ pub(crate) fn encode_query(text: &str) -> String {
 /// Talks to one server as one caller. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Client {
-    http: legacy::Client<HttpConnector, Full<Bytes>>,
+    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     settings: Settings,
     runtime: Runtime,
 }
@@ -219,17 +221,23 @@ fn is_passing(status: StatusCode, code: &str) -> bool {
 }
 
 impl Client {
-    pub(crate) fn new(settings: Settings, runtime: Runtime) -> Self {
+    pub(crate) fn new(settings: Settings, runtime: Runtime) -> Result<Self, CliError> {
         let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIME_MAX));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls::config(&settings)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let http = legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-        Self { http, settings, runtime }
+        Ok(Self { http, settings, runtime })
     }
 
     /// With what flags, environment and profiles say.
     pub(crate) fn connect(connection: &crate::Connection, variables: &crate::Variables) -> Result<Self, CliError> {
-        Ok(Self::new(Settings::load(connection, variables)?, Runtime::system()))
+        Self::new(Settings::load(connection, variables)?, Runtime::system())
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -278,7 +286,7 @@ impl Client {
             region: self.settings.region.clone(),
             service: call.service.to_owned(),
         };
-        // The endpoint is plain HTTP: the body's digest is signed, so that nobody on the way can change it.
+        // The endpoint may be plain HTTP: the body's digest is signed, so that nobody on the way can change it.
         signer
             .sign(&mut parts, Payload::Sha256(sha256(&call.body)), self.runtime.now())
             .map_err(|error| unsendable(error.to_string()))?;

@@ -68,8 +68,9 @@ async fn serve(answers: Vec<Response<Full<Bytes>>>) -> (Client, Arc<Mutex<Script
         secret_access_key: SECRET.to_owned(),
         session_token: Some("token".to_owned()),
     };
-    let settings = Settings { endpoint, region: "us-east-1".to_owned(), credentials: Some(credentials) };
-    (Client::new(settings, Runtime::system()), script)
+    let settings =
+        Settings { endpoint, region: "us-east-1".to_owned(), credentials: Some(credentials), ca_bundle: None };
+    (Client::new(settings, Runtime::system()).expect("a client"), script)
 }
 
 fn place(key: &str) -> S3Location {
@@ -159,7 +160,9 @@ async fn nobody_there_is_said_so() {
     drop(listener);
     let credentials =
         Credentials { access_key_id: "A".to_owned(), secret_access_key: "s".to_owned(), session_token: None };
-    let settings = Settings { endpoint, region: "us-east-1".to_owned(), credentials: Some(credentials) };
-    let error = Client::new(settings, Runtime::system()).buckets().await.expect_err("nobody").to_string();
+    let settings =
+        Settings { endpoint, region: "us-east-1".to_owned(), credentials: Some(credentials), ca_bundle: None };
+    let error =
+        Client::new(settings, Runtime::system()).expect("a client").buckets().await.expect_err("nobody").to_string();
     assert!(error.contains("is the server running"), "{error}");
 }

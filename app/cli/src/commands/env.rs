@@ -94,6 +94,7 @@ fn exports(settings: &Settings) -> Vec<String> {
         ("AWS_REGION", settings.region.clone()),
         ("AWS_DEFAULT_REGION", settings.region.clone()),
     ];
+    names.extend(settings.ca_bundle.iter().map(|path| ("AWS_CA_BUNDLE", path.display().to_string())));
     if let Some(found) = &settings.credentials {
         names.push(("AWS_ACCESS_KEY_ID", found.access_key_id.clone()));
         names.push(("AWS_SECRET_ACCESS_KEY", found.secret_access_key.clone()));
@@ -103,7 +104,8 @@ fn exports(settings: &Settings) -> Vec<String> {
 }
 
 fn lines(program: Program, settings: &Settings) -> Vec<String> {
-    let Settings { endpoint, region, credentials } = settings;
+    let Settings { endpoint, region, credentials, ca_bundle: _ } = settings;
+    let is_secure = settings.is_secure();
     let mut lines = exports(settings);
     match program {
         Program::Aws => {}
@@ -118,7 +120,7 @@ fn lines(program: Program, settings: &Settings) -> Vec<String> {
                 conf("endpoint", endpoint),
                 conf("endpoint.region", region),
                 conf("path.style.access", "true"),
-                conf("connection.ssl.enabled", "false"),
+                conf("connection.ssl.enabled", if is_secure { "true" } else { "false" }),
                 "--conf spark.hadoop.fs.s3.impl=org.apache.hadoop.fs.s3a.S3AFileSystem".to_owned(),
             ];
             // S3A takes the keys from the environment.
@@ -128,12 +130,12 @@ fn lines(program: Program, settings: &Settings) -> Vec<String> {
             ));
         }
         Program::Duckdb => {
-            let host = endpoint.trim_start_matches("http://");
+            let host = endpoint.split_once("://").map_or(endpoint.as_str(), |(_, host)| host);
             let mut options = vec![
                 "TYPE s3".to_owned(),
                 format!("ENDPOINT {}", sql(host)),
                 "URL_STYLE 'path'".to_owned(),
-                "USE_SSL false".to_owned(),
+                format!("USE_SSL {is_secure}"),
                 format!("REGION {}", sql(region)),
             ];
             if let Some(found) = credentials {
@@ -161,6 +163,7 @@ mod tests {
                 secret_access_key: "a'b c".to_owned(),
                 session_token: None,
             }),
+            ca_bundle: None,
         };
         let check = |program: Program, expected: &[&str]| {
             let text = lines(program, &settings).join("\n");

@@ -134,6 +134,10 @@ impl S3Gate for Gate {
         }
     }
 
+    fn unproven(&self, _meta: &CallMeta) -> Result<(), GateRefusal> {
+        Ok(())
+    }
+
     fn refused(&self, refused: Refused<'_>) {
         self.failures.lock().unwrap().push((refused.operation.to_owned(), refused.code.to_owned()));
     }
@@ -282,6 +286,7 @@ impl Server {
             time: now(),
             peer: "127.0.0.1:50000".parse().unwrap(),
             is_secure: false,
+            tls: None,
         };
         let response: Response<s3s::Body> = self.api.call(request.map(s3s::Body::from), meta).await;
         let (parts, body) = response.into_parts();

@@ -300,6 +300,7 @@ async fn a_body_that_stops_coming_is_given_up() {
         time: now(),
         peer: "127.0.0.1:50000".parse().unwrap(),
         is_secure: false,
+        tls: None,
     };
     let answer = server.api.call(request, meta).await;
     assert_eq!(answer.status(), 400);
