@@ -343,8 +343,14 @@ impl Lake {
         );
         let streams = Arc::new(streams.await.map_err(|source| LakeError::Streams { source })?);
 
-        let jobs =
-            Jobs::new(records.clone(), objects.clone(), authorizer.clone(), runtime.clone(), JobsOptions::default());
+        let jobs = Jobs::new(
+            records.clone(),
+            objects.clone(),
+            identity.clone(),
+            authorizer.clone(),
+            runtime.clone(),
+            JobsOptions::default(),
+        );
 
         // Accounts. They are made last, so that a first start that was cut short is a first start again.
         let is_first_start = identity.accounts().map_err(|source| LakeError::Identity { source })?.is_empty();

@@ -22,6 +22,7 @@ mod oidc_providers;
 mod paging;
 mod records;
 mod roles;
+mod service_sessions;
 mod session_tokens;
 mod sessions;
 mod summary;

@@ -128,7 +128,7 @@ impl Claims {
     }
 
     /// Who asks; `None` if the user or role is gone.
-    fn principal(&self, read: &impl Read) -> Result<Option<Principal>, IdentityError> {
+    pub(crate) fn principal(&self, read: &impl Read) -> Result<Option<Principal>, IdentityError> {
         let account = &self.account;
         let (mut principal, issuer) = match &self.holder {
             Holder::Root => (Principal::root(account.clone()), None),

@@ -1,13 +1,12 @@
-//! As whom a job acts: the caller of each of its calls, with what it must be allowed and the record of it.
-//!
-//! Until there are roles, a job acts as who made it, by their policies as they are when it acts; the role is kept and shown.
+//! As whom a job acts: a session of its role, for each of its calls, with what that must be allowed and the record of it. Whether the role
+//! still is, and still trusts the service, is asked each time.
 
 use tarn_audit::{Caller, EventDraft};
 use tarn_metadata::{StoreError, Tx};
 use tarn_objects::{BucketName, ObjectKey, ObjectsError, VersionId};
-use tarn_policy::{Authorized, BoundAuthorizer, Context, Denied, Principal, PrincipalKind, Requirement};
+use tarn_policy::{Authorized, BoundAuthorizer, Context, Denied, DeniedBecause, Principal, Requirement};
 use tarn_runtime::EntropyExt;
-use tarn_types::{AccountId, Arn};
+use tarn_types::{AccountId, Arn, Scope};
 
 use crate::errors::JobsError;
 use crate::job::{Job, JobFailure};
@@ -28,12 +27,25 @@ pub(crate) struct Call {
     pub(crate) said: serde_json::Value,
 }
 
+/// Begins a session of a role, in policies that trust one with it.
+const ASSUME_ROLE: &str = "sts:AssumeRole";
+
+/// What a role is asked before a job is a session of it: whether it trusts the service with one. `job` is not yet known when it is made.
+pub(crate) fn trust(role: &Arn, scope: &Scope, job: Option<&Arn>) -> (Principal, Requirement, Context) {
+    let mut context = Context::new().with("aws:SourceAccount", scope.account.as_str());
+    let any = || Job::arn_of(scope, "*");
+    context.set("aws:SourceArn", job.cloned().unwrap_or_else(any).to_string());
+    let service = Principal::service(scope.account.clone(), SERVICE);
+    (service, Requirement::new(ASSUME_ROLE, role.clone()), context)
+}
+
 impl Jobs {
     /// The condition keys of what a job does.
     fn context(&self, job: &Job, principal: &Principal) -> Context {
         let now = self.runtime.now();
         let mut context = Context::new()
             .with("aws:PrincipalAccount", principal.account.as_str())
+            .with("aws:PrincipalType", "AssumedRole")
             .with("aws:PrincipalIsAWSService", "false")
             .with("aws:ViaAWSService", "true")
             .with("aws:SecureTransport", "true")
@@ -44,19 +56,30 @@ impl Jobs {
             .with("aws:SourceAccount", job.scope.account.as_str())
             .with("aws:userid", principal.id.clone());
         context.set_all("aws:CalledVia", [SERVICE.to_owned()]);
-        if let Some(arn) = principal.arn() {
+        if let Some(arn) = principal.role_arn() {
             context.set("aws:PrincipalArn", arn.to_string());
         }
-        if let PrincipalKind::User { name, .. } = &principal.kind {
-            context.set("aws:username", name.clone());
-        }
         context
+    }
+
+    /// The session of its role that a job is.
+    fn session(&self, job: &Job) -> Result<Principal, Denied> {
+        let role = &job.definition.role_arn;
+        let (service, needs, context) = trust(role, &job.scope, Some(&job.arn()));
+        let denied =
+            |because| Denied { principal: service.clone(), action: ASSUME_ROLE, resource: Some(role.clone()), because };
+        self.authorizer.authorize(&service, vec![needs], &context)?;
+        match self.identity.service_session(role, &format!("s3-batch-operations_{}", job.id)) {
+            Ok(Some(session)) => Ok(session),
+            Ok(None) => Err(denied(DeniedBecause::NothingAllows)),
+            Err(_) => Err(denied(DeniedBecause::PoliciesUnreadable)),
+        }
     }
 
     /// The caller of one of the job's calls, if it may.
     pub(crate) fn caller(&self, job: &Job, call: Call) -> Result<Caller, Denied> {
         let Call { name, read_only, mut requirements, said } = call;
-        let principal = job.creator.clone();
+        let principal = self.session(job)?;
         let context = self.context(job, &principal);
         let mut resources = vec![job.arn().to_string()];
         for requirement in &mut requirements {

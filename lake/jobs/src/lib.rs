@@ -3,7 +3,7 @@
 //!
 //! * `Jobs` takes, lists and changes jobs. `Jobs::workers` are the controller: each round is one bounded step of one job.
 //! * Of an account one job runs at a time, that of the highest priority; what follows a status is in `status.rs`.
-//! * A job acts as who made it, by the policies as they are when it acts. Each change of an object is the ordinary call with its record.
+//! * A job acts as its role, by the policies as they are when it acts. Each change of an object is the ordinary call with its record.
 //! * What a job is to work on is kept in segments, so that no manifest is held in memory and none that is changed meanwhile matters.
 //!
 //! **Invariant:** a task whose effect is committed is not done again: its mark is in the effect's own transaction, and stays until the

@@ -29,6 +29,18 @@ class Batch:
         self.account, self.s3, self.control = account, account.client("s3"), control(account)
         self.bucket = bucket or account.bucket()
         self.role = f"arn:aws:iam::{account.id}:role/batch"
+        with contextlib.suppress(ClientError):
+            self.make_role()
+
+    def make_role(self, name: str = "batch", *policies: dict, trusted: str = "batchoperations.s3.amazonaws.com") -> str:
+        """A role that jobs can act as, which may everything unless policies say what."""
+        iam = self.account.client("iam")
+        trust = allow("sts:AssumeRole", Principal={"Service": trusted})
+        del trust["Statement"][0]["Resource"]
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        for number, policy in enumerate(policies or [allow("*")]):
+            iam.put_role_policy(RoleName=name, PolicyName=f"policy-{number}", PolicyDocument=json.dumps(policy))
+        return made
 
     def put(self, key: str, body: bytes = b"bytes", **more) -> dict:
         return self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **more)
@@ -514,43 +526,52 @@ def test_what_is_not_there_is_refused(batch):
         batch.create(UNTAG, manifest, Description="x" * 257)
 
 
-def test_a_job_may_what_its_maker_may(batch):
+def test_a_job_may_what_its_role_may(batch):
     account, bucket = batch.account, batch.bucket
+    iam = account.client("iam")
     for key in ("open/a", "closed/b"):
         batch.put(key)
     manifest = batch.manifest(["open/a", "closed/b"])
-    jobs = allow(["s3:CreateJob", "s3:DescribeJob", "iam:PassRole", "s3:PutJobTagging"])
     objects = allow(
         ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"],
         [f"arn:aws:s3:::{bucket}/{part}*" for part in ("open/", "manifest", "reports/")],
     )
-    user = account.user("maker", jobs, objects)
-    of_user = Batch(user, bucket)
-    of_user.role = batch.role
-    job = batch.wait(of_user.create(TAG, manifest))
+    role = batch.make_role("careful", objects)
+    # The maker may nothing with objects: it is the role that counts.
+    maker = account.user("maker", allow(["s3:CreateJob", "s3:DescribeJob", "iam:PassRole"]))
+    of_maker = Batch(maker, bucket)
+    of_maker.role = role
+    job = batch.wait(of_maker.create(TAG, manifest))
     assert counts(job) == ("Complete", 2, 1, 1)
     assert batch.results(job)[1][0][1:6] == ["closed/b", "", "failed", "403", "AccessDenied"]
     assert batch.tags("open/a") == {"seen": "yes"} and batch.tags("closed/b") == {}
 
-    # A job cannot be made by who may not pass the role, nor seen by another account.
-    iam = account.client("iam")
-    iam.put_user_policy(
-        UserName="maker", PolicyName="no-role", PolicyDocument=json.dumps(allow("iam:PassRole", batch.role, "Deny"))
-    )
-    with pytest.raises(ClientError) as refused:
-        of_user.create(TAG, manifest)
-    assert refused.value.response["Error"]["Code"] == "AccessDenied"
-    iam.delete_user_policy(UserName="maker", PolicyName="no-role")
+    def refused(code: str, **more) -> None:
+        with pytest.raises(ClientError) as error:
+            of_maker.create(TAG, manifest, **more)
+        assert error.value.response["Error"]["Code"] == code, error.value
 
-    # What the maker may no longer do when the job acts, the job may not.
-    waiting = of_user.create(UNTAG, manifest, ConfirmationRequired=True)
+    # A job cannot be made by who may not pass the role, nor with one that is not there or trusts another.
+    refused("BadRequestException", RoleArn=f"arn:aws:iam::{account.id}:role/nobody")
+    refused("BadRequestException", RoleArn=batch.make_role("other", trusted="glue.amazonaws.com"))
+    iam.put_user_policy(UserName="maker", PolicyName="no", PolicyDocument=json.dumps(allow("iam:PassRole", role, "Deny")))
+    refused("AccessDenied")
+
+    # What the role may no longer do when the job acts, the job may not.
+    waiting = batch.create(TAG, manifest, ConfirmationRequired=True, RoleArn=role)
     batch.wait(waiting, "Suspended")
-    iam.put_user_policy(
-        UserName="maker", PolicyName="none", PolicyDocument=json.dumps(allow("s3:DeleteObjectTagging", "*", "Deny"))
-    )
+    deny = json.dumps(allow("s3:PutObjectTagging", "*", "Deny"))
+    iam.put_role_policy(RoleName="careful", PolicyName="none", PolicyDocument=deny)
     batch.control.update_job_status(AccountId=account.id, JobId=waiting, RequestedJobStatus="Ready")
     assert counts(batch.wait(waiting)) == ("Complete", 2, 0, 2)
-    assert batch.tags("open/a") == {"seen": "yes"}
+    gone = batch.create(TAG, manifest, ConfirmationRequired=True, RoleArn=role)
+    batch.wait(gone, "Suspended")
+    for name in ("policy-0", "none"):
+        iam.delete_role_policy(RoleName="careful", PolicyName=name)
+    iam.delete_role(RoleName="careful")
+    batch.control.update_job_status(AccountId=account.id, JobId=gone, RequestedJobStatus="Ready")
+    found = batch.wait(gone)
+    assert found["Status"] == "Failed" and found["FailureReasons"][0]["FailureCode"] == "ReportFailed"
 
 
 def test_policies_may_ask_about_jobs(batch):

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tarn_audit::{Caller, EVENTS, EventDraft};
 use tarn_blobs::MemoryBlobs;
+use tarn_identity::{Identity, NewRole};
 use tarn_keys::Keys;
 use tarn_metadata::{Key, MemoryStore, Read as _, Store, StoreExt};
 use tarn_objects::{
@@ -49,6 +50,7 @@ pub(crate) fn proof() -> Authorized {
 pub(crate) struct Lake {
     pub jobs: Jobs,
     pub objects: Objects,
+    pub identity: Arc<Identity>,
     pub store: Arc<MemoryStore>,
     pub door: Arc<Door>,
     pub runtime: Runtime,
@@ -75,13 +77,19 @@ impl Lake {
         let shared: Arc<dyn Store> = store.clone();
         let keys = Arc::new(Keys::ephemeral(&runtime).unwrap());
         let blobs = Arc::new(MemoryBlobs::new());
+        let identity = Arc::new(Identity::new(shared.clone(), Keys::clone(&keys), runtime.clone()));
         let objects = Objects::new(shared.clone(), blobs, keys, runtime.clone(), ObjectsOptions::default());
         let door = Arc::new(Door::default());
-        let jobs = Jobs::new(shared, objects.clone(), door.clone(), runtime.clone(), JobsOptions::default());
+        let options = JobsOptions::default();
+        let jobs = Jobs::new(shared, objects.clone(), identity.clone(), door.clone(), runtime.clone(), options);
         let bucket = BucketName::new("lake-raw").unwrap();
-        let lake = Self { jobs, objects, store, door, runtime, clock, bucket };
+        let lake = Self { jobs, objects, identity, store, door, runtime, clock, bucket };
         let request = CreateBucket::new(lake.bucket.clone(), Region::us_east_1());
         lake.objects.create_bucket(&lake.caller(), request).await.unwrap();
+        let trust_policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":
+            "batchoperations.s3.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+        let role = NewRole { name: "batch".to_owned(), trust_policy: trust_policy.to_owned(), ..NewRole::default() };
+        lake.identity.create_role(&lake.caller(), role).await.unwrap();
         lake
     }
 
@@ -89,7 +97,8 @@ impl Lake {
     pub fn restart(&mut self) {
         let shared: Arc<dyn Store> = self.store.clone();
         let options = JobsOptions::default();
-        self.jobs = Jobs::new(shared, self.objects.clone(), self.door.clone(), self.runtime.clone(), options);
+        let (objects, identity) = (self.objects.clone(), self.identity.clone());
+        self.jobs = Jobs::new(shared, objects, identity, self.door.clone(), self.runtime.clone(), options);
     }
 
     pub fn close(&self, action: &'static str, end: &str) {
@@ -228,6 +237,14 @@ impl Lake {
     pub fn events(&self, name: &str) -> usize {
         let snapshot = self.store.read().unwrap();
         snapshot.prefix(EVENTS, &Key::new()).filter(|event| event.as_ref().unwrap().1.event_name == name).count()
+    }
+
+    /// As whom the events of that name were done.
+    pub fn actors(&self, name: &str) -> Vec<String> {
+        let snapshot = self.store.read().unwrap();
+        let events = snapshot.prefix(EVENTS, &Key::new()).map(|event| event.unwrap().1);
+        let named = events.filter(|event| event.event_name == name);
+        named.filter_map(|event| event.principal.arn()).map(|arn| arn.to_string()).collect()
     }
 
     /// How much is kept of jobs besides the jobs themselves.

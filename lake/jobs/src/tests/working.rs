@@ -36,7 +36,8 @@ async fn tags_are_put_and_removed() {
     let job = lake.run(JobOperation::DeleteObjectTagging, source).await;
     assert_eq!((job.run.status, job.run.succeeded), (JobStatus::Complete, 1));
     assert!(lake.head("a").tags().is_empty());
-    assert_eq!(lake.events("DeleteObjectTagging"), 1);
+    let session = format!("arn:aws:sts::000000000000:assumed-role/batch/s3-batch-operations_{}", job.id);
+    assert_eq!(lake.actors("DeleteObjectTagging"), [session]);
 }
 
 #[tokio::test]
@@ -187,7 +188,7 @@ async fn checksums_are_told_of_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_job_may_what_its_maker_may_when_it_acts() {
+async fn a_job_may_what_its_role_may_when_it_acts() {
     let lake = Lake::new().await;
     lake.put("a", "1").await;
     lake.put("b", "2").await;
@@ -203,6 +204,21 @@ async fn a_job_may_what_its_maker_may_when_it_acts() {
     let job = lake.run(operation.clone(), source.clone()).await;
     assert_eq!((job.run.status, job.run.succeeded), (JobStatus::Failed, 1));
     assert_eq!(job.run.failures[0].code, "ReportFailed");
+    // And it is nobody once the role trusts the service no more.
+    lake.close("sts:AssumeRole", "role/batch");
+    let request = CreateJob {
+        definition: lake.definition(operation.clone(), source.clone()),
+        tags: Vec::new(),
+        token: "t".to_owned(),
+    };
+    let refused = lake.jobs.create_job(&lake.caller(), request).await;
+    assert!(matches!(refused, Err(JobsError::Invalid { .. })), "{refused:?}");
+    lake.door.0.lock().pop();
+    let waiting = lake.create(lake.definition(operation.clone(), source.clone())).await;
+    lake.close("sts:AssumeRole", "role/batch");
+    lake.work().await;
+    assert_eq!(lake.job(&waiting).run.failures[0].code, "AccessDenied");
+    lake.door.0.lock().pop();
     lake.close("s3:GetObject", "manifest.csv");
     let job = lake.run(operation, source).await;
     assert_eq!((job.run.status, job.run.total), (JobStatus::Failed, 0));
