@@ -467,7 +467,7 @@ impl Lake {
         for lane in lake.objects.event_delivery(events) {
             lake.workers.spawn(Arc::new(lane));
         }
-        for lane in lake.objects.replicators(lake.authorizer.clone(), remote_buckets) {
+        for lane in lake.objects.replicators(lake.authorizer.clone(), lake.identity.clone(), remote_buckets) {
             lake.workers.spawn(Arc::new(lane));
         }
         Ok(lake)

@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
 use serde::{Deserialize, Serialize};
-use tarn_metadata::{Key, Keyspace, Record, RecordError, decode_form};
+use tarn_metadata::{Key, Keyspace, Record, RecordError, StoreError, Tx, decode_form};
 use tarn_policy::{Principal, Session, SessionIssuer};
 use tarn_types::Scope;
 
@@ -222,6 +222,12 @@ impl EventDraft {
             outcome,
         }
     }
+}
+
+/// Writes the record of what a worker could not do, in the transaction that says what becomes of it.
+pub fn put_failure(tx: &mut Tx<'_>, draft: EventDraft, code: &str, message: &str) -> Result<(), StoreError> {
+    let event = draft.into_event(Outcome::Failure { code: code.to_owned(), message: message.to_owned() });
+    tx.put(EVENTS, &event.key(), &event)
 }
 
 impl Event {

@@ -18,7 +18,7 @@ mod tests;
 
 pub use caller::Caller;
 pub use errors::AuditError;
-pub use event::{EVENTS, Event, EventDraft, EventId, Outcome, SessionContext};
+pub use event::{EVENTS, Event, EventDraft, EventId, Outcome, SessionContext, put_failure};
 pub use log::{AuditLog, AuditWriter, EVENTS_LOST};
 pub use retention::Retention;
 pub use search::{EventFilter, EventPage, OutcomeFilter, SEARCH_EVENTS_MAX, SEARCH_SCANNED_EVENTS_MAX, search};

@@ -1,8 +1,8 @@
-//! Sessions of roles that services of the lake have while they work for an account: a job's. There are no credentials to be given; the
-//! service acts as the session in process. Whether the role trusts the service is asked by whoever begins the session.
+//! Sessions of roles that services of the lake have while they work for an account: a job's, a replication's. There are no credentials to
+//! be given; the service acts as the session in process. Whether the role trusts the service is asked by whoever begins the session.
 
 use tarn_metadata::StoreExt;
-use tarn_policy::Principal;
+use tarn_policy::{PoliciesUnreadable, Principal, RoleSessions};
 use tarn_types::Arn;
 
 use crate::roles::role_by_arn;
@@ -10,10 +10,9 @@ use crate::session_tokens::{Claims, Holder};
 use crate::{Identity, IdentityError, SESSION_SECONDS_DEFAULT};
 
 impl Identity {
-    /// A session of the role that `role_arn` names, called `session_name`; `None` if there is no such role.
-    pub fn service_session(&self, role_arn: &Arn, session_name: &str) -> Result<Option<Principal>, IdentityError> {
+    fn service_session(&self, role: &Arn, session_name: &str) -> Result<Option<Principal>, IdentityError> {
         let snapshot = self.store.read()?;
-        let Some((account, role)) = role_by_arn(&snapshot, role_arn)? else { return Ok(None) };
+        let Some((account, role)) = role_by_arn(&snapshot, role)? else { return Ok(None) };
         let issued_ms = self.runtime.now().as_millisecond();
         let claims = Claims {
             account,
@@ -28,5 +27,11 @@ impl Identity {
             federated_provider: None,
         };
         claims.principal(&snapshot)
+    }
+}
+
+impl RoleSessions for Identity {
+    fn role_session(&self, role: &Arn, session_name: &str) -> Result<Option<Principal>, PoliciesUnreadable> {
+        self.service_session(role, session_name).map_err(|error| PoliciesUnreadable { reason: error.to_string() })
     }
 }

@@ -4,9 +4,9 @@
 use tarn_audit::{Caller, EventDraft};
 use tarn_metadata::{StoreError, Tx};
 use tarn_objects::{BucketName, ObjectKey, ObjectsError, VersionId};
-use tarn_policy::{Authorized, BoundAuthorizer, Context, Denied, DeniedBecause, Principal, Requirement};
+use tarn_policy::{Authorized, BoundAuthorizer, Context, Denied, Principal, Requirement, ServiceRoles};
 use tarn_runtime::EntropyExt;
-use tarn_types::{AccountId, Arn, Scope};
+use tarn_types::{AccountId, Arn};
 
 use crate::errors::JobsError;
 use crate::job::{Job, JobFailure};
@@ -27,60 +27,18 @@ pub(crate) struct Call {
     pub(crate) said: serde_json::Value,
 }
 
-/// Begins a session of a role, in policies that trust one with it.
-const ASSUME_ROLE: &str = "sts:AssumeRole";
-
-/// What a role is asked before a job is a session of it: whether it trusts the service with one. `job` is not yet known when it is made.
-pub(crate) fn trust(role: &Arn, scope: &Scope, job: Option<&Arn>) -> (Principal, Requirement, Context) {
-    let mut context = Context::new().with("aws:SourceAccount", scope.account.as_str());
-    let any = || Job::arn_of(scope, "*");
-    context.set("aws:SourceArn", job.cloned().unwrap_or_else(any).to_string());
-    let service = Principal::service(scope.account.clone(), SERVICE);
-    (service, Requirement::new(ASSUME_ROLE, role.clone()), context)
-}
-
 impl Jobs {
-    /// The condition keys of what a job does.
-    fn context(&self, job: &Job, principal: &Principal) -> Context {
-        let now = self.runtime.now();
-        let mut context = Context::new()
-            .with("aws:PrincipalAccount", principal.account.as_str())
-            .with("aws:PrincipalType", "AssumedRole")
-            .with("aws:PrincipalIsAWSService", "false")
-            .with("aws:ViaAWSService", "true")
-            .with("aws:SecureTransport", "true")
-            .with("aws:CurrentTime", now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-            .with("aws:EpochTime", now.as_second().to_string())
-            .with("aws:RequestedRegion", job.scope.region.as_str())
-            .with("aws:SourceArn", job.arn().to_string())
-            .with("aws:SourceAccount", job.scope.account.as_str())
-            .with("aws:userid", principal.id.clone());
-        context.set_all("aws:CalledVia", [SERVICE.to_owned()]);
-        if let Some(arn) = principal.role_arn() {
-            context.set("aws:PrincipalArn", arn.to_string());
-        }
-        context
-    }
-
     /// The session of its role that a job is.
     fn session(&self, job: &Job) -> Result<Principal, Denied> {
-        let role = &job.definition.role_arn;
-        let (service, needs, context) = trust(role, &job.scope, Some(&job.arn()));
-        let denied =
-            |because| Denied { principal: service.clone(), action: ASSUME_ROLE, resource: Some(role.clone()), because };
-        self.authorizer.authorize(&service, vec![needs], &context)?;
-        match self.identity.service_session(role, &format!("s3-batch-operations_{}", job.id)) {
-            Ok(Some(session)) => Ok(session),
-            Ok(None) => Err(denied(DeniedBecause::NothingAllows)),
-            Err(_) => Err(denied(DeniedBecause::PoliciesUnreadable)),
-        }
+        let (role, name) = (&job.definition.role_arn, format!("s3-batch-operations_{}", job.id));
+        self.roles.assume(role, &job.scope.account, &job.arn().to_string(), &name)
     }
 
     /// The caller of one of the job's calls, if it may.
     pub(crate) fn caller(&self, job: &Job, call: Call) -> Result<Caller, Denied> {
         let Call { name, read_only, mut requirements, said } = call;
         let principal = self.session(job)?;
-        let context = self.context(job, &principal);
+        let context = ServiceRoles::context(self.runtime.now(), &job.scope.region);
         let mut resources = vec![job.arn().to_string()];
         for requirement in &mut requirements {
             // What cannot be read of a bucket's tags is not there: then no policy that asks for them allows.
@@ -88,8 +46,8 @@ impl Jobs {
             resources.extend(requirement.resource.as_ref().map(Arn::to_string));
         }
         resources.dedup();
-        let authorized = self.authorizer.authorize(&principal, requirements, &context)?;
-        let authorizer = BoundAuthorizer::new(self.authorizer.clone(), principal.clone(), context);
+        let authorized = self.roles.authorizer().authorize(&principal, requirements, &context)?;
+        let authorizer = BoundAuthorizer::new(self.roles.authorizer().clone(), principal.clone(), context);
         let mut event = self.draft(job, name, principal, said);
         event.read_only = read_only;
         event.management = false;
@@ -101,7 +59,7 @@ impl Jobs {
     pub(crate) fn controller(&self, job: &Job, said: serde_json::Value) -> Caller {
         let principal = Principal::service(job.scope.account.clone(), SERVICE);
         let event = self.draft(job, "JobStatusChanged", principal.clone(), said);
-        let authorizer = BoundAuthorizer::new(self.authorizer.clone(), principal, Context::new());
+        let authorizer = BoundAuthorizer::new(self.roles.authorizer().clone(), principal, Context::new());
         Caller::new(Authorized::internal(SERVICE, job.scope.account.clone()), authorizer, event)
     }
 

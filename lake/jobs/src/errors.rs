@@ -64,6 +64,9 @@ pub enum JobsError {
     /// The job was cancelled or changed while the worker was at it.
     #[error("the job was changed meanwhile")]
     Overtaken,
+    /// A task waits for what it began.
+    #[error("a task waits for what it began")]
+    Waiting,
     /// The job cannot go on.
     #[error("{}: {}", .0.code, .0.reason)]
     Failure(JobFailure),

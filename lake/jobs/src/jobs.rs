@@ -7,15 +7,14 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tarn_audit::Caller;
-use tarn_identity::Identity;
 use tarn_metadata::{Read, Store, StoreExt, Tx};
 use tarn_objects::{BucketName, ObjectKey, Objects, Tags};
-use tarn_policy::{Authorized, Authorizer};
+use tarn_policy::{Authorized, Authorizer, RoleSessions, ServiceRoles};
 use tarn_runtime::{EntropyExt, Runtime};
 use tarn_types::{Arn, Scope};
 use tokio::sync::watch;
 
-use crate::acting::{SERVICE, trust};
+use crate::acting::SERVICE;
 use crate::errors::JobsError;
 use crate::job::{
     Job, JobDefinition, JobId, JobRun, ManifestField, ManifestFormat, ManifestLocation, TaskSource, of_lane,
@@ -55,8 +54,7 @@ impl Default for JobsOptions {
 pub struct Jobs {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) objects: Objects,
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) roles: ServiceRoles,
     pub(crate) runtime: Runtime,
     pub(crate) options: Arc<JobsOptions>,
     /// What is being worked on.
@@ -154,11 +152,11 @@ impl JobDefinition {
 }
 
 impl Jobs {
-    /// Over what is in `store`. `identity` knows the roles that jobs act as; `authorizer` is asked for every object that a job touches.
+    /// Over what is in `store`. Jobs act as `roles`; `authorizer` is asked for every object that a job touches.
     pub fn new(
         store: Arc<dyn Store>,
         objects: Objects,
-        identity: Arc<Identity>,
+        roles: Arc<dyn RoleSessions>,
         authorizer: Arc<dyn Authorizer>,
         runtime: Runtime,
         options: JobsOptions,
@@ -166,7 +164,17 @@ impl Jobs {
         let claims =
             Arc::new(Mutex::new(Claims { jobs: HashSet::new(), lanes: HashSet::new(), last: Default::default() }));
         let news = Arc::new(watch::Sender::new(0));
-        Self { store, objects, identity, authorizer, runtime, options: Arc::new(options), claims, news }
+        let roles = ServiceRoles::new(SERVICE, authorizer, roles);
+        Self { store, objects, roles, runtime, options: Arc::new(options), claims, news }
+    }
+
+    /// Refuses a role that is not there or does not trust the service: a job would never get anywhere.
+    fn check_role(&self, scope: &Scope, role: &Arn) -> Result<(), JobsError> {
+        // The job has no id yet: a trust policy that asks for it is asked for any.
+        let any = Job::arn_of(scope, "*").to_string();
+        self.roles.check_trust(role, &scope.account, &any).map_err(|_| JobsError::Invalid {
+            reason: format!("RoleArn: the role `{role}` does not exist, or does not trust {SERVICE}"),
+        })
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
@@ -177,7 +185,7 @@ impl Jobs {
     pub async fn create_job(&self, caller: &Caller, request: CreateJob) -> Result<JobId, JobsError> {
         let CreateJob { definition, tags, token } = request;
         definition.check()?;
-        check_role(caller, &definition.role_arn)?;
+        self.check_role(caller.scope(), &definition.role_arn)?;
         let tags = tags_of(tags)?;
         let asked = serde_json::to_vec(&(&definition, &tags))
             .map_err(|error| JobsError::Internal { doing: "writing a job down", reason: error.to_string() })?;
@@ -357,15 +365,6 @@ impl Jobs {
         })
         .await
     }
-}
-
-/// Refuses a role that is not there or does not trust the service: a job would never get anywhere.
-fn check_role(caller: &Caller, role: &Arn) -> Result<(), JobsError> {
-    let (service, needs, context) = trust(role, caller.scope(), None);
-    let asked = caller.authorizer().of_service(service, context).authorize(vec![needs]);
-    asked.map(|_| ()).map_err(|_| JobsError::Invalid {
-        reason: format!("RoleArn: the role `{role}` does not exist, or does not trust {SERVICE}"),
-    })
 }
 
 /// What the token made, if it was given before; refuses if for something else.

@@ -18,6 +18,7 @@ pub mod keyspaces;
 mod manifest;
 mod operation;
 mod prepare;
+mod replicate;
 mod report;
 mod run;
 mod segments;

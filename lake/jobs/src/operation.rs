@@ -44,6 +44,8 @@ pub enum JobOperation {
         /// Over all bytes or over the parts; all bytes, if its user did not say.
         kind: Option<ChecksumKind>,
     },
+    /// It is copied by its bucket's replication rules, whenever it was put.
+    ReplicateObject,
 }
 
 /// Checksums that a job computes: those that objects can carry, and two more.
@@ -210,6 +212,7 @@ impl JobOperation {
             Self::PutObjectLegalHold(_) => "S3PutObjectLegalHold",
             Self::PutObjectRetention { .. } => "S3PutObjectRetention",
             Self::ComputeObjectChecksum { .. } => "S3ComputeObjectChecksum",
+            Self::ReplicateObject => "S3ReplicateObject",
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn results_of(report: Option<&JobReport>, tasks: &[Task], outcomes: &
             }
             Err(failure) => {
                 results.failed_count += 1;
-                push_line(&mut results.failed, task, "failed", failure.status, failure.code, &failure.reason);
+                push_line(&mut results.failed, task, "failed", failure.status, &failure.code, &failure.reason);
             }
         }
     }
@@ -175,7 +175,7 @@ mod tests {
             version: version.map(str::to_owned),
         };
         let tasks = [task("a b/c", None), task("d", Some("v1")), task("e", None)];
-        let failure = TaskFailure { code: "AccessDenied", status: 403, reason: "no, \"never\"".to_owned() };
+        let failure = TaskFailure { code: "AccessDenied".into(), status: 403, reason: "no, \"never\"".to_owned() };
         let outcomes = [Ok("Successful".to_owned()), Ok("{\"a\":1}".to_owned()), Err(failure)];
         let mut report =
             JobReport { bucket: "lake".to_owned(), expected_owner: None, prefix: None, failed_only: false };

@@ -1,6 +1,8 @@
 //! What a task failed with, as its line in the report says it: S3's code and HTTP status. One exhaustive match.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
 
+use std::borrow::Cow;
+
 use tarn_blobs::BlobError;
 use tarn_keys::kms::KmsError;
 use tarn_objects::{BodyErrorKind, ObjectsError};
@@ -8,7 +10,7 @@ use tarn_objects::{BodyErrorKind, ObjectsError};
 /// Why a task failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TaskFailure {
-    pub(crate) code: &'static str,
+    pub(crate) code: Cow<'static, str>,
     pub(crate) status: u16,
     pub(crate) reason: String,
 }
@@ -21,7 +23,7 @@ pub(crate) fn is_servers(error: &ObjectsError) -> bool {
 impl From<ObjectsError> for TaskFailure {
     fn from(error: ObjectsError) -> Self {
         let (code, status) = code(&error);
-        Self { code, status, reason: error.to_string() }
+        Self { code: code.into(), status, reason: error.to_string() }
     }
 }
 

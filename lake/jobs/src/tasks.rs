@@ -71,14 +71,26 @@ impl Target {
 
 impl Jobs {
     /// Does task `number`. An error is the server's: then the task is neither done nor failed.
-    pub(crate) async fn run_task(&self, job: &Job, number: u64, task: &Task) -> Result<TaskOutcome, JobsError> {
+    ///
+    /// `is_begun`: its effect is committed, and what is to be waited for may not be over.
+    pub(crate) async fn run_task(
+        &self,
+        job: &Job,
+        number: u64,
+        task: &Task,
+        is_begun: bool,
+    ) -> Result<TaskOutcome, JobsError> {
         let at = task_key(&job.id, number);
         let outcome = match Target::of(task) {
-            Ok(target) => self.act(job, at, target).await,
+            Ok(target) if job.definition.operation == JobOperation::ReplicateObject => {
+                self.replicate(job, at, target, is_begun).await
+            }
+            Ok(target) => self.act(job, at, target).await.map(|said| Some(Ok(said))),
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(said) => Ok(Ok(said)),
+            Ok(Some(outcome)) => Ok(outcome),
+            Ok(None) => Err(JobsError::Waiting),
             Err(error) if is_servers(&error) => Err(JobsError::Internal { doing: "a task", reason: error.to_string() }),
             Err(error) => Ok(Err(error.into())),
         }
@@ -100,6 +112,8 @@ impl Jobs {
             JobOperation::ComputeObjectChecksum { algorithm, kind } => {
                 return self.compute_checksum(job, target, *algorithm, *kind).await;
             }
+            // It is waited for: `run_task` does it.
+            JobOperation::ReplicateObject => {}
         }
         Ok(SUCCESSFUL.to_owned())
     }

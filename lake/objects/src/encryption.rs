@@ -216,7 +216,29 @@ impl Objects {
             EncryptionRequest::Kms { key, context, bucket_key } => (key.clone(), context.clone(), *bucket_key),
         };
         let bucket_key = bucket_key.unwrap_or(by_default.bucket_key);
-        self.sealing_by_kms(caller, &bucket, key, id, KmsRequest { key: kms_key, context, bucket_key }).await
+        self.sealing_by_kms(
+            caller,
+            &bucket,
+            key,
+            id,
+            KmsRequest { action: "kms:GenerateDataKey", key: kms_key, context, bucket_key },
+        )
+        .await
+    }
+
+    /// A data key for a replica of what a KMS key seals, under `kms_key` or the account's own. As on AWS, who replicates must be allowed
+    /// `kms:Encrypt`: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-config-for-kms-objects.html>
+    pub(crate) async fn sealing_of_replica(
+        &self,
+        caller: &Caller,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        id: &VersionUuid,
+        kms_key: Option<String>,
+    ) -> Result<Sealing, ObjectsError> {
+        let bucket_key = bucket.encryption.as_ref().is_some_and(|by_default| by_default.bucket_key);
+        let request = KmsRequest { action: "kms:Encrypt", key: kms_key, context: BTreeMap::new(), bucket_key };
+        self.sealing_by_kms(caller, bucket, key, id, request).await
     }
 
     fn sealing_by_lake(&self, id: &VersionUuid) -> Result<Sealing, ObjectsError> {
@@ -239,7 +261,7 @@ impl Objects {
         id: &VersionUuid,
         request: KmsRequest,
     ) -> Result<Sealing, ObjectsError> {
-        let KmsRequest { key: kms_key, context, bucket_key } = request;
+        let KmsRequest { action, key: kms_key, context, bucket_key } = request;
         // A key must know whose it is used by.
         if caller.principal().is_anonymous() {
             return Err(anonymous_kms());
@@ -259,7 +281,7 @@ impl Objects {
             Some(name) => name,
             None => self.kms.managed_key(&scope, "s3").await?.arn().to_string(),
         };
-        let mut requirement = self.kms.requirement("kms:GenerateDataKey", &scope, &name)?;
+        let mut requirement = self.kms.requirement(action, &scope, &name)?;
         via_s3(&mut requirement, &scope.region, &context);
         let proof = caller.authorizer().authorize(vec![requirement]).map_err(ObjectsError::Denied)?;
         let made = self.kms.generate_data_key(&proof, &scope, &name, WRAPPING_KEY_BYTES, &context)?;
@@ -460,6 +482,8 @@ impl Objects {
 }
 
 struct KmsRequest {
+    /// What the caller must be allowed with the key.
+    action: &'static str,
     key: Option<String>,
     context: BTreeMap<String, String>,
     bucket_key: bool,

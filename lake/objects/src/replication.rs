@@ -5,16 +5,19 @@
 pub(crate) mod rules;
 pub(crate) mod worker;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
-use tarn_metadata::{Key, Read, Record, Tx};
+use tarn_audit::Caller;
+use tarn_metadata::{Key, Read, Record, RecordError, Tx};
 
 use crate::errors::ObjectsError;
 use crate::events::{Change, EventKind, Subject};
 use crate::get::ObjectVersion;
-use crate::keyspaces::{REPLICATION_QUEUES, REPLICATION_STATES, REPLICATION_TASKS, REPLICATIONS};
+use crate::keyspaces::{REPLICATION_QUEUES, REPLICATION_STATES, REPLICATION_TASKS, REPLICATIONS, VERSIONS};
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::Objects;
-use crate::records::{VersionUuid, bucket_key, current_key};
+use crate::records::{VersionUuid, bucket_key, current_key, version_key};
 use crate::replication::rules::ReplicationConfiguration;
 use crate::versions::VersionId;
 
@@ -44,6 +47,15 @@ pub struct ReplicationTarget {
     pub(crate) requested_ms: i64,
     /// Whether it was said that it is late.
     pub(crate) is_late: bool,
+    /// Why it could not be copied, in AWS's word.
+    pub(crate) failure: Option<String>,
+}
+
+impl ReplicationTarget {
+    fn pending(rule: String, destination: String, requested_ms: i64) -> Self {
+        let status = ReplicationStatus::Pending;
+        Self { destination, rule, status, requested_ms, is_late: false, failure: None }
+    }
 }
 
 /// How a version, or a delete marker, stands with all.
@@ -56,7 +68,41 @@ pub struct ReplicationState {
 }
 
 impl Record for ReplicationState {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        crate::records_v1::migrate::<Self, ReplicationStateV1>(version, bytes)
+    }
+}
+
+/// Until it was kept why a copy could not be made.
+#[derive(Deserialize)]
+struct ReplicationStateV1 {
+    is_replica: bool,
+    targets: Vec<ReplicationTargetV1>,
+}
+
+#[derive(Deserialize)]
+struct ReplicationTargetV1 {
+    destination: String,
+    rule: String,
+    status: ReplicationStatus,
+    requested_ms: i64,
+    is_late: bool,
+}
+
+impl From<ReplicationStateV1> for ReplicationState {
+    fn from(old: ReplicationStateV1) -> Self {
+        let target = |ReplicationTargetV1 { destination, rule, status, requested_ms, is_late }| ReplicationTarget {
+            destination,
+            rule,
+            status,
+            requested_ms,
+            is_late,
+            failure: None,
+        };
+        Self { is_replica: old.is_replica, targets: old.targets.into_iter().map(target).collect() }
+    }
 }
 
 impl ReplicationState {
@@ -166,8 +212,7 @@ fn ask(
     let mut state = ReplicationState::default();
     for (rule, destination) in rules {
         push(tx, &destination, &task)?;
-        let status = ReplicationStatus::Pending;
-        state.targets.push(ReplicationTarget { destination, rule, status, requested_ms: now_ms, is_late: false });
+        state.targets.push(ReplicationTarget::pending(rule, destination, now_ms));
     }
     Ok(tx.put(REPLICATION_STATES, &at, &state)?)
 }
@@ -189,18 +234,112 @@ pub(crate) fn again(
         // Two buckets that copy to each other keep the changes of copies alike, where their rules say so.
         state.targets.clear();
         for (rule, destination) in configuration.for_changes_of_replicas(change.key.as_str()) {
-            let status = ReplicationStatus::Pending;
-            state.targets.push(ReplicationTarget { destination, rule, status, requested_ms: now_ms, is_late: false });
+            state.targets.push(ReplicationTarget::pending(rule, destination, now_ms));
         }
     }
     for target in &mut state.targets {
-        (target.status, target.requested_ms, target.is_late) = (ReplicationStatus::Pending, now_ms, false);
+        *target = ReplicationTarget::pending(target.rule.clone(), target.destination.clone(), now_ms);
         push(tx, &target.destination, &task)?;
     }
     Ok(tx.put(REPLICATION_STATES, &at, &state)?)
 }
 
+/// What came of a replication that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplicationOutcome {
+    /// It is not over.
+    Pending,
+    /// The version is where the rules want it.
+    Completed,
+    /// It is not, for this reason, in AWS's word.
+    Failed(String),
+}
+
+/// Why no replication can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotReplicated {
+    /// The bucket has no rules.
+    NoConfiguration,
+    /// No rule is for the version.
+    NoRule,
+}
+
+impl NotReplicated {
+    /// In AWS's word: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-failure-codes.html>
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoConfiguration => "SrcBucketReplicationConfigMissing",
+            Self::NoRule => "SrcObjectNotEligible",
+        }
+    }
+}
+
 impl Objects {
+    /// Has a version copied by the rules that are for it now, whenever it was put and whatever came of it before.
+    pub async fn initiate_replication(
+        &self,
+        caller: &Caller,
+        version: &ObjectVersion,
+    ) -> Result<Result<(), NotReplicated>, ObjectsError> {
+        let (seen, now_ms) = (version.record().clone(), self.now_ms());
+        self.replication.used();
+        let ask = move |tx: &mut Tx<'_>| {
+            let Some(record) = tx.get(VERSIONS, &version_key(&seen.id))? else {
+                let (key, version_id) = (seen.key.to_string(), seen.version_id().to_string());
+                return Err(ObjectsError::NoSuchVersion { key, version_id });
+            };
+            let Some(configuration) = tx.get(REPLICATIONS, &bucket_key(&record.bucket))? else {
+                return Ok(Err(NotReplicated::NoConfiguration));
+            };
+            let rules = configuration.for_object(&record);
+            if rules.is_empty() {
+                return Ok(Err(NotReplicated::NoRule));
+            }
+            let at = state_key(&record.bucket, &record.key, record.order);
+            let mut state = tx.get(REPLICATION_STATES, &at)?.unwrap_or_default();
+            let (bucket, key) = (record.bucket.clone(), record.key.clone());
+            let task = ReplicationTask { bucket, key, order: record.order, version: Some(record.id), marker: None };
+            for (rule, destination) in rules {
+                state.targets.retain(|target| target.destination != destination);
+                push(tx, &destination, &task)?;
+                state.targets.push(ReplicationTarget::pending(rule, destination, now_ms));
+            }
+            tx.put(REPLICATION_STATES, &at, &state)?;
+            Ok(Ok(()))
+        };
+        let asked = caller.commit(&*self.store, ask).await.map_err(ObjectsError::from)?;
+        self.replication.changed();
+        Ok(asked)
+    }
+
+    /// What came of it; waits for as long as `patience` that it is over.
+    pub async fn replication_outcome(
+        &self,
+        version: &ObjectVersion,
+        patience: Duration,
+    ) -> Result<ReplicationOutcome, ObjectsError> {
+        let record = version.record();
+        let at = state_key(&record.bucket, &record.key, record.order);
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            let snapshot = self.snapshot()?;
+            let Some(state) = snapshot.get(REPLICATION_STATES, &at)? else {
+                return Ok(ReplicationOutcome::Failed("SrcObjectNotFound".to_owned()));
+            };
+            let failed = state.targets.iter().find(|target| target.status == ReplicationStatus::Failed);
+            if !state.targets.iter().any(|target| target.status == ReplicationStatus::Pending) {
+                return Ok(match failed {
+                    Some(target) => ReplicationOutcome::Failed(target.failure.clone().unwrap_or_default()),
+                    None => ReplicationOutcome::Completed,
+                });
+            }
+            let change = self.store.wait_for_change(snapshot.sequence());
+            if tokio::time::timeout_at(until, change).await.is_err() {
+                return Ok(ReplicationOutcome::Pending);
+            }
+        }
+    }
+
     /// How a version stands; nothing where no rule was ever for it.
     pub fn replication_status(&self, version: &ObjectVersion) -> Result<Option<ReplicationStatus>, ObjectsError> {
         let record = version.record();

@@ -254,6 +254,10 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
             refused(DeniedBecause::NothingAllows, None)
         };
     }
+    // A role trusts a service by its name alone: what its account may is not passed on to services.
+    if is_service && action == "sts:assumerole" && mention != Mention::Direct {
+        return refused(DeniedBecause::NoResourcePolicyAllows, None);
+    }
     match mention {
         Mention::Direct if same_account => allowed(by),
         Mention::Role if same_account => match beyond {

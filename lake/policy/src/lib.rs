@@ -19,6 +19,7 @@ mod principal;
 mod principals;
 mod proof;
 mod public;
+mod service_roles;
 
 #[cfg(test)]
 mod tests;
@@ -34,3 +35,4 @@ pub use evaluate::{Decision, PolicySet, PolicySets, Question, StatementRef, Verd
 pub use grants::{Granted, GrantedTo};
 pub use principal::{Principal, PrincipalKind, Session, SessionIssuer, Standing};
 pub use proof::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Requirement};
+pub use service_roles::{RoleSessions, ServiceRoles};

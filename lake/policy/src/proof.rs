@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tarn_types::{AccountId, Arn};
 
-use crate::Principal;
+use crate::{Principal, PrincipalKind};
 
 /// Condition keys and their values. Keys compare case-insensitively (they are kept in lower case).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -181,7 +181,12 @@ impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.principal.arn() {
             Some(arn) => write!(f, "User: {arn} is not authorized to perform: {}", self.action)?,
-            None => write!(f, "Anonymous is not authorized to perform: {}", self.action)?,
+            None => match &self.principal.kind {
+                PrincipalKind::Service { name } => {
+                    write!(f, "Service: {name} is not authorized to perform: {}", self.action)?;
+                }
+                _ => write!(f, "Anonymous is not authorized to perform: {}", self.action)?,
+            },
         }
         if let Some(resource) = &self.resource {
             write!(f, " on resource: \"{resource}\"")?;

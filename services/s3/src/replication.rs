@@ -30,7 +30,7 @@ pub(crate) async fn put_bucket_replication(
 ) -> S3Result<S3Response<PutBucketReplicationOutput>> {
     let PutBucketReplicationInput { bucket, replication_configuration, .. } = request.input;
     let rules = replication_configuration.rules.into_iter().map(rule_of_wire).collect::<S3Result<_>>()?;
-    let configuration = ReplicationConfiguration { role: replication_configuration.role, rules };
+    let configuration = ReplicationConfiguration::new(replication_configuration.role, rules);
     let remote = call.inner.remote_buckets.clone();
     let is_remote = move |owner: &AccountId, arn: &str| remote.as_ref().is_some_and(|remote| remote.has(owner, arn));
     let bucket = bucket_name(&bucket)?;
@@ -44,7 +44,7 @@ pub(crate) async fn get_bucket_replication(
     request: S3Request<GetBucketReplicationInput>,
 ) -> S3Result<S3Response<GetBucketReplicationOutput>> {
     let bucket = bucket_name(&request.input.bucket)?;
-    let ReplicationConfiguration { role, rules } =
+    let ReplicationConfiguration { role, rules, .. } =
         call.objects().bucket_replication(call.proof(), &bucket).map_err(objects_error)?;
     let rules = rules.into_iter().map(rule_to_wire).collect();
     Ok(S3Response::new(GetBucketReplicationOutput {

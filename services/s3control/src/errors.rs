@@ -24,9 +24,11 @@ pub(crate) fn of_jobs(error: JobsError) -> AwsError {
         JobsError::TooManyTags { .. } => modelled(&of_s3control::TOO_MANY_TAGS_EXCEPTION),
         JobsError::Status { .. } => modelled(&of_s3control::JOB_STATUS_EXCEPTION),
         JobsError::InvalidToken => modelled(&of_s3control::INVALID_NEXT_TOKEN_EXCEPTION),
-        JobsError::Transition { .. } | JobsError::Overtaken | JobsError::Failure(_) | JobsError::Internal { .. } => {
-            internal(&message)
-        }
+        JobsError::Transition { .. }
+        | JobsError::Overtaken
+        | JobsError::Waiting
+        | JobsError::Failure(_)
+        | JobsError::Internal { .. } => internal(&message),
     }
 }
 

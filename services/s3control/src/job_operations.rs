@@ -19,7 +19,6 @@ const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
 /// The one operation that is asked for.
 pub(crate) fn operation(identity: &Identity, given: wire::JobOperation) -> Result<JobOperation, AwsError> {
     refuse_unbuilt("LambdaInvoke", given.lambda_invoke.as_ref())?;
-    refuse_unbuilt("S3ReplicateObject", given.s3_replicate_object.as_ref())?;
     refuse_unbuilt("S3UpdateObjectEncryption", given.s3_update_object_encryption.as_ref())?;
     let wire::JobOperation {
         lambda_invoke: _,
@@ -30,7 +29,7 @@ pub(crate) fn operation(identity: &Identity, given: wire::JobOperation) -> Resul
         s3_initiate_restore_object,
         s3_put_object_legal_hold,
         s3_put_object_retention,
-        s3_replicate_object: _,
+        s3_replicate_object,
         s3_compute_object_checksum,
         s3_update_object_encryption: _,
     } = given;
@@ -59,6 +58,9 @@ pub(crate) fn operation(identity: &Identity, given: wire::JobOperation) -> Resul
     }
     if let Some(given) = s3_compute_object_checksum {
         found.push(checksum(given)?);
+    }
+    if s3_replicate_object.is_some() {
+        found.push(JobOperation::ReplicateObject);
     }
     match (found.pop(), found.pop()) {
         (Some(operation), None) => Ok(operation),
@@ -300,6 +302,9 @@ pub(crate) fn operation_out(identity: &Identity, operation: &JobOperation) -> Re
                 checksum_algorithm: algorithm.map(|algorithm| algorithm.name().to_owned()),
                 checksum_type: kind,
             });
+        }
+        JobOperation::ReplicateObject => {
+            out.s3_replicate_object = Some(wire::S3ReplicateObjectOperation::default());
         }
     }
     Ok(out)

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..conftest import allow, wait_for
 from .test_acl import check, open_bucket, other  # noqa: F401
 from .test_public_access import control
+from .test_replication import replicate, rule, versioned, versions
 
 ENDED = ("Complete", "Failed", "Cancelled")
 
@@ -511,7 +512,6 @@ def test_what_is_not_there_is_refused(batch):
         assert error.value.response["Error"]["Code"] == code, error.value
 
     refused("BadRequestException", {"LambdaInvoke": {"FunctionArn": function}})
-    refused("BadRequestException", {"S3ReplicateObject": {}})
     refused("BadRequestException", {"S3ComputeObjectChecksum": {"ChecksumAlgorithm": "XXHASH64"}})
     refused("BadRequestException", {})
     refused("BadRequestException", TAG | UNTAG)
@@ -652,3 +652,39 @@ def listed(batch: Batch, prefix: str) -> list[str]:
         pages = batch.s3.get_paginator("list_object_versions").paginate(Bucket=batch.bucket, Prefix=prefix)
         return [version["Key"] for page in pages for version in page.get("Versions", [])]
     return []
+
+
+def test_objects_are_replicated_whenever_they_were_put(batch):
+    account, s3, iam = batch.account, batch.s3, batch.account.client("iam")
+    target = versioned(account)
+    s3.put_bucket_versioning(Bucket=batch.bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("in/before", "in/refused", "out/of-rules"):
+        batch.put(key, key.encode())
+    lines = [[batch.bucket, key] for key in ("in/before", "in/refused", "out/of-rules", "in/missing")]
+
+    job = batch.run({"S3ReplicateObject": {}}, batch.manifest(lines))
+    assert counts(job) == ("Complete", 4, 0, 4)
+    codes = {line[1]: line[5] for line in batch.results(job)[1]}
+    assert codes == {key: "SrcBucketReplicationConfigMissing" for key in codes} | {"in/missing": "NoSuchKey"}
+
+    replicate(account, batch.bucket, rule(target, prefix="in/"))
+    refuse = allow("s3:ReplicateObject", f"arn:aws:s3:::{target}/in/refused", "Deny")
+    iam.put_role_policy(RoleName="replication", PolicyName="refuse", PolicyDocument=json.dumps(refuse))
+    job = batch.run({"S3ReplicateObject": {}}, batch.manifest(lines))
+    assert counts(job) == ("Complete", 4, 1, 3)
+    succeeded, failed = batch.results(job)
+    assert [line[1] for line in succeeded] == ["in/before"]
+    assert {line[1]: line[5] for line in failed} == {
+        "in/refused": "DstPutObjNotPermitted", "out/of-rules": "SrcObjectNotEligible", "in/missing": "NoSuchKey",
+    }
+    assert s3.head_object(Bucket=batch.bucket, Key="in/before")["ReplicationStatus"] == "COMPLETED"
+    assert s3.get_object(Bucket=target, Key="in/before")["Body"].read() == b"in/before"
+    # What failed goes when it may; what is there already stays.
+    iam.delete_role_policy(RoleName="replication", PolicyName="refuse")
+    job = batch.run({"S3ReplicateObject": {}}, batch.manifest(lines[:2]))
+    assert counts(job) == ("Complete", 2, 2, 0)
+    assert sorted(row[0] for row in versions(s3, target)) == ["in/before", "in/refused"]
+    # The job's own role must be let to ask for it.
+    role = batch.make_role("no-copies", allow("*"), allow("s3:InitiateReplication", "*", "Deny"))
+    job = batch.run({"S3ReplicateObject": {}}, batch.manifest(lines[:1]), RoleArn=role)
+    assert counts(job) == ("Complete", 1, 0, 1) and batch.results(job)[1][0][5] == "AccessDenied"

@@ -6,7 +6,8 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from ..conftest import Server, make_accounts, wait_for
+from ..cli.test_env_and_audit import lines
+from ..conftest import Server, allow, make_accounts, wait_for
 
 SECONDS_MAX = 40
 
@@ -37,8 +38,34 @@ def rule(target, id="all", prefix="", markers=True, priority=1, **destination):
     }
 
 
-def replicate(account, source, *rules):
-    role = f"arn:aws:iam::{account.id}:role/replication"
+SOURCE = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
+VERSIONS = ["s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"]
+LOCKS = ["s3:GetObjectRetention", "s3:GetObjectLegalHold"]
+COPIES = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags", "s3:ObjectOwnerOverrideToBucketOwner"]
+
+
+def trust(service="s3.amazonaws.com", **more):
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"} | more
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def may(iam, name, actions):
+    iam.put_role_policy(RoleName=name, PolicyName="replicate", PolicyDocument=json.dumps(allow(actions)))
+
+
+def role_of(account, name="replication"):
+    """The role that AWS's guide describes, made once."""
+    iam = account.client("iam")
+    try:
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust())
+        may(iam, name, SOURCE + VERSIONS + LOCKS + COPIES)
+    except iam.exceptions.EntityAlreadyExistsException:
+        pass
+    return f"arn:aws:iam::{account.id}:role/{name}"
+
+
+def replicate(account, source, *rules, role=None):
+    role = role or role_of(account)
     configuration = {"Role": role, "Rules": list(rules)}
     account.client("s3").put_bucket_replication(Bucket=source, ReplicationConfiguration=configuration)
     return configuration
@@ -193,6 +220,96 @@ def test_another_accounts_bucket_takes_what_its_policy_lets_in(own_server):
     s3.put_object(Bucket=source, Key="taken", Body=b"x")
     completed(s3, source, "taken")
     assert theirs.client("s3").get_object(Bucket=target, Key="taken")["Body"].read() == b"x"
+
+
+def test_replication_may_what_its_role_may(account):
+    s3, iam = account.client("s3"), account.client("iam")
+    source, target = versioned(account), versioned(account)
+    role = role_of(account)
+    session = f"arn:aws:sts::{account.id}:assumed-role/replication/s3-replication"
+    user = account.user("maker", allow("s3:PutReplicationConfiguration"))
+    configuration = {"Role": role, "Rules": [rule(target)]}
+    put = user.client("s3").put_bucket_replication
+    assert code(put, Bucket=source, ReplicationConfiguration=configuration) == "AccessDenied"
+    elsewhere = {"StringEquals": {"iam:PassedToService": "glue.amazonaws.com"}}
+    pass_role = lambda **more: iam.put_user_policy(
+        UserName="maker", PolicyName="pass", PolicyDocument=json.dumps(allow("iam:PassRole", role, **more))
+    )
+    pass_role(Condition=elsewhere)
+    assert code(put, Bucket=source, ReplicationConfiguration=configuration) == "AccessDenied"
+    pass_role()
+    put(Bucket=source, ReplicationConfiguration=configuration)
+
+    def check(key, wanted, reason=None):
+        s3.put_object(Bucket=source, Key=key, Body=b"x", Tagging="k=v")
+        wait_for(lambda: status(s3, source, key), lambda found: found == wanted, seconds=SECONDS_MAX)
+        records = lines(account, "audit", "search", "--name", "PutObject", "--limit", "1000")
+        records = [record for record in records if record["requestParameters"]["key"] == key]
+        if reason is None:
+            assert any(record["userIdentity"].get("arn") == session for record in records), records
+        else:
+            [failed] = [record for record in records if record.get("errorCode")]
+            assert failed["errorCode"] == reason and "is not authorized to perform" in failed["errorMessage"], failed
+
+    check("open", "COMPLETED")
+    # What is missing, in AWS's words.
+    cases = [
+        (SOURCE[0], "SrcGetObjNotPermitted"),
+        (VERSIONS[0], "SrcGetObjNotPermitted"),
+        (VERSIONS[1], "SrcGetAclNotPermitted"),
+        (COPIES[0], "DstPutObjNotPermitted"),
+        (COPIES[2], "DstPutTaggingNotPermitted"),
+    ]
+    whole = SOURCE + VERSIONS + COPIES
+    for missing, reason in cases:
+        may(iam, "replication", [action for action in whole if action != missing])
+        check(f"without {missing}", "FAILED", reason)
+    # Without the right to read tags, they stay behind.
+    may(iam, "replication", [action for action in whole if action != VERSIONS[2]])
+    check("without tags", "COMPLETED")
+    assert s3.get_object_tagging(Bucket=target, Key="without tags")["TagSet"] == []
+    # A marker needs s3:ReplicateDelete.
+    may(iam, "replication", [action for action in whole if action != COPIES[1]])
+    s3.delete_object(Bucket=source, Key="open")
+    check("after the marker", "COMPLETED")
+    assert [row for row in versions(s3, target) if row[3] == "marker"] == []
+    # The role must trust S3 by its name: that it trusts its account is not enough.
+    may(iam, "replication", whole)
+    root = {"AWS": f"arn:aws:iam::{account.id}:root"}
+    for document in (trust("glue.amazonaws.com"), trust(Principal=root)):
+        iam.update_assume_role_policy(RoleName="replication", PolicyDocument=document)
+        check(f"by {len(document)}", "FAILED", "AssumeRoleNotPermitted")
+    of_bucket = {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{source}"}, "StringEquals": {"aws:SourceAccount": account.id}}
+    iam.update_assume_role_policy(RoleName="replication", PolicyDocument=trust(Condition=of_bucket))
+    check("trusted again", "COMPLETED")
+    iam.delete_role_policy(RoleName="replication", PolicyName="replicate")
+    iam.delete_role(RoleName="replication")
+    check("without a role", "FAILED", "AssumeRoleNotPermitted")
+
+
+def test_kms_keys_let_the_role_in(account):
+    s3, iam, kms = account.client("s3"), account.client("iam"), account.client("kms")
+    source, target = versioned(account), versioned(account)
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    with_kms = rule(target, EncryptionConfiguration={"ReplicaKmsKeyID": key}) | {
+        "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}}
+    }
+    role_of(account)
+    replicate(account, source, with_kms)
+    sealed = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+
+    def check(name, wanted):
+        s3.put_object(Bucket=source, Key=name, Body=b"x", **sealed)
+        wait_for(lambda: status(s3, source, name), lambda found: found == wanted, seconds=SECONDS_MAX)
+
+    check("none", "FAILED")
+    may(iam, "replication", SOURCE + VERSIONS + COPIES + ["kms:Decrypt"])
+    check("decrypt", "FAILED")
+    may(iam, "replication", SOURCE + VERSIONS + COPIES + ["kms:Encrypt"])
+    check("encrypt", "FAILED")
+    may(iam, "replication", SOURCE + VERSIONS + COPIES + ["kms:Decrypt", "kms:Encrypt"])
+    check("both", "COMPLETED")
+    assert s3.get_object(Bucket=target, Key="both")["SSEKMSKeyId"] == key
 
 
 def test_a_second_server_takes_copies_through_a_kill(own_server, tmp_path):

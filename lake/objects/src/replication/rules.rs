@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
-use tarn_metadata::{Read, Record};
-use tarn_policy::Authorized;
+use tarn_metadata::{Read, Record, RecordError};
+use tarn_policy::{Authorized, Requirement};
 use tarn_runtime::EntropyExt;
 use tarn_types::{AccountId, Arn};
 
@@ -17,6 +17,7 @@ use crate::lifecycle::FilterForm;
 use crate::names::BucketName;
 use crate::objects::{Objects, bucket_in};
 use crate::records::{VersionRecord, Versioning, bucket_key};
+use crate::replication::worker;
 
 /// The most rules of a bucket.
 pub const REPLICATION_RULES_COUNT_MAX: usize = 1000;
@@ -79,14 +80,33 @@ pub struct ReplicationRule {
 /// A bucket's replication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicationConfiguration {
-    /// Recorded: replication acts for the bucket's owner.
+    /// The ARN of the role that replication acts as.
     pub role: String,
     /// In the order they were given.
     pub rules: Vec<ReplicationRule>,
+    /// Whether it was made when replication acted for the bucket's owner: then it goes on so, until it is put again.
+    pub(crate) acts_for_owner: bool,
 }
 
 impl Record for ReplicationConfiguration {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        crate::records_v1::migrate::<Self, ReplicationConfigurationV1>(version, bytes)
+    }
+}
+
+/// Until replication acted as its role.
+#[derive(Deserialize)]
+struct ReplicationConfigurationV1 {
+    role: String,
+    rules: Vec<ReplicationRule>,
+}
+
+impl From<ReplicationConfigurationV1> for ReplicationConfiguration {
+    fn from(old: ReplicationConfigurationV1) -> Self {
+        Self { acts_for_owner: true, ..Self::new(old.role, old.rules) }
+    }
 }
 
 impl ReplicationRule {
@@ -105,7 +125,21 @@ impl ReplicationRule {
     }
 }
 
+fn invalid_role() -> ObjectsError {
+    ObjectsError::InvalidRequest { reason: "Invalid Role specified in replication configuration".to_owned() }
+}
+
 impl ReplicationConfiguration {
+    /// One that acts as `role`, an ARN.
+    pub fn new(role: String, rules: Vec<ReplicationRule>) -> Self {
+        Self { role, rules, acts_for_owner: false }
+    }
+
+    /// The role to act as; nothing where it is the owner of the bucket who acts.
+    pub(crate) fn acts_as(&self) -> Option<Arn> {
+        Arn::parse(&self.role).ok().filter(|_| !self.acts_for_owner)
+    }
+
     /// The rules that hold, of each destination the one of the highest priority: ids and destinations.
     fn choose(&self, is_for: impl Fn(&ReplicationRule) -> bool) -> Vec<(String, String)> {
         let mut chosen: Vec<&ReplicationRule> = Vec::new();
@@ -140,7 +174,7 @@ impl ReplicationConfiguration {
         let refused = |reason: &str| Err(ObjectsError::InvalidRequest { reason: reason.to_owned() });
         let role = Arn::parse(&self.role).ok();
         if !role.is_some_and(|role| role.service == "iam" && role.resource.starts_with("role/")) {
-            return refused("Invalid Role specified in replication configuration");
+            return Err(invalid_role());
         }
         if self.rules.is_empty() || self.rules.len() > REPLICATION_RULES_COUNT_MAX {
             return Err(ObjectsError::MalformedConfiguration {
@@ -211,7 +245,7 @@ impl Objects {
         self.configuration(REPLICATIONS, bucket)?.ok_or_else(|| ConfigurationKind::Replication.missing(bucket))
     }
 
-    /// Replaces the bucket's replication. `is_remote` tells which destinations lie elsewhere; all others must be here, and versioned.
+    /// Replaces the bucket's replication; the caller must be allowed to pass its role. `is_remote` tells which destinations lie elsewhere; all others must be here, and versioned.
     pub async fn put_bucket_replication(
         &self,
         caller: &Caller,
@@ -225,6 +259,9 @@ impl Objects {
             }
         }
         configuration.check()?;
+        let role = configuration.acts_as().ok_or_else(invalid_role)?;
+        let pass = Requirement::new("iam:PassRole", role).with("iam:PassedToService", worker::SERVICE);
+        caller.authorizer().authorize(vec![pass]).map_err(ObjectsError::Denied)?;
         self.replication.used();
         let name = bucket.clone();
         caller

@@ -2,7 +2,8 @@
 //! destination cannot be reached. A task is "make that version there as it is here now", so that doing it twice changes nothing; a copy in
 //! this lake, how it stands and the end of its task are one transaction.
 //!
-//! It acts for the owner of the source's bucket: a bucket of another account takes copies where its policy lets that account.
+//! It acts as the role that the bucket's configuration names, which must trust S3, may read what is copied, and may write the copy: a bucket
+//! of another account takes copies where its policy lets that role. What the role may not ends in FAILED, with a record that says why.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -13,11 +14,13 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
-use tarn_audit::{Caller, EventDraft};
+use tarn_audit::{Caller, EventDraft, put_failure};
 use tarn_metadata::{Key, Read, Sequence, Snapshot, StoreExt, Tx};
-use tarn_policy::{Authorizer, BoundAuthorizer, Context, Principal, Requirement};
+use tarn_policy::{
+    Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Principal, Requirement, RoleSessions, ServiceRoles,
+};
 use tarn_runtime::{EntropyExt, Worker, WorkerOutcome};
-use tarn_types::{AccountId, Scope};
+use tarn_types::{AccountId, Arn, Scope};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -57,7 +60,9 @@ const GATHER: Duration = Duration::from_millis(10);
 /// How long queues are not looked at while nothing changes.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Who copies.
-const SERVICE: &str = "s3.amazonaws.com";
+pub(crate) const SERVICE: &str = "s3.amazonaws.com";
+/// What its sessions of roles are called, as on AWS.
+const SESSION_NAME: &str = "s3-replication";
 
 /// A version on its way to a bucket that is not of this lake.
 pub struct RemoteCopy {
@@ -118,19 +123,35 @@ impl ReplicationShared {
 
 /// Why a copy was not made.
 enum Failure {
-    /// It never will be: AWS's word for why.
+    /// It never will be: AWS's word for why, and a sentence where there is more to say.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-failure-codes.html>
-    Final(&'static str),
+    Final(&'static str, String),
     /// It may be, later.
     ForNow(String),
+}
+
+impl Failure {
+    fn of(reason: &'static str) -> Self {
+        Self::Final(reason, String::new())
+    }
+
+    /// A no of the policies; where they could not be read, they may be later.
+    fn denied(reason: &'static str, denied: &Denied) -> Self {
+        match denied.because {
+            DeniedBecause::PoliciesUnreadable => Self::ForNow(denied.to_string()),
+            _ => Self::Final(reason, denied.to_string()),
+        }
+    }
 }
 
 impl From<ObjectsError> for Failure {
     fn from(error: ObjectsError) -> Self {
         match error {
-            ObjectsError::Kms(_) | ObjectsError::KmsKeyNotAsked { .. } => Self::Final("DstKmsKeyInvalidState"),
-            ObjectsError::Denied(_) => Self::Final("DstPutObjNotPermitted"),
-            ObjectsError::NoSuchBucket { .. } => Self::Final("DstBucketNotFound"),
+            ObjectsError::Kms(_) | ObjectsError::KmsKeyNotAsked { .. } => {
+                Self::Final("DstKmsKeyInvalidState", error.to_string())
+            }
+            ObjectsError::Denied(denied) => Self::denied("DstPutObjNotPermitted", &denied),
+            ObjectsError::NoSuchBucket { .. } => Self::of("DstBucketNotFound"),
             other => Self::ForNow(other.to_string()),
         }
     }
@@ -138,10 +159,7 @@ impl From<ObjectsError> for Failure {
 
 fn remote_failure(error: RemoteError, refused: &'static str) -> Failure {
     match error {
-        RemoteError::Refused(reason) => {
-            tracing::info!(reason, "another store takes no copy");
-            Failure::Final(refused)
-        }
+        RemoteError::Refused(reason) => Failure::Final(refused, reason),
         RemoteError::Unreachable(reason) => Failure::ForNow(reason),
     }
 }
@@ -158,7 +176,7 @@ struct Lanes {
 #[derive(Clone)]
 pub struct Replicator {
     objects: Objects,
-    authorizer: Arc<dyn Authorizer>,
+    roles: ServiceRoles,
     remote: Arc<dyn RemoteBuckets>,
     lanes: Arc<Mutex<Lanes>>,
     number: usize,
@@ -172,20 +190,38 @@ impl fmt::Debug for Replicator {
 }
 
 impl Objects {
-    /// The workers that replicate, to buckets here and to `remote` ones.
-    pub fn replicators(&self, authorizer: Arc<dyn Authorizer>, remote: Arc<dyn RemoteBuckets>) -> Vec<Replicator> {
+    /// The workers that replicate, to buckets here and to `remote` ones, as the `roles` of buckets' configurations.
+    pub fn replicators(
+        &self,
+        authorizer: Arc<dyn Authorizer>,
+        roles: Arc<dyn RoleSessions>,
+        remote: Arc<dyn RemoteBuckets>,
+    ) -> Vec<Replicator> {
         let lanes: Arc<Mutex<Lanes>> = Arc::default();
+        let roles = ServiceRoles::new(SERVICE, authorizer, roles);
         let lane = |number| Replicator {
             objects: self.clone(),
-            authorizer: authorizer.clone(),
+            roles: roles.clone(),
             remote: remote.clone(),
             lanes: lanes.clone(),
             number,
             seen: Arc::default(),
         };
-        let snapshot = self.snapshot();
-        if snapshot.is_ok_and(|snapshot| snapshot.prefix(REPLICATION_STATES, &Key::new()).next().is_some()) {
-            self.replication.used();
+        if let Ok(snapshot) = self.snapshot() {
+            if snapshot.prefix(REPLICATION_STATES, &Key::new()).next().is_some() {
+                self.replication.used();
+            }
+            for (bucket, _) in snapshot
+                .prefix(REPLICATIONS, &Key::new())
+                .filter_map(Result::ok)
+                .filter(|(_, configuration)| configuration.acts_for_owner)
+            {
+                let bucket = Key::reader(bucket.as_bytes()).text().unwrap_or_default();
+                tracing::warn!(
+                    bucket,
+                    "replication acts for the bucket's owner and not as its role: put its configuration again"
+                );
+            }
         }
         (0..LANES).map(lane).collect()
     }
@@ -208,8 +244,19 @@ impl Drop for Turn<'_> {
 /// What a task needs to know, found.
 struct Work {
     source: Bucket,
-    rule: ReplicationRule,
+    /// Nothing where it is gone since.
+    rule: Option<ReplicationRule>,
+    /// As which role; nothing for the owner of the source.
+    role: Option<Arn>,
     target: ReplicationTarget,
+}
+
+/// Who replicates.
+struct Actor {
+    principal: Principal,
+    context: Context,
+    /// Whether it is a role, which must be allowed to read what it copies.
+    is_role: bool,
 }
 
 impl Replicator {
@@ -248,20 +295,19 @@ impl Replicator {
             self.end(&turn, None, Ok(())).await?;
             return Ok(true);
         };
-        let outcome = match work {
-            Ok(ref work) => self.replicate(work, &turn).await,
-            Err(_) => Err(Failure::Final("SrcBucketReplicationConfigMissing")),
+        let outcome = match &work.rule {
+            Some(rule) => self.replicate(&work, rule, &turn).await,
+            None => Err(Failure::of("SrcBucketReplicationConfigMissing")),
         };
-        let work = work.ok();
         match outcome {
             Ok(true) => {
                 self.lanes.lock().paused.remove(&turn.destination);
             }
             Ok(false) => {
                 self.lanes.lock().paused.remove(&turn.destination);
-                self.end(&turn, work.as_ref(), Ok(())).await?;
+                self.end(&turn, Some(&work), Ok(())).await?;
             }
-            Err(Failure::Final(reason)) => self.end(&turn, work.as_ref(), Err(reason)).await?,
+            Err(Failure::Final(reason, said)) => self.end(&turn, Some(&work), Err((reason, said))).await?,
             Err(Failure::ForNow(reason)) => {
                 tracing::info!(
                     destination = turn.destination,
@@ -269,7 +315,7 @@ impl Replicator {
                     "a version was not replicated; it is tried again"
                 );
                 self.pause(&turn.destination);
-                self.put_off(&turn, work.as_ref()).await?;
+                self.put_off(&turn, &work).await?;
             }
         }
         Ok(true)
@@ -282,8 +328,8 @@ impl Replicator {
         lanes.paused.insert(destination.to_owned(), (Instant::now() + pause, pause));
     }
 
-    /// The rule and the state of a task; nothing where it is not asked for any more, an error where the rule is gone.
-    fn work(&self, snapshot: &Snapshot, turn: &Turn<'_>) -> Result<Option<Result<Work, ()>>, ObjectsError> {
+    /// The rule and the state of a task; nothing where it is not asked for any more.
+    fn work(&self, snapshot: &Snapshot, turn: &Turn<'_>) -> Result<Option<Work>, ObjectsError> {
         let task = &turn.task;
         let state = snapshot.get(REPLICATION_STATES, &state_key(&task.bucket, &task.key, task.order))?;
         let target = state.and_then(|state| {
@@ -293,81 +339,188 @@ impl Replicator {
         let Some(target) = target.filter(|target| target.status == ReplicationStatus::Pending) else { return Ok(None) };
         let Some(source) = snapshot.get(BUCKETS, &bucket_key(&task.bucket))? else { return Ok(None) };
         let configuration = snapshot.get(REPLICATIONS, &bucket_key(&task.bucket))?;
-        let rule = configuration.and_then(|configuration| configuration.rule(&target.rule).cloned());
-        Ok(Some(rule.map(|rule| Work { source, rule, target }).ok_or(())))
+        let rule = configuration.as_ref().and_then(|configuration| configuration.rule(&target.rule).cloned());
+        let role = configuration.and_then(|configuration| configuration.acts_as());
+        Ok(Some(Work { source, rule, role, target }))
+    }
+
+    /// Who replicates: a session of the role, if it trusts S3.
+    fn actor(&self, work: &Work) -> Result<Actor, Failure> {
+        let Bucket { owner, region, name, .. } = &work.source;
+        let Some(role) = &work.role else {
+            let principal = Principal::root(owner.clone());
+            return Ok(Actor { principal, context: Context::new(), is_role: false });
+        };
+        let session = self.roles.assume(role, owner, &name.arn().to_string(), SESSION_NAME);
+        let principal = session.map_err(|denied| Failure::denied("AssumeRoleNotPermitted", &denied))?;
+        Ok(Actor { principal, context: ServiceRoles::context(self.objects.runtime.now(), region), is_role: true })
+    }
+
+    fn ask(&self, actor: &Actor, needs: Vec<(&'static str, Requirement)>) -> Result<(), Failure> {
+        for (reason, need) in needs {
+            let asked = self.roles.authorizer().authorize(&actor.principal, vec![need], &actor.context);
+            asked.map_err(|denied| Failure::denied(reason, &denied))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses where a role may not read what it is to copy. Tells whether it may read the tags: as on AWS, they stay behind otherwise.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html>
+    fn may_read(
+        &self,
+        actor: &Actor,
+        work: &Work,
+        turn: &Turn<'_>,
+        seen: Option<&VersionRecord>,
+    ) -> Result<bool, Failure> {
+        if !actor.is_role {
+            return Ok(true);
+        }
+        let bucket = &work.source.name;
+        let on_bucket = |action| ("SrcGetObjNotPermitted", Requirement::new(action, bucket.arn()));
+        let on_object = |action| {
+            let mut need = Requirement::new(action, turn.task.key.arn(bucket));
+            if let Some(seen) = seen {
+                need.context.set("s3:VersionId", seen.version_id().to_string());
+            }
+            need
+        };
+        let mut needs = vec![on_bucket("s3:GetReplicationConfiguration"), on_bucket("s3:ListBucket")];
+        let Some(seen) = seen else { return self.ask(actor, needs).map(|()| true) };
+        needs.push(("SrcGetObjNotPermitted", on_object("s3:GetObjectVersionForReplication")));
+        needs.push(("SrcGetAclNotPermitted", on_object("s3:GetObjectVersionAcl")));
+        if seen.lock.retention.is_some() {
+            needs.push(("SrcGetObjNotPermitted", on_object("s3:GetObjectRetention")));
+        }
+        if seen.lock.legal_hold.is_some() {
+            needs.push(("SrcGetObjNotPermitted", on_object("s3:GetObjectLegalHold")));
+        }
+        self.ask(actor, needs)?;
+        match self.ask(actor, vec![("SrcGetTaggingNotPermitted", on_object("s3:GetObjectVersionTagging"))]) {
+            Ok(()) => Ok(true),
+            Err(Failure::Final(..)) => Ok(false),
+            Err(failure @ Failure::ForNow(_)) => Err(failure),
+        }
     }
 
     /// True: the end of the task was committed with it.
-    async fn replicate(&self, work: &Work, turn: &Turn<'_>) -> Result<bool, Failure> {
+    async fn replicate(&self, work: &Work, rule: &ReplicationRule, turn: &Turn<'_>) -> Result<bool, Failure> {
         let task = &turn.task;
+        let actor = self.actor(work)?;
         let is_remote = self.remote.has(&work.source.owner, &turn.destination);
         match (task.version, task.marker) {
             (Some(id), _) => {
                 // What is gone is not copied.
                 let Some(version) = self.objects.hold_version(&id)? else { return Ok(false) };
+                let takes_tags = self.may_read(&actor, work, turn, Some(version.record()))?;
                 match is_remote {
-                    true => self.copy_out(work, turn, &version).await.map(|()| false),
-                    false => self.copy_here(work, turn, &version).await,
+                    true => self.copy_out(rule, turn, &actor, &version, takes_tags).await.map(|()| false),
+                    false => self.copy_here(work, rule, turn, &actor, &version, takes_tags).await,
                 }
             }
-            (None, Some(_)) if is_remote => {
-                let deleted = self.remote.delete(&turn.destination, &task.key).await;
-                deleted.map(|()| false).map_err(|error| remote_failure(error, "DstDelObjNotPermitted"))
+            (None, Some(id)) => {
+                self.may_read(&actor, work, turn, None)?;
+                match is_remote {
+                    true => {
+                        self.may_write_out(&actor, turn, vec![("DstDelObjNotPermitted", "s3:ReplicateDelete")])?;
+                        let deleted = self.remote.delete(&turn.destination, &task.key).await;
+                        deleted.map(|()| false).map_err(|error| remote_failure(error, "DstDelObjNotPermitted"))
+                    }
+                    false => self.mark_here(work, rule, turn, &actor, id).await,
+                }
             }
-            (None, Some(id)) => self.mark_here(work, turn, id).await,
             (None, None) => Ok(false),
         }
     }
 
-    /// The bucket here that a task is for, and the proof that it may be written to.
-    fn destination(&self, work: &Work, turn: &Turn<'_>, is_marker: bool) -> Result<(Bucket, Caller), Failure> {
-        let name = bucket_of(&turn.destination).ok_or(Failure::Final("DstBucketNotFound"))?;
+    /// Asks for what a role must be allowed at a bucket elsewhere, by the name that rules and policies know it by.
+    fn may_write_out(
+        &self,
+        actor: &Actor,
+        turn: &Turn<'_>,
+        actions: Vec<(&'static str, &'static str)>,
+    ) -> Result<(), Failure> {
+        if !actor.is_role {
+            return Ok(());
+        }
+        let bucket = bucket_of(&turn.destination).ok_or_else(|| Failure::of("DstBucketNotFound"))?;
+        let need = |(reason, action)| (reason, Requirement::new(action, turn.task.key.arn(&bucket)));
+        self.ask(actor, actions.into_iter().map(need).collect())
+    }
+
+    /// The bucket here that a task is for, and the proof that it may be written to: with tags, if `has_tags` is said of a version; as a
+    /// marker otherwise.
+    fn destination(
+        &self,
+        rule: &ReplicationRule,
+        turn: &Turn<'_>,
+        actor: &Actor,
+        has_tags: Option<bool>,
+    ) -> Result<(Bucket, Caller), Failure> {
+        let name = bucket_of(&turn.destination).ok_or_else(|| Failure::of("DstBucketNotFound"))?;
         let snapshot = self.objects.snapshot()?;
         let found = snapshot.get(BUCKETS, &bucket_key(&name)).map_err(ObjectsError::from)?;
-        let bucket = found.ok_or(Failure::Final("DstBucketNotFound"))?;
+        let bucket = found.ok_or_else(|| Failure::of("DstBucketNotFound"))?;
         if bucket.versioning != Versioning::Enabled {
-            return Err(Failure::Final("DstBucketUnversioned"));
+            return Err(Failure::of("DstBucketUnversioned"));
         }
-        let at = turn.task.key.arn(&bucket.name);
-        let mut asked = match is_marker {
-            true => vec![Requirement::new("s3:ReplicateDelete", at)],
-            false => vec![Requirement::new("s3:ReplicateObject", at.clone())],
+        let on_object = |action| Requirement::new(action, turn.task.key.arn(&bucket.name));
+        let is_marker = has_tags.is_none();
+        let mut needs = match is_marker {
+            true => vec![("DstDelObjNotPermitted", on_object("s3:ReplicateDelete"))],
+            false => vec![("DstPutObjNotPermitted", on_object("s3:ReplicateObject"))],
         };
-        if !is_marker && work.rule.destination.is_given_over {
-            let at = turn.task.key.arn(&bucket.name);
-            asked.push(Requirement::new("s3:ObjectOwnerOverrideToBucketOwner", at));
+        if has_tags == Some(true) && actor.is_role {
+            needs.push(("DstPutTaggingNotPermitted", on_object("s3:ReplicateTags")));
         }
-        let principal = Principal::root(work.source.owner.clone());
-        let context = Context::new();
-        let not_permitted = if is_marker { "DstDelObjNotPermitted" } else { "DstPutObjNotPermitted" };
-        let authorized =
-            self.authorizer.authorize(&principal, asked, &context).map_err(|_| Failure::Final(not_permitted))?;
+        if !is_marker && rule.destination.is_given_over {
+            needs.push(("DstPutAclNotPermitted", on_object("s3:ObjectOwnerOverrideToBucketOwner")));
+        }
+        self.ask(actor, needs.clone())?;
+        let all = needs.into_iter().map(|(_, need)| need).collect();
+        let authorized = self.roles.authorizer().authorize(&actor.principal, all, &actor.context);
+        let authorized = authorized.map_err(|denied| Failure::denied("DstPutObjNotPermitted", &denied))?;
+        let scope = Scope { account: bucket.owner.clone(), region: bucket.region.clone() };
+        let draft = self.draft(turn, scope, actor.principal.clone());
+        let (principal, context) = (actor.principal.clone(), actor.context.clone());
+        let bound = BoundAuthorizer::new(self.roles.authorizer().clone(), principal, context);
+        Ok((bucket, Caller::new(authorized, bound, draft)))
+    }
+
+    /// What is on record of a task.
+    fn draft(&self, turn: &Turn<'_>, scope: Scope, principal: Principal) -> EventDraft {
         let runtime = &self.objects.runtime;
-        let draft = EventDraft {
+        let bucket = turn.destination.rsplit(':').next().unwrap_or_default();
+        EventDraft {
             id: runtime.entropy.bytes(),
             request_id: runtime.entropy.uuid().to_string(),
             time_ms: self.objects.now_ms(),
             event_source: SERVICE.to_owned(),
-            event_name: if is_marker { "DeleteObject" } else { "PutObject" }.to_owned(),
+            event_name: if turn.task.marker.is_some() { "DeleteObject" } else { "PutObject" }.to_owned(),
             read_only: false,
             management: false,
-            scope: Scope { account: bucket.owner.clone(), region: bucket.region.clone() },
-            principal: principal.clone(),
+            scope,
+            principal,
             source_ip: SERVICE.to_owned(),
             user_agent: SERVICE.to_owned(),
             request_parameters: serde_json::json!({
-                "bucketName": bucket.name, "key": turn.task.key, "x-amz-replication-status": "REPLICA",
+                "bucketName": bucket, "key": turn.task.key, "x-amz-replication-status": "REPLICA",
             })
             .to_string(),
-            resources: vec![turn.task.key.arn(&bucket.name).to_string()],
-        };
-        let bound = BoundAuthorizer::new(self.authorizer.clone(), principal, context);
-        Ok((bucket, Caller::new(authorized, bound, draft)))
+            resources: vec![format!("{}/{}", turn.destination, turn.task.key)],
+        }
     }
 
-    async fn mark_here(&self, work: &Work, turn: &Turn<'_>, id: [u8; 16]) -> Result<bool, Failure> {
-        let (bucket, caller) = self.destination(work, turn, true)?;
-        let (task, finish) = (turn.task.clone(), Finish::of(self, turn, work));
+    async fn mark_here(
+        &self,
+        work: &Work,
+        rule: &ReplicationRule,
+        turn: &Turn<'_>,
+        actor: &Actor,
+        id: [u8; 16],
+    ) -> Result<bool, Failure> {
+        let (bucket, caller) = self.destination(rule, turn, actor, None)?;
+        let (task, finish) = (turn.task.clone(), Finish::new(self, turn, Some(rule)));
         let owner = (work.source.owner != bucket.owner).then(|| work.source.owner.clone());
         let change = move |tx: &mut Tx<'_>| {
             let version = VersionId::Id { order: task.order, uuid: id };
@@ -386,19 +539,29 @@ impl Replicator {
         Ok(true)
     }
 
-    async fn copy_here(&self, work: &Work, turn: &Turn<'_>, version: &ObjectVersion) -> Result<bool, Failure> {
-        let (bucket, caller) = self.destination(work, turn, false)?;
-        let objects = &self.objects;
+    async fn copy_here(
+        &self,
+        work: &Work,
+        rule: &ReplicationRule,
+        turn: &Turn<'_>,
+        actor: &Actor,
+        version: &ObjectVersion,
+        takes_tags: bool,
+    ) -> Result<bool, Failure> {
         let seen = version.record();
+        let (bucket, caller) = self.destination(rule, turn, actor, Some(takes_tags && !seen.tags.is_empty()))?;
+        let objects = &self.objects;
         let named = seen.version_id();
-        let finish = Finish::of(self, turn, work);
+        let finish = Finish::new(self, turn, Some(rule));
         let snapshot = objects.snapshot()?;
         if let Some(found) = locate(&snapshot, &bucket.name, &seen.key, &named)? {
             let VersionEntry::Object(found) = found.entry else { return Ok(false) };
             let (seen, has_lock) = (seen.clone(), bucket.lock.is_some());
             let follow = move |tx: &mut Tx<'_>| {
                 if let Some(mut copy) = tx.get(crate::keyspaces::VERSIONS, &version_key(&found.id))? {
-                    copy.tags = seen.tags;
+                    if takes_tags {
+                        copy.tags = seen.tags;
+                    }
                     if copy.owner.is_some() || seen.acl.is_none() {
                         copy.acl = seen.acl;
                     }
@@ -412,20 +575,21 @@ impl Replicator {
             caller.commit(&*objects.store, follow).await.map_err(ObjectsError::from)?;
             return Ok(true);
         }
-        let destination = &work.rule.destination;
-        let request = match &seen.encryption {
-            Encryption::Lake => EncryptionRequest::Lake,
-            Encryption::Kms(_) => EncryptionRequest::Kms {
-                key: destination.kms_key.clone(),
-                context: std::collections::BTreeMap::new(),
-                bucket_key: None,
-            },
-            // The lake has not the key that would open it.
-            Encryption::Customer(_) => return Err(Failure::Final("SrcObjectNotEligible")),
-        };
+        let destination = &rule.destination;
+        self.may_decrypt(actor, version)?;
         let old_key = objects.open_version(seen)?;
         let id = objects.new_uuid();
-        let sealing = objects.sealing(&caller, &bucket.name, &seen.key, &id, &request).await?;
+        let sealing = match &seen.encryption {
+            Encryption::Lake => {
+                objects.sealing(&caller, &bucket.name, &seen.key, &id, &EncryptionRequest::Lake).await?
+            }
+            Encryption::Kms(_) => {
+                let key = destination.kms_key.clone();
+                objects.sealing_of_replica(&caller, &bucket, &seen.key, &id, key).await?
+            }
+            // The lake has not the key that would open it.
+            Encryption::Customer(_) => return Err(Failure::of("SrcObjectNotEligible")),
+        };
         let Sealing { data_key, sealed, layout_key, encryption } = sealing;
         let class = destination.class.unwrap_or(seen.class);
         let placement = objects.placement(class, AccessTier::default());
@@ -433,7 +597,7 @@ impl Replicator {
         for part in &seen.parts {
             moved.push(objects.copy_part(seen, &old_key, &data_key, part, placement).await?);
         }
-        let VersionId::Id { order, uuid } = named else { return Err(Failure::Final("SrcObjectNotEligible")) };
+        let VersionId::Id { order, uuid } = named else { return Err(Failure::of("SrcObjectNotEligible")) };
         let parts = seen.parts.iter().zip(&moved).map(|(part, moved)| PartRecord {
             blob: moved.durable.blob.clone(),
             packing: moved.packing,
@@ -455,6 +619,7 @@ impl Replicator {
             acl: seen.acl.clone().filter(|_| keeps_owner),
             tier: AccessTier::default(),
             restore: None,
+            tags: if takes_tags { seen.tags.clone() } else { Tags::default() },
             ..seen.clone()
         };
         let fate = match seal_layout(&layout_key, &mut record) {
@@ -484,11 +649,38 @@ impl Replicator {
         Ok(objects.settle_all(durable, fate).await?)
     }
 
-    async fn copy_out(&self, work: &Work, turn: &Turn<'_>, version: &ObjectVersion) -> Result<(), Failure> {
+    /// Refuses where a role may not open what a KMS key seals.
+    fn may_decrypt(&self, actor: &Actor, version: &ObjectVersion) -> Result<(), Failure> {
+        if !actor.is_role || !matches!(version.record().encryption, Encryption::Kms(_)) {
+            return Ok(());
+        }
+        let (principal, context) = (actor.principal.clone(), actor.context.clone());
+        let bound = BoundAuthorizer::new(self.roles.authorizer().clone(), principal, context);
+        match self.objects.unlock(&bound, version, None) {
+            Ok(_) => Ok(()),
+            Err(ObjectsError::Denied(denied)) => Err(Failure::denied("SrcGetObjNotPermitted", &denied)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn copy_out(
+        &self,
+        rule: &ReplicationRule,
+        turn: &Turn<'_>,
+        actor: &Actor,
+        version: &ObjectVersion,
+        takes_tags: bool,
+    ) -> Result<(), Failure> {
         let seen = version.record();
         if matches!(seen.encryption, Encryption::Customer(_)) {
-            return Err(Failure::Final("SrcObjectNotEligible"));
+            return Err(Failure::of("SrcObjectNotEligible"));
         }
+        let mut needs = vec![("DstPutObjNotPermitted", "s3:ReplicateObject")];
+        if takes_tags && !seen.tags.is_empty() {
+            needs.push(("DstPutTaggingNotPermitted", "s3:ReplicateTags"));
+        }
+        self.may_write_out(actor, turn, needs)?;
+        self.may_decrypt(actor, version)?;
         let data_key = self.objects.open_version(seen)?;
         let (objects, held) = (self.objects.clone(), version.clone());
         let parts = seen.parts.clone();
@@ -505,37 +697,50 @@ impl Replicator {
             key: seen.key.clone(),
             size_bytes: seen.size_bytes,
             metadata: seen.metadata.clone(),
-            tags: seen.tags.clone(),
-            class: work.rule.destination.class.unwrap_or(seen.class),
+            tags: if takes_tags { seen.tags.clone() } else { Tags::default() },
+            class: rule.destination.class.unwrap_or(seen.class),
             body: body.boxed(),
         };
         let put = self.remote.put(&turn.destination, copy).await;
         put.map_err(|error| remote_failure(error, "DstPutObjNotPermitted"))
     }
 
-    /// Says how a task ended.
+    /// Says how a task ended. That it failed is on record, as done by whom it was tried as.
     async fn end(
         &self,
         turn: &Turn<'_>,
         work: Option<&Work>,
-        outcome: Result<(), &'static str>,
+        outcome: Result<(), (&'static str, String)>,
     ) -> Result<(), ObjectsError> {
-        if let Err(reason) = outcome {
-            tracing::info!(destination = turn.destination, key = %turn.task.key, reason, "a version cannot be replicated");
-        }
-        let finish = Finish::new(self, turn, work.map(|work| &work.rule));
-        Ok(self.objects.store.write(move |tx: &mut Tx<'_>| finish.done(tx, outcome)).await?)
+        let finish = Finish::new(self, turn, work.and_then(|work| work.rule.as_ref()));
+        let failed = outcome.as_ref().err().zip(work).map(|((reason, said), work)| {
+            tracing::info!(
+                destination = turn.destination, key = %turn.task.key, reason, said, "a version cannot be replicated"
+            );
+            let Bucket { owner, region, .. } = &work.source;
+            let actor = self.actor(work).map(|actor| actor.principal);
+            let principal = actor.unwrap_or_else(|_| Principal::service(owner.clone(), SERVICE));
+            (self.draft(turn, Scope { account: owner.clone(), region: region.clone() }, principal), said.clone())
+        });
+        let outcome = outcome.map_err(|(reason, _)| reason);
+        let write = move |tx: &mut Tx<'_>| {
+            if let (Some((draft, said)), Err(reason)) = (failed, outcome) {
+                put_failure(tx, draft, reason, &said)?;
+            }
+            finish.done(tx, outcome)
+        };
+        Ok(self.objects.store.write(write).await?)
     }
 
     /// Behind what waits, or, after a day, given up; late ones are told of.
-    async fn put_off(&self, turn: &Turn<'_>, work: Option<&Work>) -> Result<(), ObjectsError> {
+    async fn put_off(&self, turn: &Turn<'_>, work: &Work) -> Result<(), ObjectsError> {
         let now_ms = self.objects.now_ms();
-        let age_ms = work.map_or(0, |work| now_ms.saturating_sub(work.target.requested_ms));
+        let age_ms = now_ms.saturating_sub(work.target.requested_ms);
         if age_ms > AGE_MAX_MS {
-            return self.end(turn, work, Err("DstPutObjNotPermitted")).await;
+            return self.end(turn, Some(work), Err(("DstPutObjNotPermitted", String::new()))).await;
         }
-        let is_late = age_ms > LATE_MS && work.is_some_and(|work| !work.target.is_late);
-        let finish = Finish::new(self, turn, work.map(|work| &work.rule));
+        let is_late = age_ms > LATE_MS && !work.target.is_late;
+        let finish = Finish::new(self, turn, work.rule.as_ref());
         Ok(self.objects.store.write(move |tx: &mut Tx<'_>| finish.put_off(tx, is_late)).await?)
     }
 }
@@ -562,10 +767,6 @@ struct Finish {
 }
 
 impl Finish {
-    fn of(replicator: &Replicator, turn: &Turn<'_>, work: &Work) -> Self {
-        Self::new(replicator, turn, Some(&work.rule))
-    }
-
     fn new(replicator: &Replicator, turn: &Turn<'_>, rule: Option<&ReplicationRule>) -> Self {
         Self {
             task: turn.task.clone(),
@@ -618,6 +819,7 @@ impl Finish {
             return Ok(());
         }
         target.status = if outcome.is_ok() { ReplicationStatus::Completed } else { ReplicationStatus::Failed };
+        target.failure = outcome.err().map(str::to_owned);
         let target = target.clone();
         tx.put(REPLICATION_STATES, &at, &state)?;
         match outcome {

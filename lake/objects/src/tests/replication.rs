@@ -5,9 +5,14 @@ use std::collections::BTreeMap;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use proptest::prelude::*;
+use tarn_metadata::decode_record;
+use tarn_policy::{PoliciesUnreadable, PrincipalKind, RoleSessions};
+use tarn_types::Arn;
 
 use super::*;
+
 use crate::keyspaces::{REPLICATION_QUEUES, REPLICATION_TASKS};
+use crate::replication::ReplicationState;
 
 /// No bucket is elsewhere.
 struct Nowhere;
@@ -23,6 +28,17 @@ impl RemoteBuckets for Nowhere {
 
     fn delete<'a>(&'a self, _: &'a str, _: &'a ObjectKey) -> BoxFuture<'a, Result<(), RemoteError>> {
         async { Err(RemoteError::Refused("nothing is elsewhere".to_owned())) }.boxed()
+    }
+}
+
+/// Every role there could be.
+struct Roles;
+
+impl RoleSessions for Roles {
+    fn role_session(&self, role: &Arn, session_name: &str) -> Result<Option<Principal>, PoliciesUnreadable> {
+        let role = role.resource.trim_start_matches("role/").to_owned();
+        let kind = PrincipalKind::AssumedRole { role, session: session_name.to_owned() };
+        Ok(Some(Principal::new(kind, AccountId::first(), "AROAEXAMPLE")))
     }
 }
 
@@ -64,11 +80,11 @@ impl Pair {
         }
         for (source, target) in [(0, 1), (1, 0)] {
             let role = "arn:aws:iam::000000000000:role/r".to_owned();
-            let configuration = ReplicationConfiguration { role, rules: vec![rule(&buckets[target])] };
+            let configuration = ReplicationConfiguration::new(role, vec![rule(&buckets[target])]);
             let caller = lake.caller();
             lake.objects.put_bucket_replication(&caller, &buckets[source], configuration, |_, _| false).await.unwrap();
         }
-        let lane = lake.objects.replicators(Arc::new(Everyone), Arc::new(Nowhere)).remove(0);
+        let lane = lake.objects.replicators(Arc::new(Everyone), Arc::new(Roles), Arc::new(Nowhere)).remove(0);
         Self { lake, buckets, lane }
     }
 
@@ -210,7 +226,7 @@ proptest! {
                     }
                     // What a lane remembers is gone; what waits is in the store.
                     Step::Restart => {
-                        pair.lane = pair.lake.objects.replicators(Arc::new(Everyone), Arc::new(Nowhere)).remove(0);
+                        pair.lane = pair.lake.objects.replicators(Arc::new(Everyone), Arc::new(Roles), Arc::new(Nowhere)).remove(0);
                     }
                 }
             }
@@ -259,4 +275,21 @@ async fn a_status_says_how_a_version_stands() {
     assert_eq!(status(one), Some(ReplicationStatus::Failed));
     let refused = objects.put_bucket_versioning(&pair.lake.caller(), one, false).await;
     assert!(matches!(refused, Err(ObjectsError::InvalidBucketState { .. })), "{refused:?}");
+}
+
+/// As the first release with replication wrote them: it acted for the bucket's owner, and did not keep why it failed.
+const CONFIGURATION_V1: &str = "00012061726e3a6177733a69616d3a3a3030303030303030303030303a726f6c652f720103616c6c010201000102612f0001010000001361726e3a6177733a73333a3a3a636f7069657300000000000000";
+const STATE_V1: &str = "000100011361726e3a6177733a73333a3a3a636f7069657303616c6c0180a0abfef96201";
+
+#[test]
+fn first_configurations_go_on_for_the_owner_and_first_states_have_no_reason() {
+    let bytes = |text| hex::decode(text).unwrap();
+    let configuration: ReplicationConfiguration = decode_record(&bytes(CONFIGURATION_V1)).unwrap();
+    assert!(configuration.acts_for_owner && configuration.acts_as().is_none());
+    assert_eq!(configuration.role, "arn:aws:iam::000000000000:role/r");
+    assert_eq!(configuration.rules[0].destination.bucket, "arn:aws:s3:::copies");
+    let state: ReplicationState = decode_record(&bytes(STATE_V1)).unwrap();
+    let [target] = state.targets.as_slice() else { panic!("{state:?}") };
+    assert_eq!((target.status, target.requested_ms), (ReplicationStatus::Completed, 1_700_000_000_000));
+    assert!(target.is_late && target.failure.is_none());
 }
