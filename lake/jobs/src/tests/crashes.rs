@@ -32,7 +32,7 @@ async fn a_copy_that_was_committed_is_not_made_again() {
     let job = lake.job(&id);
     assert_eq!(job.run.status, JobStatus::Ready);
     let tasks = lake.jobs.segment(&id, 0).unwrap().unwrap().tasks;
-    lake.jobs.run_task(&job, 1, &tasks[1]).await.unwrap().unwrap();
+    lake.jobs.run_task(&job, 1, &tasks[1], false).await.unwrap().unwrap();
     assert_eq!(versions(&lake, "out/"), 1);
     assert!(lake.store.read().unwrap().contains(DONE, &task_key(&id, 1)).unwrap());
     lake.restart();
