@@ -209,6 +209,7 @@ async fn the_user_with_just_the_action_gets_in() {
         let mut actions = vec![operation.action];
         match operation.name {
             "CopyObject" | "UploadPartCopy" | "GetObjectAttributes" => actions.push("s3:GetObject"),
+            "PutBucketReplication" => actions.push("iam:PassRole"),
             "DeleteBucket" | "DeleteObject" | "DeleteObjects" => continue,
             _ => {}
         }
