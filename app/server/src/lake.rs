@@ -14,6 +14,7 @@ use tarn_crawlers::Crawlers;
 use tarn_disk::{Disk, DiskLock, LocalDisk};
 use tarn_gateway::{Gate, GateParts, Gateway, GatewayParts, Limits, Metrics, TrustedProxies};
 use tarn_identity::{AccountConfig, CredentialsConfig, Identity, IdentityError, Secret, UserConfig};
+use tarn_inventory::{InventoryOptions, InventoryWorker};
 use tarn_jobs::{Jobs, JobsOptions};
 use tarn_keys::kms::Kms;
 use tarn_keys::{Keys, KeysError};
@@ -464,6 +465,10 @@ impl Lake {
         }
         let logs = lake.objects.log_delivery(lake.authorizer.clone(), log_region, access_log_interval);
         lake.workers.spawn(Arc::new(logs));
+        let (objects, identity) = (lake.objects.clone(), lake.identity.clone());
+        let (authorizer, runtime) = (lake.authorizer.clone(), lake.runtime.clone());
+        let inventories = InventoryWorker::new(objects, identity, authorizer, runtime, InventoryOptions::default());
+        lake.workers.spawn(Arc::new(inventories));
         for lane in lake.objects.event_delivery(events) {
             lake.workers.spawn(Arc::new(lane));
         }

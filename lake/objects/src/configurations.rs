@@ -8,8 +8,8 @@ use tarn_metadata::{Key, Keyspace, Read, Record, Tx};
 
 use crate::errors::{ConfigurationKind, ObjectsError};
 use crate::keyspaces::{
-    ABAC, ACCELERATE, ANALYTICS, CORS, EVENTFUL, LIFECYCLE_SCANS, LIFECYCLES, LOGGING, METRICS, NOTIFICATIONS,
-    REPLICATIONS, REQUEST_PAYMENT, TIERING, TIERING_SCANS, WEBSITES,
+    ABAC, ACCELERATE, ANALYTICS, CORS, EVENTFUL, INVENTORIES, INVENTORY_RUNS, LIFECYCLE_SCANS, LIFECYCLES, LOGGING,
+    METRICS, NOTIFICATIONS, REPLICATIONS, REQUEST_PAYMENT, TIERING, TIERING_SCANS, WEBSITES,
 };
 use crate::metrics::CONFIGURATIONS_COUNT_MAX;
 use crate::names::BucketName;
@@ -64,7 +64,7 @@ pub struct ConfigurationPage<R> {
 /// The most configurations one page of a listing has.
 const PAGE_COUNT_MAX: usize = 100;
 
-fn id_key(bucket: &BucketName, id: &str) -> Key {
+pub(crate) fn id_key(bucket: &BucketName, id: &str) -> Key {
     bucket_key(bucket).text(id)
 }
 
@@ -118,7 +118,7 @@ impl Objects {
         bucket: &BucketName,
         id: &str,
         configuration: R,
-        then: fn(&mut Tx<'_>, &BucketName) -> Result<(), ObjectsError>,
+        then: impl FnOnce(&mut Tx<'_>, &BucketName) -> Result<(), ObjectsError> + Send + 'static,
     ) -> Result<(), ObjectsError> {
         let (bucket, at) = (bucket.clone(), id_key(bucket, id));
         caller
@@ -174,6 +174,8 @@ pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &BucketName) -> Result<(), Objects
     forget_kind(tx, TIERING, bucket)?;
     forget_kind(tx, TIERING_SCANS, bucket)?;
     forget_kind(tx, ANALYTICS, bucket)?;
+    forget_kind(tx, INVENTORIES, bucket)?;
+    forget_kind(tx, INVENTORY_RUNS, bucket)?;
     forget_kind(tx, REQUEST_PAYMENT, bucket)?;
     forget_kind(tx, ACCELERATE, bucket)?;
     forget_kind(tx, ABAC, bucket)?;

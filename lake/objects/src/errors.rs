@@ -79,6 +79,8 @@ pub enum ConfigurationKind {
     Replication,
     /// Archive configurations of INTELLIGENT_TIERING, by id.
     IntelligentTiering,
+    /// Inventories, by id.
+    Inventory,
 }
 
 impl ConfigurationKind {

@@ -7,6 +7,7 @@ use crate::events::notifications::NotificationConfiguration;
 use crate::events::queue::EventQueue;
 use crate::events::{Event, Eventful};
 use crate::intelligent_tiering::{TieringConfiguration, TieringDue, TieringScan, Watched};
+use crate::inventory::{InventoryConfiguration, InventoryDue, InventoryRun};
 use crate::lifecycle::LifecycleConfiguration;
 use crate::lifecycle::queue::{LifecycleDue, LifecycleFollowed, LifecycleScan};
 use crate::logging::{AccessLine, LoggingConfiguration};
@@ -74,6 +75,12 @@ pub const ACCESS_LINES: Keyspace<AccessLine> = Keyspace::new(0x0430, "objects.ac
 pub const RESTORE_QUEUE: Keyspace<Waiting> = Keyspace::new(0x0420, "objects.restore-queue");
 /// When restored copies go: by time and version.
 pub const RESTORE_EXPIRIES: Keyspace<Waiting> = Keyspace::new(0x0421, "objects.restore-expiries");
+/// Inventories: by bucket and id.
+pub const INVENTORIES: Keyspace<InventoryConfiguration> = Keyspace::new(0x0460, "objects.inventories");
+/// When inventories are made next: by time (milliseconds since 1970), bucket and id.
+pub const INVENTORY_DUE: Keyspace<InventoryDue> = Keyspace::new(0x0461, "objects.inventory-due");
+/// Inventories that are being made: by bucket and id.
+pub const INVENTORY_RUNS: Keyspace<InventoryRun> = Keyspace::new(0x0462, "objects.inventory-runs");
 /// Archive configurations of INTELLIGENT_TIERING: by bucket and id.
 pub const TIERING: Keyspace<TieringConfiguration> = Keyspace::new(0x0468, "objects.tiering");
 /// Objects of INTELLIGENT_TIERING that are watched: by bucket and version.

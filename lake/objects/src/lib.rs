@@ -16,12 +16,14 @@ mod configurations;
 mod copy;
 mod cors;
 mod delete;
+mod deliveries;
 mod encryption;
 mod errors;
 mod events;
 mod gc;
 mod get;
 mod intelligent_tiering;
+mod inventory;
 pub mod keyspaces;
 mod lifecycle;
 mod listing;
@@ -64,6 +66,7 @@ pub use configurations::ConfigurationPage;
 pub use copy::{CopiedObject, CopiedPart, CopyObject, UploadPartCopy};
 pub use cors::{CORS_RULES_COUNT_MAX, CorsConfiguration, CorsMatch, CorsRequest, CorsRule};
 pub use delete::{DELETE_OBJECTS_COUNT_MAX, DeleteObject, Deleted};
+pub use deliveries::Delivery;
 pub use encryption::{
     BucketEncryption, CustomerEncryption, CustomerKey, DefaultEncryption, Encryption, EncryptionRequest, KmsEncryption,
 };
@@ -75,6 +78,10 @@ pub use events::{Event, EventDetails, EventKind};
 pub use gc::{Collector, Compactor};
 pub use get::{ByteRange, ObjectVersion};
 pub use intelligent_tiering::{Tiering, TieringConfiguration, TieringRound, TieringWorker};
+pub use inventory::{
+    INVENTORY_SERVICE, InventoryConfiguration, InventoryDestination, InventoryEncryption, InventoryField,
+    InventoryFile, InventoryFormat, InventoryFrequency, InventoryPlace, InventoryRun, InventoryVersions,
+};
 pub use lifecycle::{
     FilterForm, LifecycleConfiguration, LifecycleEnd, LifecycleExpiration, LifecycleFilter, LifecycleRound,
     LifecycleRule, LifecycleTime, LifecycleTransition, LifecycleWorker, NoncurrentExpiration, NoncurrentTransition,

@@ -12,12 +12,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tarn_audit::{Caller, EventDraft};
+use tarn_audit::Caller;
 use tarn_metadata::{Key, Read, Record, StoreExt};
-use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Principal, Requirement};
+use tarn_policy::{Authorized, Authorizer};
 use tarn_runtime::{EntropyExt, Timestamp, Worker, WorkerOutcome};
-use tarn_types::{AccountId, Arn, Region, Scope};
+use tarn_types::{AccountId, Region};
 
+use crate::deliveries::Delivery;
 use crate::errors::ObjectsError;
 use crate::keyspaces::{ACCESS_LINES, BUCKETS, LOGGING};
 use crate::names::{BucketName, ObjectKey};
@@ -28,8 +29,6 @@ use crate::tagging::ObjectMetadata;
 
 /// Who delivers logs.
 pub const LOG_DELIVERY_SERVICE: &str = "logging.s3.amazonaws.com";
-/// The account that delivers: none of the lake's, so that a bucket's own policy must let it in.
-const LOG_DELIVERY_ACCOUNT: &str = "858827067514";
 /// Lines that wait to be made durable; more are lost.
 const QUEUE_LINES_MAX: usize = 65_536;
 /// Lines of one transaction.
@@ -93,23 +92,6 @@ fn refused(reason: &str) -> ObjectsError {
     ObjectsError::InvalidTargetBucketForLogging { reason: reason.to_owned() }
 }
 
-/// Who asks to be let in.
-fn deliverer() -> Principal {
-    Principal::service(
-        AccountId::new(LOG_DELIVERY_ACCOUNT).unwrap_or_else(|_| AccountId::first()),
-        LOG_DELIVERY_SERVICE,
-    )
-}
-
-/// The condition keys of a delivery.
-fn delivery_context(source: &BucketName, account: &AccountId) -> Context {
-    Context::new().with("aws:SourceArn", source.arn().to_string()).with("aws:SourceAccount", account.as_str())
-}
-
-fn delivery(target: &BucketName, key: &str) -> Requirement {
-    Requirement::new("s3:PutObject", Arn::s3_object(target.as_str(), key))
-}
-
 impl Objects {
     /// Where the bucket's requests are written down, if anywhere.
     pub fn bucket_logging(
@@ -136,9 +118,16 @@ impl Objects {
             if target.owner != source.owner {
                 return Err(refused("The owner for the bucket to be logged and the target bucket must be the same."));
             }
-            let asking = caller.authorizer().of_service(deliverer(), delivery_context(bucket, &source.owner));
-            let key = format!("{}delivery-check", logging.target_prefix);
-            if asking.authorize(vec![delivery(&logging.target_bucket, &key)]).is_err() {
+            let delivery = Delivery {
+                service: LOG_DELIVERY_SERVICE,
+                source: bucket,
+                source_owner: &source.owner,
+                region: &source.region,
+                target: &logging.target_bucket,
+                key: &format!("{}delivery-check", logging.target_prefix),
+            };
+            let asking = caller.authorizer().of_service(delivery.principal(), delivery.context());
+            if asking.authorize(vec![delivery.requirement()]).is_err() {
                 return Err(refused(
                     "The target bucket's policy must allow logging.s3.amazonaws.com to put objects under the target prefix.",
                 ));
@@ -328,31 +317,15 @@ impl LogDelivery {
         let unique: String = first.map(|key| hex::encode_upper(key.as_bytes())).unwrap_or_default();
         let unique = unique.get(unique.len().saturating_sub(16)..).unwrap_or_default();
         let key = key_of(&logging, (bucket, &source.owner, &self.region), first_ms, self.objects.now_ms(), unique);
-        let principal = deliverer();
-        let context = delivery_context(bucket, &source.owner);
-        let authorized = self
-            .authorizer
-            .authorize(&principal, vec![delivery(&logging.target_bucket, &key)], &context)
-            .map_err(ObjectsError::Denied)?;
-        let runtime = &self.objects.runtime;
-        let draft = EventDraft {
-            id: runtime.entropy.bytes(),
-            request_id: runtime.entropy.uuid().to_string(),
-            time_ms: self.objects.now_ms(),
-            event_source: "s3.amazonaws.com".to_owned(),
-            event_name: "PutObject".to_owned(),
-            read_only: false,
-            management: false,
-            scope: Scope { account: source.owner.clone(), region: self.region.clone() },
-            principal: principal.clone(),
-            source_ip: LOG_DELIVERY_SERVICE.to_owned(),
-            user_agent: LOG_DELIVERY_SERVICE.to_owned(),
-            request_parameters: serde_json::json!({ "bucketName": logging.target_bucket.as_str(), "key": key })
-                .to_string(),
-            resources: vec![Arn::s3_object(logging.target_bucket.as_str(), &key).to_string()],
+        let delivery = Delivery {
+            service: LOG_DELIVERY_SERVICE,
+            source: bucket,
+            source_owner: &source.owner,
+            region: &self.region,
+            target: &logging.target_bucket,
+            key: &key,
         };
-        let bound = BoundAuthorizer::new(self.authorizer.clone(), principal, context);
-        let caller = Caller::new(authorized, bound, draft);
+        let caller = self.objects.delivery_caller(&self.authorizer, &delivery, delivery.requirement())?;
         let put = PutObject {
             metadata: ObjectMetadata::of_type("text/plain"),
             ..PutObject::new(logging.target_bucket.clone(), ObjectKey::new(&key)?)

@@ -83,6 +83,8 @@ pub struct Objects {
     /// A restore was asked for, done or prolonged.
     pub(crate) restores_changed: Arc<Notify>,
     pub(crate) recent_reads: Arc<RecentReads>,
+    /// An inventory was put.
+    pub(crate) inventories_changed: Arc<Notify>,
 }
 
 impl fmt::Debug for Objects {
@@ -119,6 +121,7 @@ impl Objects {
             replication: Arc::default(),
             restores_changed: Arc::default(),
             recent_reads: Arc::default(),
+            inventories_changed: Arc::default(),
         }
     }
 

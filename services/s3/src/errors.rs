@@ -65,7 +65,10 @@ fn missing_configuration(kind: ConfigurationKind) -> S3Error {
             StatusCode::NOT_FOUND,
             "The replication configuration was not found".to_owned(),
         ),
-        ConfigurationKind::Metrics | ConfigurationKind::Analytics | ConfigurationKind::IntelligentTiering => custom(
+        ConfigurationKind::Metrics
+        | ConfigurationKind::Analytics
+        | ConfigurationKind::IntelligentTiering
+        | ConfigurationKind::Inventory => custom(
             "NoSuchConfiguration",
             StatusCode::NOT_FOUND,
             "The specified configuration does not exist.".to_owned(),

@@ -25,6 +25,7 @@ mod gate;
 mod get;
 mod host;
 mod intelligent_tiering;
+mod inventory;
 mod lifecycle;
 mod listing;
 mod lock;

@@ -13,8 +13,8 @@ use crate::api::Inner;
 use crate::errors::objects_error;
 use crate::refusals::Record;
 use crate::{
-    acl, bucket_encryption, buckets, copy, cors, delete, get, intelligent_tiering, lifecycle, listing, lock, logging,
-    metrics, multipart, notification, ownership_controls, policy, public_access_block, put, replication,
+    acl, bucket_encryption, buckets, copy, cors, delete, get, intelligent_tiering, inventory, lifecycle, listing, lock,
+    logging, metrics, multipart, notification, ownership_controls, policy, public_access_block, put, replication,
     request_payment, restore, select, tagging, versioning, website,
 };
 
@@ -141,6 +141,10 @@ operations! {
     put_bucket_intelligent_tiering_configuration(PutBucketIntelligentTieringConfigurationInput) -> PutBucketIntelligentTieringConfigurationOutput = intelligent_tiering::put_bucket_intelligent_tiering_configuration;
     delete_bucket_intelligent_tiering_configuration(DeleteBucketIntelligentTieringConfigurationInput) -> DeleteBucketIntelligentTieringConfigurationOutput = intelligent_tiering::delete_bucket_intelligent_tiering_configuration;
     list_bucket_intelligent_tiering_configurations(ListBucketIntelligentTieringConfigurationsInput) -> ListBucketIntelligentTieringConfigurationsOutput = intelligent_tiering::list_bucket_intelligent_tiering_configurations;
+    get_bucket_inventory_configuration(GetBucketInventoryConfigurationInput) -> GetBucketInventoryConfigurationOutput = inventory::get_bucket_inventory_configuration;
+    put_bucket_inventory_configuration(PutBucketInventoryConfigurationInput) -> PutBucketInventoryConfigurationOutput = inventory::put_bucket_inventory_configuration;
+    delete_bucket_inventory_configuration(DeleteBucketInventoryConfigurationInput) -> DeleteBucketInventoryConfigurationOutput = inventory::delete_bucket_inventory_configuration;
+    list_bucket_inventory_configurations(ListBucketInventoryConfigurationsInput) -> ListBucketInventoryConfigurationsOutput = inventory::list_bucket_inventory_configurations;
     get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput) -> GetBucketAnalyticsConfigurationOutput = metrics::get_bucket_analytics_configuration;
     put_bucket_analytics_configuration(PutBucketAnalyticsConfigurationInput) -> PutBucketAnalyticsConfigurationOutput = metrics::put_bucket_analytics_configuration;
     delete_bucket_analytics_configuration(DeleteBucketAnalyticsConfigurationInput) -> DeleteBucketAnalyticsConfigurationOutput = metrics::delete_bucket_analytics_configuration;

@@ -18,7 +18,7 @@ use tarn_sigv4::{Payload, Signer};
 
 use crate::post_policy::PostPolicy;
 use crate::resources::Request;
-use crate::{convert, copy, lifecycle, metrics, post, website};
+use crate::{convert, copy, inventory, lifecycle, metrics, post, website};
 
 /// Probes by their names, which their targets and folders of seeds have, too.
 pub const ALL: [(&str, fn(&[u8]) -> bool); 5] =
@@ -55,7 +55,7 @@ where
 /// A document that a bucket or an object is set up with, or that names many; then what the domain makes of it.
 pub fn xml(bytes: &[u8]) -> bool {
     let (which, bytes) = choice(bytes);
-    match which % 12 {
+    match which % 13 {
         0 => request::<dto::Delete>(bytes).is_some(),
         1 => request::<dto::CompletedMultipartUpload>(bytes).is_some(),
         2 => {
@@ -80,7 +80,14 @@ pub fn xml(bytes: &[u8]) -> bool {
         9 => request::<dto::RestoreRequest>(bytes).is_some(),
         10 => document::<dto::AnalyticsConfiguration>(bytes)
             .is_some_and(|found| metrics::analytics_of_wire(found).is_ok()),
-        _ => request::<dto::SelectObjectContentRequest>(bytes).is_some(),
+        11 => request::<dto::SelectObjectContentRequest>(bytes).is_some(),
+        _ => {
+            let found = document::<dto::InventoryConfiguration>(bytes).map(inventory::of_wire);
+            let Some(Ok(found)) = found else { return false };
+            let again = inventory::of_wire(inventory::to_wire(found.clone())).ok();
+            assert_eq!(again.as_ref(), Some(&found), "the inventory comes back as another");
+            true
+        }
     }
 }
 

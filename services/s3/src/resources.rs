@@ -144,6 +144,28 @@ static OPERATIONS: &[Operation] = &[
         on_bucket!("s3:GetIntelligentTieringConfiguration"),
     ),
     row(
+        "GetBucketInventoryConfiguration",
+        "s3:GetInventoryConfiguration",
+        true,
+        true,
+        on_bucket!("s3:GetInventoryConfiguration"),
+    ),
+    Operation { management: true, ..row_by_handler("PutBucketInventoryConfiguration", "s3:PutInventoryConfiguration") },
+    row(
+        "DeleteBucketInventoryConfiguration",
+        "s3:PutInventoryConfiguration",
+        false,
+        true,
+        on_bucket!("s3:PutInventoryConfiguration"),
+    ),
+    row(
+        "ListBucketInventoryConfigurations",
+        "s3:GetInventoryConfiguration",
+        true,
+        true,
+        on_bucket!("s3:GetInventoryConfiguration"),
+    ),
+    row(
         "GetBucketAnalyticsConfiguration",
         "s3:GetAnalyticsConfiguration",
         true,

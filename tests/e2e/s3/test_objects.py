@@ -169,7 +169,7 @@ def test_policies_of_users_and_buckets(account):
 
 def test_what_is_not_served_says_so(account):
     s3, bucket = account.client("s3"), account.bucket()
-    check(s3.list_bucket_inventory_configurations, "NotImplemented", 501, Bucket=bucket)
+    check(s3.get_bucket_metadata_table_configuration, "NotImplemented", 501, Bucket=bucket)
     check(s3.put_object, "InvalidStorageClass", 400, Bucket=bucket, Key="k", StorageClass="NONE_SUCH")
     check(s3.put_object, "NotImplemented", 501, Bucket=bucket, Key="k", ServerSideEncryption="aws:kms:dsse")
     check(s3.put_object, "AccessControlListNotSupported", 400, Bucket=bucket, Key="k", ACL="public-read")

@@ -38,6 +38,15 @@ fn example(operation: &str) -> Ask {
         ),
         "DeleteBucketIntelligentTieringConfiguration" => ask(delete, "/lake-raw?intelligent-tiering&id=t"),
         "ListBucketIntelligentTieringConfigurations" => ask(get, "/lake-raw?intelligent-tiering"),
+        "GetBucketInventoryConfiguration" => ask(get, "/lake-raw?inventory&id=i"),
+        "PutBucketInventoryConfiguration" => ask(put, "/lake-raw?inventory&id=i").body(
+            "<InventoryConfiguration><Id>i</Id><IsEnabled>false</IsEnabled>\
+             <IncludedObjectVersions>All</IncludedObjectVersions><Schedule><Frequency>Daily</Frequency></Schedule>\
+             <Destination><S3BucketDestination><Bucket>arn:aws:s3:::lists</Bucket><Format>CSV</Format>\
+             </S3BucketDestination></Destination></InventoryConfiguration>",
+        ),
+        "DeleteBucketInventoryConfiguration" => ask(delete, "/lake-raw?inventory&id=i"),
+        "ListBucketInventoryConfigurations" => ask(get, "/lake-raw?inventory"),
         "GetBucketAnalyticsConfiguration" => ask(get, "/lake-raw?analytics&id=a"),
         "PutBucketAnalyticsConfiguration" => ask(put, "/lake-raw?analytics&id=a").body(
             "<AnalyticsConfiguration><Id>a</Id><StorageClassAnalysis></StorageClassAnalysis></AnalyticsConfiguration>",
