@@ -12,6 +12,7 @@
 mod acting;
 mod checksum;
 mod errors;
+mod inventories;
 mod job;
 mod jobs;
 pub mod keyspaces;

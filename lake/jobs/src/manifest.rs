@@ -9,6 +9,8 @@ use bytes::{Buf, Bytes};
 use flate2::read::MultiGzDecoder;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
+pub(crate) use tarn_inventory::encoded_key as encoded;
+use tarn_objects::InventoryFormat;
 use tarn_types::Arn;
 use tokio::sync::mpsc;
 
@@ -90,11 +92,27 @@ pub(crate) struct InventoryFile {
     pub(crate) md5: Option<String>,
 }
 
-/// An inventory: where its lines are, and what is in them.
+/// What an inventory's files are, and how the keys in them are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum InventoryForm {
+    /// Lines.
+    Csv(Columns),
+    /// Columns with names.
+    Named { format: NamedFormat, has_versions: bool },
+}
+
+/// A form whose columns have names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NamedFormat {
+    Orc,
+    Parquet,
+}
+
+/// An inventory: where its lists are, and what is in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Inventory {
     pub(crate) bucket: String,
-    pub(crate) columns: Columns,
+    pub(crate) form: InventoryForm,
     pub(crate) files: Vec<InventoryFile>,
 }
 
@@ -103,18 +121,32 @@ impl Inventory {
     pub(crate) fn parse(json: &[u8]) -> Result<Self, JobFailure> {
         let manifest: InventoryManifest = serde_json::from_slice(json)
             .map_err(|error| unreadable(format!("the manifest is not an inventory's manifest.json: {error}")))?;
-        if manifest.file_format != "CSV" {
-            let reason =
-                format!("the inventory is in {}: only inventories in CSV can be manifests", manifest.file_format);
-            return Err(unreadable(reason));
-        }
+        let named = |format| {
+            let schema = manifest.file_schema.as_str();
+            let has = |name: &str| {
+                schema.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == name)
+            };
+            match has("bucket") && has("key") {
+                true => Ok(InventoryForm::Named { format, has_versions: has("version_id") }),
+                false => Err(unreadable("the inventory has no bucket or no key")),
+            }
+        };
+        let form = match InventoryFormat::parse(&manifest.file_format) {
+            Some(InventoryFormat::Csv) => InventoryForm::Csv(Columns::of_schema(&manifest.file_schema)?),
+            Some(InventoryFormat::Orc) => named(NamedFormat::Orc)?,
+            Some(InventoryFormat::Parquet) => named(NamedFormat::Parquet)?,
+            None => {
+                let format = &manifest.file_format;
+                return Err(unreadable(format!("the inventory is in {format}, and not in CSV, ORC or Parquet")));
+            }
+        };
         // Old inventories have the bare name.
         let bucket = match Arn::parse(&manifest.destination_bucket) {
             Ok(arn) => arn.resource,
             Err(_) => manifest.destination_bucket,
         };
         let files = manifest.files.into_iter().map(|file| InventoryFile { key: file.key, md5: file.md5 }).collect();
-        Ok(Self { bucket, columns: Columns::of_schema(&manifest.file_schema)?, files })
+        Ok(Self { bucket, form, files })
     }
 }
 
@@ -227,14 +259,6 @@ fn decoded(text: &str) -> Option<String> {
     percent_decode_str(&spaced).decode_utf8().ok().map(|text| text.into_owned())
 }
 
-/// As a manifest writes a key.
-pub(crate) fn encoded(key: &str) -> String {
-    /// What inventories leave as it is.
-    const KEPT: &percent_encoding::AsciiSet =
-        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/');
-    percent_encoding::utf8_percent_encode(key, KEPT).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -332,9 +356,28 @@ mod tests {
         };
         let found = Inventory::parse(json("CSV", "Bucket, Key, VersionId, IsLatest, Size").as_bytes()).expect("one");
         assert_eq!(found.bucket, "lists");
-        assert_eq!(found.columns, Columns { bucket: 0, key: 1, version: Some(2), count: 5 });
+        let columns = Columns { bucket: 0, key: 1, version: Some(2), count: 5 };
+        assert_eq!(found.form, InventoryForm::Csv(columns));
+        let named = |format: &str, schema: &str| Inventory::parse(json(format, schema).as_bytes()).expect("one").form;
+        assert_eq!(
+            named("ORC", "struct<bucket:string,key:string,size:bigint>"),
+            InventoryForm::Named { format: NamedFormat::Orc, has_versions: false }
+        );
+        assert_eq!(
+            named(
+                "Parquet",
+                "message s3.inventory {  required binary bucket (STRING);  required binary key (STRING);  optional binary version_id (STRING);}"
+            ),
+            InventoryForm::Named { format: NamedFormat::Parquet, has_versions: true }
+        );
         assert_eq!(found.files[0].md5.as_deref(), Some("f11166069f1990abeb9c97ace9cdfabc"));
-        for bad in [json("ORC", "Bucket, Key"), json("CSV", "Bucket, Size"), "{}".to_owned(), "[".to_owned()] {
+        for bad in [
+            json("ORC", "struct<key:string>"),
+            json("Avro", "Bucket, Key"),
+            json("CSV", "Bucket, Size"),
+            "{}".to_owned(),
+            "[".to_owned(),
+        ] {
             assert!(Inventory::parse(bad.as_bytes()).is_err(), "{bad}");
         }
     }

@@ -26,7 +26,7 @@ use crate::job::{
 };
 use crate::jobs::{Jobs, job_in};
 use crate::keyspaces::{Segment, Task};
-use crate::manifest::{Columns, Inventory, encoded, read_lines};
+use crate::manifest::{Columns, Inventory, InventoryForm, encoded, read_lines};
 use crate::segments::SegmentWriter;
 use crate::status::JobStatus;
 use crate::tasks::set_encryption;
@@ -36,14 +36,14 @@ const INVENTORY_SIZE_BYTES_MAX: u64 = 16 << 20;
 /// Pieces of a manifest between its reader and its parser; each has up to 1 MiB.
 const PIECES_COUNT_MAX: usize = 2;
 /// Batches of tasks between the parser and the store.
-const BATCHES_COUNT_MAX: usize = 4;
+pub(crate) const BATCHES_COUNT_MAX: usize = 4;
 
 fn failure(code: &str, reason: impl std::fmt::Display) -> JobsError {
     JobsError::Failure(JobFailure::new(code, reason))
 }
 
 /// What a manifest that cannot be read fails the job with.
-const UNREADABLE: &str = "ManifestUnreadable";
+pub(crate) const UNREADABLE: &str = "ManifestUnreadable";
 
 impl Jobs {
     /// Lists the tasks of a job that is new, or whose listing was cut short; then it is ready, or waits for its user's word.
@@ -163,11 +163,18 @@ impl Jobs {
             ManifestFormat::Inventory => {
                 let json = self.objects.read_whole(caller.authorized(), &found, INVENTORY_SIZE_BYTES_MAX).await;
                 let json = json.map_err(|error| JobsError::of_objects(UNREADABLE, error))?;
-                let Inventory { bucket, columns, files } = Inventory::parse(&json).map_err(JobsError::Failure)?;
+                let Inventory { bucket, form, files } = Inventory::parse(&json).map_err(JobsError::Failure)?;
                 for file in files {
                     let (caller, found) = self.open(job, &bucket, &file.key, None)?;
-                    let is_gzip = file.key.ends_with(".gz");
-                    self.read_file(&caller, found, columns.clone(), is_gzip, file.md5, writer).await?;
+                    match &form {
+                        InventoryForm::Csv(columns) => {
+                            let is_gzip = file.key.ends_with(".gz");
+                            self.read_file(&caller, found, columns.clone(), is_gzip, file.md5, writer).await?;
+                        }
+                        InventoryForm::Named { format, has_versions } => {
+                            self.read_named(&caller, found, (*format, *has_versions), file.md5, writer).await?;
+                        }
+                    }
                 }
                 Ok(())
             }
@@ -245,12 +252,7 @@ impl Jobs {
             return Err(JobsError::of_objects(UNREADABLE, error));
         }
         parsed.map_err(JobsError::Failure)?;
-        match md5 {
-            Some(md5) if !md5.eq_ignore_ascii_case(&computed) => {
-                Err(failure("ManifestChanged", format!("the MD5 of {name} is {computed} and should be {md5}")))
-            }
-            Some(_) | None => Ok(()),
-        }
+        check_md5(&name, md5.as_deref(), &computed)
     }
 
     // ---- a bucket's keys
@@ -452,7 +454,17 @@ impl Jobs {
     }
 }
 
-fn stopped(_: tokio::task::JoinError) -> JobsError {
+/// Whether a file is the one that its list speaks of.
+pub(crate) fn check_md5(name: &str, said: Option<&str>, computed: &str) -> Result<(), JobsError> {
+    match said {
+        Some(md5) if !md5.eq_ignore_ascii_case(computed) => {
+            Err(failure("ManifestChanged", format!("the MD5 of {name} is {computed} and should be {md5}")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+pub(crate) fn stopped(_: tokio::task::JoinError) -> JobsError {
     JobsError::Internal { doing: "reading a manifest", reason: "the server is stopping".to_owned() }
 }
 
