@@ -42,7 +42,7 @@ impl FileBytes for StoredFile {
             while let Some(piece) = pieces.next().await {
                 whole.extend_from_slice(&piece.map_err(std::io::Error::other)?);
             }
-            Ok(whole.freeze())
+            Ok::<_, std::io::Error>(whole.freeze())
         };
         self.handle.block_on(reading)
     }

@@ -1,16 +1,21 @@
 """What went wrong in other stores, tried on this one. Each test is named after the advisory that it replays."""
 
+import base64
 import hashlib
 import http.client
+import io
 import json
 import socket
+import tarfile
 import urllib.parse
+import zlib
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EventStreamError
 
 from ..conftest import REGION, allow
 from . import raw
@@ -334,3 +339,306 @@ def test_bodies_shorter_than_they_say(account, s3, bucket):
             answer += piece
     assert not answer or answer.startswith(b"HTTP/1.1 400")
     assert keys(s3, bucket) == ["secret"]
+
+
+def test_cve_2026_40344(account, s3, bucket):
+    """An archive that is to be unpacked is a body like others: signed or refused, and here one object."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo("../planted")
+        entry.size = 5
+        tar.addfile(entry, io.BytesIO(b"bytes"))
+    url = f"{account.endpoint}/{bucket}/archive.tar"
+    more = {"x_amz_meta_snowball_auto_extract": "true"}
+    mode = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+    headers = signed(account, "PUT", url, mode, **more, **CHUNKS)
+    headers["Authorization"] = headers["Authorization"][:-4] + "beef"
+    assert raw.put(url, CHUNKED, headers).status_code == 403
+    assert raw.put(url, archive.getvalue(), {"x-amz-meta-snowball-auto-extract": "true"}).status_code == 403
+    assert keys(s3, bucket) == ["secret"]
+
+
+def test_ghsa_f4vq(s3, bucket):
+    """Nothing is unpacked: an archive is kept as it came, and names in it lead nowhere."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name in ("../planted", "/etc/planted", "a/../../planted"):
+            tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    s3.put_object(Bucket=bucket, Key="a.tar", Body=archive.getvalue(), Metadata={"snowball-auto-extract": "true"})
+    assert keys(s3, bucket) == ["a.tar", "secret"]
+    assert s3.get_object(Bucket=bucket, Key="a.tar")["Body"].read() == archive.getvalue()
+
+
+def test_predastore_114_and_appwrite_13515(account, s3, bucket):
+    """What is signed says how a body is framed; a header that is not signed does not."""
+    url, body = f"{account.endpoint}/{bucket}/framed", b"5\r\nbytes\r\n0\r\n\r\n"
+    plain = signed(account, "PUT", url, hashlib.sha256(body).hexdigest())
+    assert raw.put(url, body, plain | {"Content-Encoding": "aws-chunked"}).status_code == 200
+    assert s3.get_object(Bucket=bucket, Key="framed")["Body"].read() == body
+    s3.delete_object(Bucket=bucket, Key="framed")
+    # Chunks that were to be signed are not taken without their signatures, whatever the encoding's header says.
+    mode = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+    for encoding in ({}, {"Content-Encoding": "gzip"}, {"Content-Encoding": "aws-chunked"}):
+        headers = signed(account, "PUT", url, mode, x_amz_decoded_content_length="5") | encoding
+        assert raw.put(url, body, headers).status_code in (400, 403)
+    assert keys(s3, bucket) == ["secret"]
+
+
+def test_hdds_15142_and_s3s_775(account, s3, bucket):
+    """The checksum behind a body is compared with its bytes."""
+    url = f"{account.endpoint}/{bucket}/trailed"
+    for trailer, status in (("AAAAAA==", 400), ("not base64", 400), (base64.b64encode(zlib.crc32(b"bytes").to_bytes(4)).decode(), 200)):
+        body = f"5\r\nbytes\r\n0\r\nx-amz-checksum-crc32:{trailer}\r\n\r\n".encode()
+        assert raw.put(url, body, signed(account, "PUT", url, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", **CHUNKS)).status_code == status
+        assert ("trailed" in keys(s3, bucket)) == (status == 200)
+    other = CHUNKS | {"x_amz_trailer": "x-amz-checksum-sha256"}
+    headers = signed(account, "PUT", url, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", **other)
+    assert raw.put(url, CHUNKED, headers).status_code == 400
+
+
+def test_cve_2023_43040(account, s3, bucket):
+    """The bucket of a form is the one in its target; a field of that name must agree with the policy."""
+    other = account.bucket()
+    made = form(s3, other)
+    answer = post(made | {"url": f"{account.endpoint}/{bucket}", "fields": made["fields"] | {"bucket": other}})
+    assert answer.status_code == 403
+    assert keys(s3, bucket) == ["secret"] and keys(s3, other) == []
+
+
+def test_ghsa_3ppv(account, s3, bucket):
+    """To read the latest is not to read versions, and the other way round."""
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket=bucket, Key="secret", Body=b"new")["VersionId"]
+    resource = f"arn:aws:s3:::{bucket}/*"
+    latest = account.user("latest", allow("s3:GetObject", resource)).client("s3")
+    old = account.user("old", allow("s3:GetObjectVersion", resource)).client("s3")
+    assert latest.get_object(Bucket=bucket, Key="secret")["Body"].read() == b"new"
+    assert code(latest.get_object, Bucket=bucket, Key="secret", VersionId="null") == "AccessDenied"
+    assert code(latest.head_object, Bucket=bucket, Key="secret", VersionId=version) == "403"
+    assert old.get_object(Bucket=bucket, Key="secret", VersionId="null")["Body"].read() == b"secret"
+    assert code(old.get_object, Bucket=bucket, Key="secret") == "AccessDenied"
+
+
+def test_ghsa_5w8r(account, s3, bucket):
+    """Policies that ask for an object's tags are told them, on each way to the object."""
+    s3.put_object(Bucket=bucket, Key="open", Body=b"1", Tagging="zone=open")
+    condition = {"StringEquals": {"s3:ExistingObjectTag/zone": "open"}}
+    reader = account.user("reader", allow("s3:GetObject*", f"arn:aws:s3:::{bucket}/*", Condition=condition)).client("s3")
+    for read in (reader.get_object, reader.get_object_tagging, reader.get_object_acl):
+        read(Bucket=bucket, Key="open")
+        assert code(read, Bucket=bucket, Key="secret") == "AccessDenied"
+    reader.head_object(Bucket=bucket, Key="open")
+    assert code(reader.head_object, Bucket=bucket, Key="secret") == "403"
+
+
+def test_cve_2016_7031(account, s3):
+    """A list that opens a bucket to who signs opens it to nobody else."""
+    bucket = account.bucket()
+    s3.delete_public_access_block(Bucket=bucket)
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    s3.put_bucket_acl(Bucket=bucket, ACL="authenticated-read")
+    for target in ("", "?list-type=2", "?versions", "?uploads", "?acl", "/"):
+        assert raw.get(f"{account.endpoint}/{bucket}{target}").status_code == 403, target
+
+
+def locked(account, mode):
+    s3, bucket = account.client("s3"), f"lock-{account.id}-{mode.lower()}"
+    s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    until = datetime.now(timezone.utc) + timedelta(days=1)
+    lock = {"ObjectLockMode": mode, "ObjectLockRetainUntilDate": until}
+    version = s3.put_object(Bucket=bucket, Key="k", Body=b"1", ChecksumAlgorithm="SHA256", **lock)["VersionId"]
+    return s3, {"Bucket": bucket, "Key": "k", "VersionId": version}, until
+
+
+def test_cve_2023_25812(account):
+    """A denial holds against the header that bypasses governance, too."""
+    s3, named, _ = locked(account, "GOVERNANCE")
+    resource = f"arn:aws:s3:::{named['Bucket']}/*"
+    may = allow(["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention"], resource)
+    deny = allow(["s3:DeleteObjectVersion"], resource, "Deny")
+    bypass = allow("s3:BypassGovernanceRetention", resource)
+    without, denied = account.user("without", may), account.user("denied", may, bypass, deny)
+    for user in (without, denied):
+        client = user.client("s3")
+        assert code(client.delete_object, BypassGovernanceRetention=True, **named) == "AccessDenied"
+        objects = [{"Key": "k", "VersionId": named["VersionId"]}]
+        answer = client.delete_objects(Bucket=named["Bucket"], Delete={"Objects": objects}, BypassGovernanceRetention=True)
+        assert [error["Code"] for error in answer["Errors"]] == ["AccessDenied"]
+    s3.head_object(**named)
+
+
+def test_bz1989752(account):
+    """Nobody turns COMPLIANCE into GOVERNANCE or into less."""
+    s3, named, until = locked(account, "COMPLIANCE")
+    for retention in (
+        {"Mode": "GOVERNANCE", "RetainUntilDate": until},
+        {"Mode": "GOVERNANCE", "RetainUntilDate": until + timedelta(days=9)},
+        {"Mode": "COMPLIANCE", "RetainUntilDate": until - timedelta(hours=1)},
+        {},
+    ):
+        refused = code(s3.put_object_retention, Retention=retention, BypassGovernanceRetention=True, **named)
+        assert refused in ("AccessDenied", "MalformedXML"), retention
+    assert s3.get_object_retention(**named)["Retention"]["Mode"] == "COMPLIANCE"
+    assert code(s3.delete_object, BypassGovernanceRetention=True, **named) == "AccessDenied"
+
+
+def test_cve_2023_28433(account, s3, bucket):
+    """A backslash is a letter of a key."""
+    for key in ("..\\..\\planted", "a\\b", "\\\\host\\share", "C:\\planted"):
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
+    assert keys(s3, bucket) == sorted(["secret", "..\\..\\planted", "a\\b", "\\\\host\\share", "C:\\planted"])
+
+
+RPC = (
+    "/rustfs/rpc/read_file_stream?path=../../etc/passwd",
+    "/rustfs/rpc/walk_dir",
+    "/rustfs/admin/v3/import-iam",
+    "/rustfs/admin/v3/list-users",
+    "/minio/admin/v3/import-iam-v2",
+    "/minio/admin/v3/add-user?accessKey=planted",
+    "/minio/admin/v3/update?updateURL=http://evil.example/..",
+    "/minio/bootstrap/v1/verify",
+    "/minio/storage/v63/readall?file-path=../../etc/passwd",
+    "/minio/peer/v39/grid",
+    "/minio/webrpc",
+    "/minio/login",
+    "/api/v1/login",
+    "/cluster/status",
+    "/filer/../etc/passwd",
+    "/iam_pb.SeaweedIdentityAccessManagement/ListUsers",
+    "/node_service.NodeService/Ping",
+)
+
+
+@pytest.mark.parametrize("path", RPC)
+def test_there_is_no_other_api(account, s3, path):
+    """Admin, storage and node APIs of other stores, bare and with their default credentials: paths of buckets that are not there.
+
+    CVE-2023-28432, CVE-2024-55949, CVE-2025-68705, CVE-2025-68926, CVE-2026-42600, CVE-2022-35919, CVE-2021-21287 and their like.
+    """
+    grpc = {"Content-Type": "application/grpc", "TE": "trailers", "authorization": "rustfs rpc"}
+    for headers in ({"x-rustfs-signature": "0" * 64}, grpc):
+        for method in ("GET", "POST"):
+            answer = exact(account, method, path, headers)
+            assert answer.status_code in (400, 403, 404, 405), (method, answer.status_code)
+            assert b"root:" not in answer.content and b"TARN" not in answer.content and b"MINIO" not in answer.content
+
+
+def test_cve_2026_27822(account, s3, bucket):
+    """What users name is never markup in an answer of the server's own."""
+    script = "<script>alert(1)</script>"
+    open_to(s3, bucket, "s3:GetObject")
+    target = urllib.parse.quote(script)
+    s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
+    host = {"Host": f"{bucket}.s3-website-us-east-1.localhost"}
+    for answer in (
+        raw.get(f"{account.endpoint}/{bucket}/{target}"),
+        raw.get(f"{account.endpoint}/{bucket}?prefix={target}"),
+        raw.get(f"{account.endpoint}/{target}", host),
+        raw.get(f"{account.endpoint}/{target}/x"),
+    ):
+        assert answer.status_code >= 400 and script not in answer.text
+
+
+def test_cve_2026_34204(account, s3, bucket):
+    """Headers that are called as another store's own keys say nothing of how an object is encrypted."""
+    url = f"{account.endpoint}/{bucket}/k"
+    injected = {
+        "x_minio_internal_server_side_encryption_sealed_key": "AAAA",
+        "x_minio_internal_server_side_encryption_iv": "AAAA",
+        "x_minio_replication_server_side_encryption_sealed_key": "AAAA",
+        "x_amz_meta_x_amz_unencrypted_content_length": "1",
+        "x_amz_meta_x_amz_server_side_encryption": "aws:kms",
+    }
+    headers = signed(account, "PUT", url, hashlib.sha256(b"bytes").hexdigest(), **injected)
+    assert raw.put(url, b"bytes", headers).status_code == 200
+    head = s3.head_object(Bucket=bucket, Key="k")
+    assert head["ServerSideEncryption"] == "AES256" and "SSEKMSKeyId" not in head
+    assert set(head["Metadata"]) == {"x-amz-unencrypted-content-length", "x-amz-server-side-encryption"}
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"bytes"
+
+
+def test_cve_2026_39414(account, s3, bucket):
+    """A row without an end is refused, not collected."""
+    s3.put_object(Bucket=bucket, Key="endless.csv", Body=b"a" * (24 << 20))
+    with pytest.raises((ClientError, EventStreamError)) as refused:
+        answer = s3.select_object_content(
+            Bucket=bucket, Key="endless.csv", Expression="SELECT * FROM s3object", ExpressionType="SQL",
+            InputSerialization={"CSV": {}}, OutputSerialization={"CSV": {}},
+        )  # fmt: skip
+        for _ in answer["Payload"]:
+            pass
+    assert refused.value.response["Error"]["Code"] == "OverMaxRecordSize"
+
+
+def test_cve_2019_10222(account, s3, bucket):
+    """Requests that are no HTTP end with their connections."""
+    host, port = account.endpoint.removeprefix("http://").split(":")
+    for request in (
+        b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\n: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"\x00" * 4096,
+        b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 512,
+    ):  # fmt: skip
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            try:
+                while piece := connection.recv(4096):
+                    answer += piece
+            except ConnectionError:
+                pass
+        assert not answer.startswith(b"HTTP/1.1 5"), (request[:40], answer[:80])
+    assert s3.get_object(Bucket=bucket, Key="secret")["Body"].read() == b"secret"
+
+
+def test_ghsa_c667(account, s3, bucket):
+    """A signature is for one method, one path and one query."""
+    url = f"{account.endpoint}/{bucket}/secret"
+    headers = signed(account, "GET", url, EMPTY)
+    for method, target in (("DELETE", url), ("PUT", url), ("GET", f"{url}?acl"), ("GET", f"{account.endpoint}/{bucket}")):
+        assert raw.request(method, target, headers=headers).status_code == 403, (method, target)
+    version_4 = account.client("s3", signature_version="s3v4")
+    presigned = version_4.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "secret"})
+    assert raw.get(presigned).status_code == 200
+    for method in ("PUT", "DELETE", "POST"):
+        assert raw.request(method, presigned).status_code in (403, 405), method
+    assert keys(s3, bucket) == ["secret"]
+
+
+def test_cve_2026_73080_and_cve_2021_21287(account, s3, bucket):
+    """No request makes the server call an address: where events and copies go is named by ARN, and addresses are the configuration's."""
+    for arn in ("http://127.0.0.1:1/", "arn:aws:sqs:us-east-1:0:http://127.0.0.1/", f"arn:aws:sqs:us-east-1:{account.id}:none"):
+        queue = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+        assert code(s3.put_bucket_notification_configuration, Bucket=bucket, NotificationConfiguration=queue) == "InvalidArgument"
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    rule = {"ID": "r", "Status": "Enabled", "Priority": 1, "Filter": {}, "DeleteMarkerReplication": {"Status": "Disabled"}}
+    for target in ("http://127.0.0.1:1/bucket", "arn:aws:s3:::127.0.0.1:1/x", "arn:aws:s3:::no-such-bucket-anywhere"):
+        rules = {"Role": f"arn:aws:iam::{account.id}:role/r", "Rules": [rule | {"Destination": {"Bucket": target}}]}
+        with pytest.raises(ClientError):
+            s3.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=rules)
+    destination = {"S3BucketDestination": {"Bucket": "http://127.0.0.1:1/", "Format": "CSV"}}
+    wanted = {"Id": "i", "IsEnabled": True, "IncludedObjectVersions": "All", "Schedule": {"Frequency": "Daily"}}
+    with pytest.raises(ClientError) as refused:
+        s3.put_bucket_inventory_configuration(Bucket=bucket, Id="i", InventoryConfiguration=wanted | {"Destination": destination})
+    assert refused.value.response["Error"]["Code"] == "InvalidS3DestinationBucket"
+
+
+def test_ghsa_9pjf(account, s3, bucket):
+    """Where an answer sends its reader does not follow from the header Host alone."""
+    for host in ("evil.example", "evil.example:9000", f"{bucket}.evil.example"):
+        for target in ("/", f"/{bucket}", f"/{bucket}/secret"):
+            answer = raw.get(f"{account.endpoint}{target}", {"Host": host})
+            assert "evil.example" not in answer.headers.get("location", "")
+
+
+def test_ghsa_8r6f(account, s3, bucket):
+    """Keys that look like the store's own files are keys."""
+    for key in ("xl.meta", ".minio.sys/config/config.json", ".rustfs.sys/x", "a/xl.meta/part.1", ".", "..", "a//b", "/", "a/./b"):
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode(), key
+    for name in (".minio.sys", ".rustfs.sys", "..", "a/../b", "metadata", "blobs"):
+        assert exact(account, "GET", f"/{name}").status_code in (400, 403, 404)

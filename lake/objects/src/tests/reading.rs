@@ -92,3 +92,35 @@ async fn ranges_give_exactly_their_bytes() {
         futures::TryStreamExt::try_collect(lake.objects.read(&proof(), &version, 0..1_200_001)).await;
     assert!(matches!(beyond, Err(ObjectsError::InvalidRange { .. })));
 }
+
+/// A record that this server cannot read.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+struct Unreadable {}
+
+impl tarn_metadata::Record for Unreadable {
+    const VERSION: u16 = 999;
+}
+
+const DAMAGED_VERSIONS: tarn_metadata::Keyspace<Unreadable> =
+    tarn_metadata::Keyspace::new(crate::keyspaces::VERSIONS.id, "objects.versions");
+
+/// RustFS took a lock that it could not read for no lock.
+#[tokio::test]
+async fn ghsa_j548_a_lock_that_cannot_be_read_holds() {
+    let lake = Lake::new();
+    let request = CreateBucket { lock: true, ..CreateBucket::new(bucket("locked"), Region::us_east_1()) };
+    let name = lake.objects.create_bucket(&lake.caller(), request).await.unwrap().name;
+    let version = lake.put(&name, "k", "bytes").await;
+    let at = crate::records::version_key(&version.id());
+    lake.store.write(move |tx| tx.put(DAMAGED_VERSIONS, &at, &Unreadable {})).await.unwrap();
+    for bypass in [false, true] {
+        let delete = DeleteObject {
+            version: version.version_id(),
+            bypass: if bypass { Bypass::Governance } else { Bypass::default() },
+            ..DeleteObject::new(key("k"))
+        };
+        let refused = lake.objects.delete_object(&lake.caller(), &name, delete).await;
+        assert!(matches!(refused, Err(ObjectsError::Store(_))), "{refused:?}");
+    }
+    assert_eq!(lake.list(&name, "", None).0, ["k"]);
+}
