@@ -43,6 +43,11 @@ impl Record for Database {
 }
 
 impl Database {
+    /// Names it for as long as it exists.
+    pub fn id(&self) -> EntityId {
+        self.id
+    }
+
     /// Its name, in lower case.
     pub fn name(&self) -> &str {
         &self.definition.name

@@ -41,6 +41,12 @@ pub enum CatalogError {
         /// The version asked for.
         version_id: String,
     },
+    /// Permissions finer than a table say no.
+    #[error("{reason}")]
+    Guarded {
+        /// Why.
+        reason: String,
+    },
     /// The name is taken.
     #[error("Database {name} already exists.")]
     DatabaseExists {

@@ -8,6 +8,7 @@
 
 mod databases;
 mod errors;
+mod guard;
 mod hive_type;
 mod keyspaces;
 mod location;
@@ -24,7 +25,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tarn_metadata::{Snapshot, Store, StoreExt, Tx};
 use tarn_runtime::{EntropyExt, Runtime};
@@ -32,6 +33,7 @@ use tokio::sync::Notify;
 
 pub use databases::{Database, DatabaseInput};
 pub use errors::CatalogError;
+pub use guard::TableGuard;
 pub use hive_type::{HiveType, HiveTypeError, StructField};
 pub use location::{LocationError, S3Location};
 pub use names::EntityName;
@@ -63,7 +65,7 @@ pub const TAGS_MAX: usize = 50;
 pub const PARTITION_SCAN_KEYS_MAX: usize = 100_000;
 
 /// Names a database or a table for as long as it exists, whatever its name; never used again.
-pub(crate) type EntityId = [u8; 16];
+pub type EntityId = [u8; 16];
 
 /// Items in order, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +82,19 @@ pub struct Catalog {
     store: Arc<dyn Store>,
     runtime: Runtime,
     purge: Arc<Notify>,
+    guard: Arc<OnceLock<Arc<dyn TableGuard>>>,
 }
 
 impl Catalog {
     /// Keeps its state in `store`.
     pub fn new(store: Arc<dyn Store>, runtime: Runtime) -> Self {
-        Self { store, runtime, purge: Arc::new(Notify::new()) }
+        Self { store, runtime, purge: Arc::new(Notify::new()), guard: Arc::default() }
+    }
+
+    /// Has `guard` asked from now on. Set once, before the first request.
+    pub fn guard_with(&self, guard: Arc<dyn TableGuard>) {
+        // A second one would be a defect of the wiring; the first stays.
+        let _ = self.guard.set(guard);
     }
 
     /// Removes in the background what deleted databases and tables have left. Spawn it once.

@@ -124,7 +124,7 @@ impl Catalog {
         let mut found = Vec::new();
         for database in snapshot.prefix(DATABASES, &account_key(&proof.principal().account)) {
             for table in snapshot.prefix(TABLES, &entity_key(&database?.1.id)) {
-                let table = table?.1;
+                let Some(table) = self.shown(proof, table?.1)? else { continue };
                 let wanted = search.text.as_deref().is_none_or(|text| has_text(&table, text));
                 if wanted && search.filters.iter().all(|filter| passes(&table, filter)) && may_see(&table) {
                     if found.len() == FOUND_MAX {

@@ -40,13 +40,14 @@ impl Catalog {
             &EntityName::table(table)?,
         )?;
         let Some(text) = version_id else {
-            return Ok(current);
+            return self.shown_or_absent(proof, current);
         };
         let version_id = parse(&current, text)?;
         if version_id == current.version_id {
-            return Ok(current);
+            return self.shown_or_absent(proof, current);
         }
-        snapshot.get(TABLE_VERSIONS, &version_key(&current.id, version_id))?.ok_or_else(|| not_found(&current, text))
+        let found = snapshot.get(TABLE_VERSIONS, &version_key(&current.id, version_id))?;
+        self.shown_or_absent(proof, found.ok_or_else(|| not_found(&current, text))?)
     }
 
     /// Up to `limit` versions of a table, newest first, those older than `after`.
@@ -72,7 +73,7 @@ impl Catalog {
         let range = snapshot.range(TABLE_VERSIONS, from, end.as_ref().map_or(Bound::Unbounded, Bound::Excluded));
         let name = |table: &Table| table.version_id.to_string();
         if after.is_some() || limit == 0 {
-            return page(range, limit, name);
+            return self.all_shown(proof, page(range, limit, name)?);
         }
         let mut versions = page(range, limit - 1, name)?;
         if limit == 1 && !versions.items.is_empty() {
@@ -83,7 +84,7 @@ impl Catalog {
             versions.next = Some(current.version_id.to_string());
         }
         versions.items.insert(0, current);
-        Ok(versions)
+        self.all_shown(proof, versions)
     }
 
     /// Deletes archived versions; returns those that it could not, each with why.

@@ -84,6 +84,11 @@ impl Record for Table {
 }
 
 impl Table {
+    /// Names it for as long as it exists.
+    pub fn id(&self) -> EntityId {
+        self.id
+    }
+
     /// Its name, in lower case.
     pub fn name(&self) -> &str {
         &self.definition.name
@@ -216,6 +221,7 @@ impl Catalog {
         let name = EntityName::table(&input.name)?;
         check_input(&input)?;
         check_indexes(&input, &partition_indexes)?;
+        self.check_place(caller, &input)?;
         input.name = name.to_string();
         let now = self.now_ms();
         let table = Table {
@@ -251,6 +257,7 @@ impl Catalog {
         let UpdateTable { mut input, version_id, skip_archive } = update;
         let name = EntityName::table(&input.name)?;
         check_input(&input)?;
+        self.check_place(caller, &input)?;
         input.name = name.to_string();
         let now = self.now_ms();
         let account = caller.scope().account.clone();
@@ -358,8 +365,13 @@ impl Catalog {
         .await
     }
 
-    /// A table at its current version.
+    /// A table at its current version, as the proof's principal may see it.
     pub fn table(&self, proof: &Authorized, database: &str, name: &str) -> Result<Table, CatalogError> {
+        self.shown_or_absent(proof, self.whole_table(proof, database, name)?)
+    }
+
+    /// A table at its current version with all columns, for those who decide which of them to show.
+    pub fn whole_table(&self, proof: &Authorized, database: &str, name: &str) -> Result<Table, CatalogError> {
         require_table(
             &self.snapshot()?,
             &proof.principal().account,
@@ -386,7 +398,7 @@ impl Catalog {
         let from = start.as_ref().map_or(Bound::Included(&prefix), Bound::Excluded);
         let range = snapshot.range(TABLES, from, end.as_ref().map_or(Bound::Unbounded, Bound::Excluded));
         let Some(matching) = matching else {
-            return page(range, limit, |table| table.name().to_owned());
+            return self.all_shown(proof, page(range, limit, |table| table.name().to_owned())?);
         };
         let mut items: Vec<Table> = Vec::new();
         for pair in range {
@@ -394,11 +406,11 @@ impl Catalog {
             if matching.is_match(table.name()) {
                 if items.len() == limit {
                     let next = items.last().map(|table| table.name().to_owned());
-                    return Ok(Page { items, next });
+                    return self.all_shown(proof, Page { items, next });
                 }
                 items.push(table);
             }
         }
-        Ok(Page { items, next: None })
+        self.all_shown(proof, Page { items, next: None })
     }
 }

@@ -157,6 +157,8 @@ pub enum DeniedBecause {
     NoResourcePolicyAllows,
     /// The resource's policy is public, and its owner lets in nobody by such a policy.
     PublicPolicyRestricted,
+    /// Policies allow it; what is granted on the table or database does not.
+    NoLakeFormationPermission,
     /// The policies could not be read.
     PoliciesUnreadable,
 }
@@ -209,6 +211,9 @@ impl fmt::Display for Denied {
             DeniedBecause::SessionPolicy => f.write_str(" with an explicit deny in a session policy"),
             DeniedBecause::IdentityPolicy => f.write_str(" with an explicit deny in an identity-based policy"),
             DeniedBecause::ResourcePolicy => f.write_str(" with an explicit deny in a resource-based policy"),
+            DeniedBecause::NoLakeFormationPermission => {
+                f.write_str(" because of insufficient Lake Formation permission(s)")
+            }
             DeniedBecause::PoliciesUnreadable => f.write_str(" because its policies could not be read; try again"),
         }
     }

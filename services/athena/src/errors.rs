@@ -69,6 +69,7 @@ pub(crate) fn of_catalog(error: CatalogError) -> AwsError {
         | CatalogError::TableExists { .. }
         | CatalogError::PartitionExists { .. }
         | CatalogError::ConcurrentModification { .. }
+        | CatalogError::Guarded { .. }
         | CatalogError::Limit { .. }
         | CatalogError::Name { .. }
         | CatalogError::Renamed { .. }

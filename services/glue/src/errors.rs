@@ -1,6 +1,6 @@
 //! The domain's errors as Glue's: one exhaustive match for each domain.
 
-use tarn_aws_model::glue::{ErrorDetail, errors as of_glue};
+use tarn_aws_model::glue::{ErrorDetail, SERVICE, errors as of_glue};
 use tarn_aws_protocol::AwsError;
 use tarn_catalog::CatalogError;
 use tarn_crawlers::CrawlersError;
@@ -17,6 +17,7 @@ pub(crate) fn of_catalog(error: CatalogError) -> AwsError {
         | CatalogError::TableExists { .. }
         | CatalogError::PartitionExists { .. } => &of_glue::ALREADY_EXISTS_EXCEPTION,
         CatalogError::ConcurrentModification { .. } => &of_glue::CONCURRENT_MODIFICATION_EXCEPTION,
+        CatalogError::Guarded { .. } => return AwsError::access_denied(&SERVICE, message),
         CatalogError::Limit { .. } => &of_glue::RESOURCE_NUMBER_LIMIT_EXCEEDED_EXCEPTION,
         CatalogError::Name { .. }
         | CatalogError::Renamed { .. }

@@ -1,0 +1,57 @@
+//! What stands between the catalog and those who read and place tables: permissions finer than a table. The catalog knows not which.
+
+use std::collections::BTreeSet;
+
+use tarn_audit::Caller;
+use tarn_policy::Authorized;
+
+use crate::{Catalog, CatalogError, Page, Table, TableInput};
+
+/// Asked for each table that is read, and each location that a table is given.
+pub trait TableGuard: Send + Sync {
+    /// The table as the proof's principal may see it; `None` if it may not.
+    fn shown(&self, proof: &Authorized, table: Table) -> Result<Option<Table>, CatalogError>;
+    /// Refuses a location that the caller may not let tables point to.
+    fn check_place(&self, caller: &Caller, location: &str) -> Result<(), CatalogError>;
+}
+
+impl Catalog {
+    pub(crate) fn shown(&self, proof: &Authorized, table: Table) -> Result<Option<Table>, CatalogError> {
+        match self.guard.get() {
+            Some(guard) => guard.shown(proof, table),
+            None => Ok(Some(table)),
+        }
+    }
+
+    /// As `shown`; what may not be seen is not there.
+    pub(crate) fn shown_or_absent(&self, proof: &Authorized, table: Table) -> Result<Table, CatalogError> {
+        let (database, name) = (table.database_name.clone(), table.name().to_owned());
+        self.shown(proof, table)?.ok_or(CatalogError::TableNotFound { database, name })
+    }
+
+    pub(crate) fn all_shown(&self, proof: &Authorized, page: Page<Table>) -> Result<Page<Table>, CatalogError> {
+        let shown = page.items.into_iter().map(|table| self.shown(proof, table));
+        let items = shown.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: page.next })
+    }
+
+    pub(crate) fn check_place(&self, caller: &Caller, input: &TableInput) -> Result<(), CatalogError> {
+        let location = input.storage_descriptor.as_ref().and_then(|storage| storage.location.as_deref());
+        match (self.guard.get(), location) {
+            (Some(guard), Some(location)) => guard.check_place(caller, location),
+            (Some(_), None) | (None, _) => Ok(()),
+        }
+    }
+}
+
+impl Table {
+    /// The table with no other columns and partition keys than those named, in lower case.
+    #[must_use]
+    pub fn with_columns(mut self, names: &BTreeSet<String>) -> Self {
+        if let Some(storage) = &mut self.definition.storage_descriptor {
+            storage.columns.retain(|column| names.contains(&column.name.to_lowercase()));
+        }
+        self.definition.partition_keys.retain(|column| names.contains(&column.name.to_lowercase()));
+        self
+    }
+}

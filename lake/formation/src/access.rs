@@ -1,0 +1,237 @@
+//! What somebody has on a database or table, whichever way it was granted, and which cells of a table they may read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tarn_catalog::{Database, Table};
+use tarn_metadata::Read;
+use tarn_policy::{Principal, PrincipalKind};
+use tarn_types::AccountId;
+
+use crate::grants::{Grant, grants_on, require_database};
+use crate::keyspaces::{CELLS_FILTERS, filters_key};
+use crate::permissions::{Permission, implies};
+use crate::principals::{is_beyond_grants, names_of};
+use crate::resources::{Columns, Resource, TagPolicyKind};
+use crate::settings::settings_in;
+use crate::shared::is_table_shared;
+use crate::tags::{database_tags, table_tags};
+use crate::{Formation, FormationError};
+
+/// Columns that may be read in some rows of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cells {
+    /// Partition keys among them; in lower case.
+    pub columns: BTreeSet<String>,
+    /// In which rows, as SQL says it; in all if there is none.
+    pub row_filter: Option<String>,
+}
+
+/// What may be read of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableAccess {
+    /// IAM alone decides about it.
+    Shared,
+    /// All.
+    Full,
+    /// These cells: those of all together.
+    Partial(Vec<Cells>),
+    /// Nothing.
+    None,
+}
+
+/// What was granted, of any kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) permissions: BTreeSet<Permission>,
+    pub(crate) grantable: BTreeSet<Permission>,
+}
+
+impl Held {
+    fn add(&mut self, grant: Grant) {
+        self.permissions.extend(grant.permissions);
+        self.grantable.extend(grant.grantable);
+    }
+
+    pub(crate) fn has(&self, permission: Permission) -> bool {
+        implies(&self.permissions, permission)
+    }
+}
+
+/// A table's columns, partition keys among them, in lower case.
+pub(crate) fn column_names(table: &Table) -> BTreeSet<String> {
+    table.columns().iter().chain(table.partition_keys()).map(|column| column.name.to_lowercase()).collect()
+}
+
+/// Grants by LF-tags of databases or tables.
+fn tag_policies(
+    read: &impl Read,
+    account: &AccountId,
+    kind: TagPolicyKind,
+    names: &[String],
+) -> Result<Vec<Grant>, FormationError> {
+    // The expression of the example does not matter: all grants of a kind lie together.
+    let any = Resource::TagPolicy { kind, expression: crate::TagExpression::any() };
+    grants_on(read, account, &any, None, names)
+}
+
+fn holds(grant: &Grant, tags: &BTreeMap<String, String>) -> bool {
+    matches!(&grant.resource, Resource::TagPolicy { expression, .. } if expression.holds(tags))
+}
+
+pub(crate) fn held_on_database(
+    read: &impl Read,
+    account: &AccountId,
+    database: &Database,
+    names: &[String],
+) -> Result<Held, FormationError> {
+    let mut held = Held::default();
+    let resource = Resource::Database { name: database.name().to_owned() };
+    grants_on(read, account, &resource, Some(database.id()), names)?.into_iter().for_each(|grant| held.add(grant));
+    let policies = tag_policies(read, account, TagPolicyKind::Database, names)?;
+    if !policies.is_empty() {
+        let tags = database_tags(read, account, database)?;
+        policies.into_iter().filter(|grant| holds(grant, &tags)).for_each(|grant| held.add(grant));
+    }
+    Ok(held)
+}
+
+/// Whether `principal` is who made the table: who makes one may do everything with it.
+fn is_maker(principal: &Principal, table: &Table) -> bool {
+    let Some(arn) = principal.arn() else { return false };
+    match &principal.kind {
+        PrincipalKind::User { .. } => table.created_by == arn.to_string(),
+        // Any session of the role.
+        PrincipalKind::AssumedRole { role, .. } => {
+            let front = format!("arn:aws:sts::{}:assumed-role/{role}/", principal.account);
+            table.created_by.starts_with(&front)
+        }
+        PrincipalKind::Root
+        | PrincipalKind::Service { .. }
+        | PrincipalKind::Anonymous
+        | PrincipalKind::FederatedUser { .. }
+        | PrincipalKind::WebIdentity { .. } => false,
+    }
+}
+
+/// What was granted on the table as a whole.
+pub(crate) fn held_on_table(
+    read: &impl Read,
+    account: &AccountId,
+    principal: &Principal,
+    database: &Database,
+    table: &Table,
+    names: &[String],
+) -> Result<Held, FormationError> {
+    let mut held = Held::default();
+    if is_maker(principal, table) {
+        held.permissions.insert(Permission::All);
+        held.grantable.insert(Permission::All);
+        return Ok(held);
+    }
+    let own = Resource::Table { database: table.database_name.clone(), name: table.name().to_owned() };
+    let all = Resource::AllTables { database: table.database_name.clone() };
+    grants_on(read, account, &own, Some(table.id()), names)?.into_iter().for_each(|grant| held.add(grant));
+    grants_on(read, account, &all, Some(database.id()), names)?.into_iter().for_each(|grant| held.add(grant));
+    let policies = tag_policies(read, account, TagPolicyKind::Table, names)?;
+    if !policies.is_empty() {
+        let (of_table, of_columns) = table_tags(read, account, database, table)?;
+        for grant in policies {
+            // Reading is a matter of columns where some have tags of their own.
+            let everywhere = of_columns.values().all(|tags| holds(&grant, tags));
+            if holds(&grant, &of_table) {
+                let mut grant = grant;
+                if !everywhere {
+                    grant.permissions.remove(&Permission::Select);
+                    grant.grantable.remove(&Permission::Select);
+                    if grant.permissions.remove(&Permission::All) {
+                        grant.permissions.extend(WITHOUT_SELECT);
+                    }
+                    if grant.grantable.remove(&Permission::All) {
+                        grant.grantable.extend(WITHOUT_SELECT);
+                    }
+                }
+                held.add(grant);
+            }
+        }
+    }
+    Ok(held)
+}
+
+/// What Super on a table is where it is not reading.
+const WITHOUT_SELECT: [Permission; 5] =
+    [Permission::Alter, Permission::Drop, Permission::Delete, Permission::Insert, Permission::Describe];
+
+/// The cells of a table that were granted in parts.
+fn cells_of(
+    read: &impl Read,
+    account: &AccountId,
+    database: &Database,
+    table: &Table,
+    names: &[String],
+) -> Result<Vec<Cells>, FormationError> {
+    let known = column_names(table);
+    let chosen = |columns: &Columns| known.iter().filter(|name| columns.has(name)).cloned().collect::<BTreeSet<_>>();
+    let mut found = Vec::new();
+    let place = (table.database_name.clone(), table.name().to_owned());
+    let of_columns = Resource::Columns {
+        database: place.0.clone(),
+        table: place.1.clone(),
+        columns: Columns::Named(BTreeSet::new()),
+    };
+    for grant in grants_on(read, account, &of_columns, Some(table.id()), names)? {
+        if let Resource::Columns { columns, .. } = &grant.resource {
+            found.push(Cells { columns: chosen(columns), row_filter: None });
+        }
+    }
+    let of_filter = Resource::CellsFilter { database: place.0, table: place.1, name: String::new() };
+    for grant in grants_on(read, account, &of_filter, Some(table.id()), names)? {
+        let Resource::CellsFilter { database, table: of, name } = &grant.resource else { continue };
+        let filter = read.get(CELLS_FILTERS, &filters_key(account, database, of).text(name))?;
+        if let Some(filter) = filter.filter(|filter| filter.table_id == table.id()) {
+            found.push(Cells { columns: chosen(&filter.columns), row_filter: filter.row_filter });
+        }
+    }
+    let policies = tag_policies(read, account, TagPolicyKind::Table, names)?;
+    if !policies.is_empty() {
+        let (of_table, of_columns) = table_tags(read, account, database, table)?;
+        for grant in policies.iter().filter(|grant| implies(&grant.permissions, Permission::Select)) {
+            let columns: BTreeSet<String> =
+                known.iter().filter(|name| holds(grant, of_columns.get(*name).unwrap_or(&of_table))).cloned().collect();
+            found.push(Cells { columns, row_filter: None });
+        }
+    }
+    found.retain(|cells| !cells.columns.is_empty());
+    found.dedup();
+    Ok(found)
+}
+
+impl Formation {
+    /// What `principal` may read of `table`, which is told whole.
+    pub fn table_access(&self, principal: &Principal, table: &Table) -> Result<TableAccess, FormationError> {
+        let (snapshot, account) = (self.snapshot()?, &principal.account);
+        let settings = settings_in(&snapshot, account)?;
+        if is_table_shared(&snapshot, account, &settings, table)? {
+            return Ok(TableAccess::Shared);
+        }
+        if is_beyond_grants(principal) {
+            return Ok(TableAccess::Full);
+        }
+        let names = names_of(principal);
+        let database = require_database(self, account, &table.database_name)?;
+        let held = held_on_table(&snapshot, account, principal, &database, table, &names)?;
+        if held.permissions.contains(&Permission::Select) || held.permissions.contains(&Permission::All) {
+            return Ok(TableAccess::Full);
+        }
+        let cells = cells_of(&snapshot, account, &database, table, &names)?;
+        let known = column_names(table);
+        if cells.iter().any(|cells| cells.row_filter.is_none() && cells.columns == known) {
+            return Ok(TableAccess::Full);
+        }
+        Ok(if cells.is_empty() { TableAccess::None } else { TableAccess::Partial(cells) })
+    }
+
+    /// Whether the data at `location`, an S3 URL, is read for those who were granted its table: it is registered.
+    pub fn is_registered(&self, principal: &Principal, location: &str) -> Result<bool, FormationError> {
+        Ok(crate::locations::covering(&self.snapshot()?, &principal.account, location)?.is_some())
+    }
+}
