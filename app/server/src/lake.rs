@@ -12,6 +12,7 @@ use tarn_blobs::{BlobError, BlobStore, LocalBlobs, LocalOptions, Volumes};
 use tarn_catalog::Catalog;
 use tarn_crawlers::Crawlers;
 use tarn_disk::{Disk, DiskLock, LocalDisk};
+use tarn_formation::{Formation, FormationAuthorizer};
 use tarn_gateway::{Gate, GateParts, Gateway, GatewayParts, Limits, Metrics, TrustedProxies};
 use tarn_identity::{AccountConfig, CredentialsConfig, Identity, IdentityError, Secret, UserConfig};
 use tarn_inventory::{InventoryOptions, InventoryWorker};
@@ -320,17 +321,22 @@ impl Lake {
         }
         let objects = Objects::new(records.clone(), bytes.clone(), keys.clone(), runtime.clone(), objects_options);
         let catalog = Catalog::new(records.clone(), runtime.clone());
+        let formation =
+            Formation::new(records.clone(), catalog.clone(), runtime.clone(), Arc::new(tarn_query::check_row_filter));
+        catalog.guard_with(Arc::new(formation.clone()));
         let crawlers = Crawlers::new(records.clone(), catalog.clone(), objects.clone(), runtime.clone());
         let (folder_of_spills, records_of_queries) = (data_dir.clone(), records.clone());
-        let (read, described, opening) = (objects.clone(), catalog.clone(), runtime.clone());
+        let (read, described, granted, opening) =
+            (objects.clone(), catalog.clone(), formation.clone(), runtime.clone());
         let queries = blocking("opening the queries", move || {
-            sql::open(&folder_of_spills, records_of_queries, read, described, opening)
+            sql::open(&folder_of_spills, records_of_queries, read, described, granted, opening)
                 .map_err(|source| LakeError::Queries { source })
         })
         .await?;
         let resource_policies: Vec<Arc<dyn ResourcePolicies>> =
             vec![Arc::new(objects.clone()), Arc::new(objects.kms().clone()), identity.clone()];
-        let authorizer: Arc<dyn Authorizer> = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
+        let policies = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
+        let authorizer: Arc<dyn Authorizer> = Arc::new(FormationAuthorizer::new(policies, formation.clone()));
         // Records on their way have bytes of their own, so that the sweeps of both stay simple.
         let streams = Streams::open(
             records.clone(),

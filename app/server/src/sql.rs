@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tarn_catalog::Catalog;
+use tarn_formation::Formation;
 use tarn_metadata::Store;
 use tarn_objects::Objects;
 use tarn_query::queries::{EngineRunner, Queries, QueriesOptions};
@@ -41,6 +42,7 @@ pub(crate) fn open(
     store: Arc<dyn Store>,
     objects: Objects,
     catalog: Catalog,
+    formation: Formation,
     runtime: Runtime,
 ) -> Result<Queries, QueryError> {
     let spill = data_dir.join("spill");
@@ -49,7 +51,7 @@ pub(crate) fn open(
     let memory = (memory_size_bytes() / MEMORY_SHARE).max(MEMORY_SIZE_BYTES_MIN);
     let options = EngineOptions::new(spill, cores, usize::try_from(memory).unwrap_or(usize::MAX));
     let objects = Arc::new(objects);
-    let engine = Engine::new(objects.clone(), Arc::new(catalog), runtime.clone(), &options)?;
+    let engine = Engine::new(objects.clone(), Arc::new(catalog), formation, runtime.clone(), &options)?;
     let runner = EngineRunner::new(Arc::new(engine), ResultReader::new(objects.clone()));
     Ok(Queries::new(store, objects, runtime, Arc::new(runner), QueriesOptions::default()))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tarn_audit::Caller;
 use tarn_policy::Authorized;
 
-use crate::{Catalog, CatalogError, Page, Table, TableInput};
+use crate::{Catalog, CatalogError, EntityId, Page, Table, TableInput};
 
 /// Asked for each table that is read, and each location that a table is given.
 pub trait TableGuard: Send + Sync {
@@ -45,6 +45,20 @@ impl Catalog {
 }
 
 impl Table {
+    /// A table of `database` that is nowhere kept: what a definition would make.
+    pub fn described(database: &str, definition: TableInput) -> Self {
+        Self {
+            id: EntityId::default(),
+            database_name: database.to_owned(),
+            create_time_ms: 0,
+            update_time_ms: 0,
+            created_by: String::new(),
+            version_id: 0,
+            definition,
+            partition_indexes: Vec::new(),
+        }
+    }
+
     /// The table with no other columns and partition keys than those named, in lower case.
     #[must_use]
     pub fn with_columns(mut self, names: &BTreeSet<String>) -> Self {

@@ -230,8 +230,19 @@ impl Formation {
         Ok(if cells.is_empty() { TableAccess::None } else { TableAccess::Partial(cells) })
     }
 
-    /// Whether the data at `location`, an S3 URL, is read for those who were granted its table: it is registered.
-    pub fn is_registered(&self, principal: &Principal, location: &str) -> Result<bool, FormationError> {
-        Ok(crate::locations::covering(&self.snapshot()?, &principal.account, location)?.is_some())
+    /// Whether `principal` may do so with `table` as a whole.
+    pub fn may(&self, principal: &Principal, table: &Table, permission: Permission) -> Result<bool, FormationError> {
+        let (snapshot, account) = (self.snapshot()?, &principal.account);
+        let settings = settings_in(&snapshot, account)?;
+        if is_beyond_grants(principal) || is_table_shared(&snapshot, account, &settings, table)? {
+            return Ok(true);
+        }
+        let (names, database) = (names_of(principal), require_database(self, account, &table.database_name)?);
+        Ok(held_on_table(&snapshot, account, principal, &database, table, &names)?.has(permission))
+    }
+
+    /// The registered location that `location`, an S3 URL, is in, as an ARN: its data is read for those who were granted its table.
+    pub fn registered(&self, principal: &Principal, location: &str) -> Result<Option<String>, FormationError> {
+        Ok(crate::locations::covering(&self.snapshot()?, &principal.account, location)?.map(|found| found.arn))
     }
 }

@@ -20,4 +20,5 @@ pub use engine::{Engine, EngineOptions, Outcome, Progress, SessionContext, Spill
 pub use errors::{ErrorCategory, ErrorName, QueryError, SyntaxError};
 pub use select::ObjectSelector;
 pub use statement::{PreparedOperation, ResultFile, STATEMENT_SIZE_BYTES_MAX, Statement, StatementType};
+pub use tables::guarded::check_row_filter;
 pub use types::ColumnInfo;

@@ -27,6 +27,7 @@ use datafusion::prelude::{SessionConfig, SessionContext as DfContext};
 use parking_lot::Mutex;
 use tarn_audit::Caller;
 use tarn_catalog::{Catalog, S3Location};
+use tarn_formation::Formation;
 use tarn_objects::Objects;
 use tarn_runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -130,6 +131,7 @@ pub struct Outcome {
 pub struct Engine {
     objects: Arc<Objects>,
     catalog: Arc<Catalog>,
+    formation: Formation,
     runtime: Runtime,
     footers: Arc<FooterCache>,
     spill: Arc<SealedSpill>,
@@ -139,6 +141,7 @@ pub struct Engine {
 /// What all parts of one running statement share.
 pub(crate) struct QueryContext {
     pub access: Arc<Access>,
+    pub formation: Formation,
     pub footers: Arc<FooterCache>,
     pub base: SessionState,
     pub text: Arc<str>,
@@ -191,10 +194,11 @@ fn elapsed_ms(since: Instant) -> u64 {
 }
 
 impl Engine {
-    /// Over the lake's objects and catalog.
+    /// Over the lake's objects and catalog, as far as grants let each caller.
     pub fn new(
         objects: Arc<Objects>,
         catalog: Arc<Catalog>,
+        formation: Formation,
         runtime: Runtime,
         options: &EngineOptions,
     ) -> Result<Self, QueryError> {
@@ -238,7 +242,7 @@ impl Engine {
         base.register_function_rewrite(Arc::new(TrinoArithmetic)).map_err(|error| internal(&error))?;
         base.register_relation_planner(Arc::new(UnnestPlanner)).map_err(|error| internal(&error))?;
         let footers = Arc::new(FooterCache::new(FOOTER_CACHE_SIZE_BYTES_MAX));
-        Ok(Self { objects, catalog, runtime, footers, spill, base })
+        Ok(Self { objects, catalog, formation, runtime, footers, spill, base })
     }
 
     /// How much running queries have spilled to disk.
@@ -274,6 +278,7 @@ impl Engine {
         let database = if session.database.is_empty() { "default".to_owned() } else { session.database.to_lowercase() };
         let context = QueryContext {
             access: access.clone(),
+            formation: self.formation.clone(),
             footers: self.footers.clone(),
             base: self.base.clone(),
             text: statement.text().into(),

@@ -15,13 +15,16 @@ use datafusion::sql::parser::Statement as DfStatement;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlparser::ast::{Query, Statement as SqlAst};
-use tarn_catalog::{CatalogError, Table};
+use tarn_catalog::{CatalogError, S3Location, Table};
+use tarn_formation::{FormationError, TableAccess};
 
 use super::QueryContext;
 use super::failures::{failure, place};
 use super::views;
 use crate::errors::{ErrorName, QueryError};
 use crate::rewrite;
+use crate::tables::access::Access;
+use crate::tables::guarded::{self, GuardedTable};
 use crate::tables::hive_table::HiveTable;
 use crate::types::trino_name;
 
@@ -56,32 +59,43 @@ pub(crate) fn plan_query<'a>(
         for parts in rewrite::relations(&query) {
             register(context, &lake, &parts, database, depth).await?;
         }
-        if lake.schema(database).is_none() {
-            lake.register_schema(database, Arc::new(MemorySchemaProvider::new()))
-                .map_err(|error| failure(&context.text, &error))?;
-        }
-        rewrite::canonical(&mut query);
-        let list = Arc::new(MemoryCatalogProviderList::new());
-        list.register_catalog(CATALOG.to_owned(), lake);
-        let mut config = context.base.config().clone();
-        config.options_mut().catalog.default_catalog = CATALOG.to_owned();
-        config.options_mut().catalog.default_schema = database.to_owned();
-        let state = SessionStateBuilder::new_from_existing(context.base.clone())
-            .with_config(config)
-            .with_catalog_list(list)
-            .build();
-        let statement = DfStatement::Statement(Box::new(SqlAst::Query(Box::new(query))));
-        let plan = state.statement_to_plan(statement).await.map_err(|error| failure(&context.text, &error))?;
-        let told: Vec<String> = plan
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().split("$duplicate$").next().unwrap_or_default().to_owned())
-            .collect();
-        let names = names.filter(|names| names.len() == told.len()).unwrap_or(told);
-        Ok(Planned { state, plan, names })
+        plan_over(context, query, names, database, lake).await
     }
     .boxed()
+}
+
+/// Plans a query over the tables that were found for it.
+async fn plan_over(
+    context: &QueryContext,
+    mut query: Query,
+    names: Option<Vec<String>>,
+    database: &str,
+    lake: Arc<MemoryCatalogProvider>,
+) -> Result<Planned, QueryError> {
+    if lake.schema(database).is_none() {
+        lake.register_schema(database, Arc::new(MemorySchemaProvider::new()))
+            .map_err(|error| failure(&context.text, &error))?;
+    }
+    rewrite::canonical(&mut query);
+    let list = Arc::new(MemoryCatalogProviderList::new());
+    list.register_catalog(CATALOG.to_owned(), lake);
+    let mut config = context.base.config().clone();
+    config.options_mut().catalog.default_catalog = CATALOG.to_owned();
+    config.options_mut().catalog.default_schema = database.to_owned();
+    let state = SessionStateBuilder::new_from_existing(context.base.clone())
+        .with_config(config)
+        .with_catalog_list(list)
+        .build();
+    let statement = DfStatement::Statement(Box::new(SqlAst::Query(Box::new(query))));
+    let plan = state.statement_to_plan(statement).await.map_err(|error| failure(&context.text, &error))?;
+    let told: Vec<String> = plan
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().split("$duplicate$").next().unwrap_or_default().to_owned())
+        .collect();
+    let names = names.filter(|names| names.len() == told.len()).unwrap_or(told);
+    Ok(Planned { state, plan, names })
 }
 
 async fn register(
@@ -117,7 +131,7 @@ async fn register(
         information(context, table)?
     } else {
         let (table, hidden) = rewrite::hidden::revealed(table);
-        provider(context, find_table(context, database, table)?, hidden, depth).await?
+        granted(context, find_table(context, database, table)?, hidden, depth).await?
     };
     schema.register_table(table.to_owned(), provider).map_err(failed)?;
     Ok(())
@@ -139,8 +153,56 @@ pub(crate) fn find_table(context: &QueryContext, database: &str, table: &str) ->
     })
 }
 
+/// The table as far as the caller may read it.
+async fn granted(
+    context: &QueryContext,
+    table: Table,
+    hidden: bool,
+    depth: usize,
+) -> Result<Arc<dyn TableProvider>, QueryError> {
+    let (name, principal) = (format!("{}.{}", table.database_name, table.name()), context.access.caller.principal());
+    let unreadable = |error: FormationError| QueryError::new(ErrorName::Internal, error.to_string());
+    let refused = || {
+        let message = format!("Insufficient Lake Formation permission(s): Required Select on {name}");
+        QueryError::new(ErrorName::PermissionDenied, message)
+    };
+    // `table` has the columns that the caller may see. What it may read is told by all of them.
+    let proof = context.access.may_read_catalog("glue:GetTable", Some(&table.database_name), Some(table.name()))?;
+    let whole =
+        context.access.catalog.whole_table(&proof, &table.database_name, table.name()).map_err(|_| refused())?;
+    let cells = match context.formation.table_access(principal, &whole).map_err(unreadable)? {
+        TableAccess::Shared => return provider(context, &context.access, table, hidden, depth).await,
+        TableAccess::Full => None,
+        TableAccess::Partial(cells) => Some(cells),
+        TableAccess::None => return Err(refused()),
+    };
+    // Partitions that lie elsewhere are read as the caller: who may add one could otherwise point it to what others were granted.
+    let location = match whole.location() {
+        Some(location) if context.access.may_have_data_read() => {
+            let registered = context.formation.registered(principal, location).map_err(unreadable)?;
+            registered.and_then(|_| S3Location::parse(location).ok()).map(|location| location.folder())
+        }
+        Some(_) | None => None,
+    };
+    let access = context.access.for_granted(location);
+    let Some(cells) = cells else { return provider(context, &access, whole, hidden, depth).await };
+    let text = guarded::visible(&whole, &cells)?;
+    let query = crate::statement::parse_query(&text).map_err(|_| refused())?;
+    let (database, table_name) = (whole.database_name.clone(), whole.name().to_owned());
+    let failed = |error| failure(&context.text, &error);
+    let lake = Arc::new(MemoryCatalogProvider::new());
+    let schema: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
+    lake.register_schema(&database, schema.clone()).map_err(failed)?;
+    // What tells of files tells of rows that are left out.
+    let all = provider(context, &access, whole, false, depth).await?;
+    schema.register_table(table_name, all).map_err(failed)?;
+    let planned = plan_over(context, *query, None, &database, lake).await?;
+    Ok(Arc::new(GuardedTable::new(name, planned.plan)))
+}
+
 async fn provider(
     context: &QueryContext,
+    access: &Arc<Access>,
     table: Table,
     hidden: bool,
     depth: usize,
@@ -173,7 +235,7 @@ async fn provider(
             "table {name} is an Iceberg table; this engine reads tables of files"
         )));
     }
-    Ok(Arc::new(HiveTable::new(context.access.clone(), context.footers.clone(), table, hidden)?))
+    Ok(Arc::new(HiveTable::new(access.clone(), context.footers.clone(), table, hidden)?))
 }
 
 /// `information_schema.schemata`, `tables`, `columns`: of what the caller may see.

@@ -18,6 +18,7 @@ use tarn_catalog::{
     CatalogError, Column, HIVE_DEFAULT_PARTITION, Parameters, PartitionInput, S3Location, SerdeInfo, StorageDescriptor,
     TableInput, encode_partition_name,
 };
+use tarn_formation::Permission;
 use tarn_runtime::EntropyExt;
 
 use super::ddl::{self, partition_input};
@@ -514,6 +515,12 @@ pub(super) async fn insert(
 ) -> Result<Done, QueryError> {
     let database = name.database.as_deref().unwrap_or(&context.database);
     let table = find_table(context, database, &name.name)?;
+    // Files are no change of the catalog, where grants are asked for otherwise. Who may add rows sees all columns.
+    let may = context.formation.may(context.access.caller.principal(), &table, Permission::Insert);
+    if !may.map_err(|error| QueryError::new(ErrorName::Internal, error.to_string()))? {
+        let message = format!("Insufficient Lake Formation permission(s): Required Insert on {database}.{}", name.name);
+        return Err(QueryError::new(ErrorName::PermissionDenied, message));
+    }
     if table.definition.table_type.as_deref() == Some("VIRTUAL_VIEW") {
         return Err(QueryError::not_supported("Inserting into views is not supported"));
     }

@@ -7,7 +7,7 @@ mod sql;
 mod tests;
 pub(crate) mod token;
 
-pub(crate) use dialect::parse_query;
+pub(crate) use dialect::{parse_expression, parse_query};
 pub(crate) use sql::{CreateTableAs, Property, SqlName, SqlStatement};
 
 use crate::errors::SyntaxError;

@@ -15,7 +15,7 @@ use tarn_objects::{
     Body, BucketName, DeleteObject, ListObjects, ObjectKey, ObjectMetadata, ObjectVersion, Objects, ObjectsError,
     PutObject,
 };
-use tarn_policy::{Authorized, Denied, Requirement};
+use tarn_policy::{Authorized, BoundAuthorizer, Context, Denied, Principal, Requirement};
 use tarn_runtime::{EntropyExt, Runtime};
 use tarn_types::Arn;
 
@@ -93,6 +93,14 @@ pub(crate) struct Access {
     pub runtime: Runtime,
     scanned_bytes: Arc<AtomicU64>,
     listable: Mutex<HashMap<(String, String), Authorized>>,
+    steward: Option<Steward>,
+}
+
+/// Who reads one table for those that were granted it.
+struct Steward {
+    authorizer: BoundAuthorizer,
+    /// Objects in here are read as the steward, others as the caller; none if there is no location.
+    location: Option<S3Location>,
 }
 
 impl std::fmt::Debug for Access {
@@ -117,7 +125,35 @@ impl Access {
         runtime: Runtime,
         scanned_bytes: Arc<AtomicU64>,
     ) -> Self {
-        Self { caller, objects, catalog, runtime, scanned_bytes, listable: Mutex::default() }
+        Self { caller, objects, catalog, runtime, scanned_bytes, listable: Mutex::default(), steward: None }
+    }
+
+    /// For one table that the caller was granted: its partitions are read as the lake and, if its data is at a registered location, its
+    /// objects there too.
+    pub fn for_granted(&self, location: Option<S3Location>) -> Arc<Self> {
+        let lake = Principal::service(self.caller.scope().account.clone(), tarn_formation::SERVICE);
+        let authorizer = self.caller.authorizer().of_service(lake, Context::new());
+        Arc::new(Self {
+            caller: self.caller.clone(),
+            objects: self.objects.clone(),
+            catalog: self.catalog.clone(),
+            runtime: self.runtime.clone(),
+            scanned_bytes: self.scanned_bytes.clone(),
+            listable: Mutex::default(),
+            steward: Some(Steward { authorizer, location }),
+        })
+    }
+
+    /// Who reads that object, or those that begin so.
+    fn reader(&self, bucket: &str, key: &str) -> &BoundAuthorizer {
+        match &self.steward {
+            Some(Steward { authorizer, location: Some(location) })
+                if location.bucket == bucket && key.starts_with(&location.prefix) =>
+            {
+                authorizer
+            }
+            Some(_) | None => self.caller.authorizer(),
+        }
     }
 
     fn count_scanned(&self, size_bytes: usize) {
@@ -141,6 +177,11 @@ impl Access {
         requirements
     }
 
+    /// Whether the caller may have data read for it that it was granted: AWS's own condition besides the grant.
+    pub fn may_have_data_read(&self) -> bool {
+        self.authorize(vec![Requirement::any("lakeformation:GetDataAccess")]).is_ok()
+    }
+
     /// The proof to read of the catalog: `glue:GetTable` on catalog, database and table.
     pub fn may_read_catalog(
         &self,
@@ -148,7 +189,8 @@ impl Access {
         database: Option<&str>,
         table: Option<&str>,
     ) -> Result<Authorized, QueryError> {
-        self.authorize(self.glue_requirements(action, database, table))
+        let authorizer = self.steward.as_ref().map_or(self.caller.authorizer(), |steward| &steward.authorizer);
+        authorizer.authorize(self.glue_requirements(action, database, table)).map_err(|no| denied(&no))
     }
 
     /// A caller who may change the catalog so, with an audit record of its own.
@@ -191,8 +233,8 @@ impl Access {
         if let Some(proof) = self.listable.lock().get(&place) {
             return Ok(proof.clone());
         }
-        let proof =
-            self.authorize(vec![Requirement::new("s3:ListBucket", Arn::s3_bucket(bucket)).with("s3:prefix", prefix)])?;
+        let need = Requirement::new("s3:ListBucket", Arn::s3_bucket(bucket)).with("s3:prefix", prefix);
+        let proof = self.reader(bucket, prefix).authorize(vec![need]).map_err(|no| denied(&no))?;
         self.listable.lock().insert(place, proof.clone());
         Ok(proof)
     }
@@ -264,11 +306,13 @@ impl Access {
 
     /// Opens a file: asks for `s3:GetObject` on it.
     pub fn open(self: &Arc<Self>, bucket: &str, key: &str) -> Result<OpenFile, QueryError> {
-        let proof = self.authorize(vec![Requirement::new("s3:GetObject", Arn::s3_object(bucket, key))])?;
+        let reader = self.reader(bucket, key);
+        let need = Requirement::new("s3:GetObject", Arn::s3_object(bucket, key));
+        let proof = reader.authorize(vec![need]).map_err(|no| denied(&no))?;
         let version = self.objects.head_object(&proof, &Self::bucket(bucket)?, &Self::key(key)?).map_err(|error| {
             QueryError::new(ErrorName::HiveCannotOpenSplit, format!("Error opening s3://{bucket}/{key}: {error}"))
         })?;
-        let version = self.objects.unlock(self.caller.authorizer(), &version, None).map_err(|error| {
+        let version = self.objects.unlock(reader, &version, None).map_err(|error| {
             QueryError::new(ErrorName::HiveCannotOpenSplit, format!("Error opening s3://{bucket}/{key}: {error}"))
         })?;
         Ok(OpenFile { proof, version, access: self.clone() })

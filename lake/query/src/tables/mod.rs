@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod format;
+pub(crate) mod guarded;
 pub(crate) mod hive_table;
 pub(crate) mod parquet;
 pub(crate) mod projection;

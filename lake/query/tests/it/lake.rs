@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tarn_audit::{Caller, EventDraft};
 use tarn_blobs::MemoryBlobs;
 use tarn_catalog::{Catalog, DatabaseInput, S3Location};
+use tarn_formation::Formation;
 use tarn_keys::Keys;
 use tarn_metadata::{MemoryStore, Store};
 use tarn_objects::{BucketName, CreateBucket, ListObjects, ObjectKey, Objects, ObjectsOptions, PutObject, body_of};
@@ -70,11 +71,14 @@ impl Lake {
             runtime.clone(),
             ObjectsOptions::default(),
         ));
-        let catalog = Arc::new(Catalog::new(store, runtime.clone()));
+        let catalog = Catalog::new(store.clone(), runtime.clone());
+        let check = Arc::new(tarn_query::check_row_filter);
+        let formation = Formation::new(store, catalog.clone(), runtime.clone(), check);
+        let catalog = Arc::new(catalog);
         let spill = tempfile::tempdir().unwrap();
         let mut options = EngineOptions { partitions: 2, ..EngineOptions::new(spill.path().to_owned(), 2, 256 << 20) };
         change(&mut options);
-        let engine = Engine::new(objects.clone(), catalog.clone(), runtime.clone(), &options).unwrap();
+        let engine = Engine::new(objects.clone(), catalog.clone(), formation, runtime.clone(), &options).unwrap();
         let lake = Self { objects, catalog, engine, runtime, next: 1.into(), spill };
         let request = CreateBucket::new(BucketName::new("lake").unwrap(), Region::us_east_1());
         lake.objects.create_bucket(&lake.caller(), request).await.unwrap();
