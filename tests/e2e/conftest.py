@@ -203,7 +203,7 @@ EXPECTED_LOG = [
     re.compile(pattern)
     for pattern in (
         r"root credentials",
-        r"debug\.day_seconds is on",
+        r"debug\.(day|digest)_seconds is on",
         r"crawl .* (file|object)",
     )
 ]

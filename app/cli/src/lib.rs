@@ -60,6 +60,8 @@ pub enum StorageCommand {
 pub enum AuditCommand {
     /// Find events, newest first.
     Search(commands::audit::Arguments),
+    /// Events as they happen, until Ctrl-C.
+    Tail(commands::audit::TailArguments),
 }
 
 /// Runs a client command; `variables` is the environment. What it finds goes to stdout, what it says to stderr.
@@ -112,6 +114,9 @@ fn dispatch(
         ClientCommand::Env(arguments) => commands::env::run(&arguments, variables, out),
         ClientCommand::Storage { command: StorageCommand::Report(arguments) } => {
             runtime.block_on(commands::storage::run(arguments, variables, out))
+        }
+        ClientCommand::Audit { command: AuditCommand::Tail(arguments) } => {
+            runtime.block_on(commands::audit::tail(arguments, variables, out))
         }
         ClientCommand::Audit { command: AuditCommand::Search(arguments) } => {
             runtime.block_on(commands::audit::run(arguments, variables, out))

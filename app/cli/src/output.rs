@@ -118,7 +118,7 @@ fn json_value(kind: Kind, text: &str) -> Value {
     parsed.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-fn csv_cell(text: Option<&str>) -> String {
+pub(crate) fn csv_cell(text: Option<&str>) -> String {
     match text {
         // NULL is nothing at all; an empty text is a pair of quotes, as Athena writes it.
         None => String::new(),

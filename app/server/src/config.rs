@@ -151,8 +151,14 @@ pub struct Config {
     pub block_public_access: Setting<bool>,
     /// How often access logs of buckets are delivered, seconds.
     pub access_log_seconds: Setting<u32>,
+    /// Whether a line of an access log ends with the source region, as AWS's do of late.
+    pub access_log_source_region: Setting<bool>,
+    /// How often log files of trails are delivered, seconds.
+    pub trail_seconds: Setting<u32>,
     /// For tests: how many seconds a day of lifecycle rules and restored copies lasts. Nobody sets it by accident: it stands in `[debug]`.
     pub debug_day_seconds: Setting<Option<u32>>,
+    /// For tests: how many seconds the hour of a trail's digest lasts. It stands in `[debug]` too.
+    pub debug_digest_seconds: Setting<Option<u32>>,
     /// What stands in tables of its own.
     pub tables: Tables,
 }
@@ -243,10 +249,16 @@ const LOG: Name = Name { key: "log", variable: "TARN_LOG", flag: "--log" };
 const OBJECT_OWNERSHIP: Name = Name { key: "object_ownership", variable: "TARN_OBJECT_OWNERSHIP", flag: "" };
 const BLOCK_PUBLIC_ACCESS: Name = Name { key: "block_public_access", variable: "TARN_BLOCK_PUBLIC_ACCESS", flag: "" };
 const ACCESS_LOG_SECONDS: Name = Name { key: "access_log_seconds", variable: "TARN_ACCESS_LOG_SECONDS", flag: "" };
+const ACCESS_LOG_SOURCE_REGION: Name =
+    Name { key: "access_log_source_region", variable: "TARN_ACCESS_LOG_SOURCE_REGION", flag: "" };
+const TRAIL_SECONDS: Name = Name { key: "trail_seconds", variable: "TARN_TRAIL_SECONDS", flag: "" };
 /// Has no flag: it is not for every day.
 const DEBUG_DAY_SECONDS: Name = Name { key: "debug.day_seconds", variable: "TARN_DEBUG_DAY_SECONDS", flag: "" };
 
-const NAMES: [&Name; 10] = [
+const DEBUG_DIGEST_SECONDS: Name =
+    Name { key: "debug.digest_seconds", variable: "TARN_DEBUG_DIGEST_SECONDS", flag: "" };
+
+const NAMES: [&Name; 13] = [
     &DATA_DIR,
     &LISTEN,
     &ACCOUNT_ID,
@@ -256,7 +268,10 @@ const NAMES: [&Name; 10] = [
     &OBJECT_OWNERSHIP,
     &BLOCK_PUBLIC_ACCESS,
     &ACCESS_LOG_SECONDS,
+    &ACCESS_LOG_SOURCE_REGION,
+    &TRAIL_SECONDS,
     &DEBUG_DAY_SECONDS,
+    &DEBUG_DIGEST_SECONDS,
 ];
 const ACCOUNTS: &str = "accounts";
 const VOLUMES: &str = "volumes";
@@ -269,7 +284,7 @@ const TLS_KEYS: [&str; 2] = ["certificate", "private_key"];
 const DOMAINS: &str = "domains";
 const TRUSTED_PROXIES: &str = "trusted_proxies";
 const DEBUG: &str = "debug";
-const DEBUG_KEYS: [&str; 1] = ["day_seconds"];
+const DEBUG_KEYS: [&str; 2] = ["day_seconds", "digest_seconds"];
 const ACCOUNT_KEYS: [&str; 7] =
     ["id", "name", "email", "canonical_user_id", "root_access_key_id", "root_secret_access_key", "users"];
 const USER_KEYS: [&str; 3] = ["name", "access_key_id", "secret_access_key"];
@@ -514,6 +529,16 @@ fn parse_log_seconds(text: &str) -> Result<u32, String> {
     }
 }
 
+/// The longest hour of a digest is an hour.
+const HOUR_SECONDS: u32 = 60 * 60;
+
+fn parse_digest_seconds(text: &str) -> Result<Option<u32>, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=HOUR_SECONDS) => Ok(Some(seconds)),
+        _ => Err(format!("it must be a number of seconds from 1 to {HOUR_SECONDS}")),
+    }
+}
+
 fn parse_day_seconds(text: &str) -> Result<Option<u32>, String> {
     match text.parse() {
         Ok(seconds @ 1..=DAY_SECONDS) => Ok(Some(seconds)),
@@ -577,6 +602,9 @@ impl Config {
             ),
             block_public_access: or(sources.parse(&BLOCK_PUBLIC_ACCESS, None, parse_bool)?, true),
             access_log_seconds: or(sources.parse(&ACCESS_LOG_SECONDS, None, parse_log_seconds)?, 300),
+            access_log_source_region: or(sources.parse(&ACCESS_LOG_SOURCE_REGION, None, parse_bool)?, false),
+            trail_seconds: or(sources.parse(&TRAIL_SECONDS, None, parse_log_seconds)?, 60),
+            debug_digest_seconds: or(sources.parse(&DEBUG_DIGEST_SECONDS, None, parse_digest_seconds)?, None),
             debug_day_seconds: or(sources.parse(&DEBUG_DAY_SECONDS, None, parse_day_seconds)?, None),
             tables,
         })
@@ -602,8 +630,14 @@ impl Config {
         line(&OBJECT_OWNERSHIP, quoted(self.object_ownership.value.name()), &self.object_ownership.origin);
         line(&BLOCK_PUBLIC_ACCESS, self.block_public_access.value.to_string(), &self.block_public_access.origin);
         line(&ACCESS_LOG_SECONDS, self.access_log_seconds.value.to_string(), &self.access_log_seconds.origin);
+        let source_region = &self.access_log_source_region;
+        line(&ACCESS_LOG_SOURCE_REGION, source_region.value.to_string(), &source_region.origin);
+        line(&TRAIL_SECONDS, self.trail_seconds.value.to_string(), &self.trail_seconds.origin);
         if let Some(seconds) = self.debug_day_seconds.value {
             line(&DEBUG_DAY_SECONDS, seconds.to_string(), &self.debug_day_seconds.origin);
+        }
+        if let Some(seconds) = self.debug_digest_seconds.value {
+            line(&DEBUG_DIGEST_SECONDS, seconds.to_string(), &self.debug_digest_seconds.origin);
         }
         let Tables {
             accounts,

@@ -82,7 +82,7 @@ impl AuditLog for RecordedCalls {
     ) -> BoxFuture<'_, Result<RecordPage, AuditError>> {
         async move {
             let page = self.0.search(caller.authorized(), &filter, marker.as_deref(), limit).await?;
-            let records = page.events.iter().map(|event| tarn_service_cloudtrail::record(event).to_string()).collect();
+            let records = page.events.iter().map(|event| tarn_trails::record::of(event).to_string()).collect();
             Ok(RecordPage { records, marker: page.marker })
         }
         .boxed()

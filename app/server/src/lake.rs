@@ -28,6 +28,7 @@ use tarn_query::{ObjectSelector, QueryError};
 use tarn_runtime::{EntropyExt, Runtime, Shutdown, Workers};
 use tarn_service_s3::{S3Api, S3Options};
 use tarn_streams::{DeliveryWorker, Streams, StreamsError, StreamsOptions};
+use tarn_trails::{Trails, TrailsOptions, TrailsParts};
 use tarn_types::{AccountId, Region, Scope};
 
 use crate::config::{AccountSetting, Tables};
@@ -62,6 +63,10 @@ pub struct LakeOptions {
     pub zones: bool,
     /// How often access logs of buckets are delivered.
     pub access_log_interval: Duration,
+    /// Whether lines of access logs end with the source region.
+    pub access_log_source_region: bool,
+    /// What of trails may be set differently.
+    pub trails: TrailsOptions,
     /// How long a day of lifecycle rules and restored copies lasts, where it is not a day.
     pub day: Option<Duration>,
     /// What of buckets and objects may be set differently.
@@ -183,6 +188,8 @@ pub struct Lake {
     pub identity: Arc<Identity>,
     /// Refusals and reads; read all events with `tarn_audit::search`.
     pub audit: Arc<AuditLog>,
+    /// Trails.
+    pub trails: Trails,
     /// Buckets and objects.
     pub objects: Objects,
     /// Databases and tables.
@@ -265,6 +272,8 @@ impl Lake {
             root,
             zones,
             access_log_interval,
+            access_log_source_region,
+            trails,
             day,
             objects,
             limits,
@@ -306,6 +315,12 @@ impl Lake {
             .map_err(|source| LakeError::Keys { source })?;
         let keys = Arc::new(keys);
 
+        // What is done and refused is on record.
+        let scope = Scope { account: account_id.clone(), region: region.clone() };
+        let audit =
+            AuditLog::open(records.clone(), runtime.clone(), scope).map_err(|source| LakeError::Audit { source })?;
+        let audit = Arc::new(audit);
+
         // The domain.
         let identity = Arc::new(Identity::new(records.clone(), Keys::clone(&keys), runtime.clone()));
         let volumes = volumes::open(&volumes, &*records, &runtime).await?;
@@ -326,10 +341,10 @@ impl Lake {
         catalog.guard_with(Arc::new(formation.clone()));
         let crawlers = Crawlers::new(records.clone(), catalog.clone(), objects.clone(), runtime.clone());
         let (folder_of_spills, records_of_queries) = (data_dir.clone(), records.clone());
-        let (read, described, granted, opening) =
-            (objects.clone(), catalog.clone(), formation.clone(), runtime.clone());
+        let (read, described, granted, events, opening) =
+            (objects.clone(), catalog.clone(), formation.clone(), audit.clone(), runtime.clone());
         let queries = blocking("opening the queries", move || {
-            sql::open(&folder_of_spills, records_of_queries, read, described, granted, opening)
+            sql::open(&folder_of_spills, records_of_queries, read, described, granted, events, opening)
                 .map_err(|source| LakeError::Queries { source })
         })
         .await?;
@@ -341,7 +356,7 @@ impl Lake {
         let streams = Streams::open(
             records.clone(),
             Arc::new(open_blobs(folder("streams")?, &runtime).await?),
-            keys,
+            keys.clone(),
             Arc::new(objects.clone()),
             Arc::new(catalog.clone()),
             authorizer.clone(),
@@ -377,11 +392,16 @@ impl Lake {
         identity.bootstrap(&region, configs).await.map_err(|source| LakeError::Identity { source })?;
         let first_start = root.filter(|_| is_first_start).map(|root| FirstStart { root });
 
-        // What is done and refused is on record.
-        let scope = Scope { account: account_id.clone(), region: region.clone() };
-        let audit =
-            AuditLog::open(records.clone(), runtime.clone(), scope).map_err(|source| LakeError::Audit { source })?;
-        let audit = Arc::new(audit);
+        let trails = Trails::new(TrailsParts {
+            store: records.clone(),
+            audit: audit.clone(),
+            keys,
+            objects: objects.clone(),
+            authorizer: authorizer.clone(),
+            runtime: runtime.clone(),
+            region: region.clone(),
+            options: trails,
+        });
 
         let log_region = region.clone();
         let remote_buckets = ReplicationTargets::new(replication_targets);
@@ -415,6 +435,7 @@ impl Lake {
             events: Some(events.clone()),
             remote_buckets: Some(remote_buckets.clone()),
             domains,
+            access_log_source_region,
             ..S3Options::default()
         };
         let s3 = S3Door(S3Api::new(objects.clone(), Arc::new(doorkeeper), s3_options));
@@ -428,6 +449,7 @@ impl Lake {
                 &identity,
                 objects.kms(),
                 &audit,
+                &trails,
                 &objects,
                 &jobs,
                 &catalog,
@@ -451,6 +473,7 @@ impl Lake {
             blobs,
             identity,
             audit,
+            trails,
             objects,
             catalog,
             crawlers,
@@ -507,6 +530,7 @@ impl Lake {
         }
         self.workers.spawn(self.identity.last_use_writer());
         self.workers.spawn(Arc::new(AuditWriter::new(self.audit.clone())));
+        self.workers.spawn(Arc::new(self.trails.worker()));
         self.workers.spawn(Arc::new(Retention::new(self.audit.clone(), self.runtime.clone())));
     }
 
@@ -531,6 +555,7 @@ fn services(
     identity: &Arc<Identity>,
     kms: &Kms,
     audit: &Arc<AuditLog>,
+    trails: &Trails,
     objects: &Objects,
     jobs: &Jobs,
     catalog: &Catalog,
@@ -542,7 +567,7 @@ fn services(
         Arc::new(tarn_service_iam::service(identity.clone())),
         Arc::new(tarn_service_sts::service(identity.clone())),
         Arc::new(tarn_service_kms::service(kms.clone())),
-        Arc::new(tarn_service_cloudtrail::service(audit.clone())),
+        Arc::new(tarn_service_cloudtrail::service(audit.clone(), trails.clone())),
         Arc::new(tarn_service_s3control::service(objects.clone(), jobs.clone(), identity.clone())),
         Arc::new(tarn_service_glue::service(catalog.clone(), crawlers.clone())),
         Arc::new(tarn_service_firehose::service(streams.clone())),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use tarn_gateway::{Limits, Tls, TlsFiles};
 use tarn_objects::ObjectsOptions;
+use tarn_trails::TrailsOptions;
 use tarn_runtime::{Runtime, Shutdown};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -74,6 +75,8 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
         root,
         zones: config.zones.value,
         access_log_interval: Duration::from_secs(config.access_log_seconds.value.into()),
+        access_log_source_region: config.access_log_source_region.value,
+        trails: trails_options(config),
         day: config.debug_day_seconds.value.map(|seconds| Duration::from_secs(seconds.into())),
         objects: ObjectsOptions {
             object_ownership: config.object_ownership.value,
@@ -92,6 +95,10 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
         let origin = &config.debug_day_seconds.origin;
         tracing::warn!(seconds, %origin, "debug.day_seconds is on: a day of lifecycle rules and restored copies lasts so many seconds");
     }
+    if let Some(seconds) = config.debug_digest_seconds.value {
+        let origin = &config.debug_digest_seconds.origin;
+        tracing::warn!(seconds, %origin, "debug.digest_seconds is on: the hour of a trail's digest lasts so many seconds");
+    }
     tracing::info!(%address, data_dir = %config.data_dir.value.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     let served = tarn_gateway::serve(lake.gateway.clone(), listener, tls, shutdown).await;
     let closed = lake.close().await;
@@ -99,6 +106,15 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
     closed.map_err(|error| error.to_string())?;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn trails_options(config: &Config) -> TrailsOptions {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let defaults = TrailsOptions::default();
+    TrailsOptions {
+        delivery_interval: seconds(config.trail_seconds.value),
+        digest_period: config.debug_digest_seconds.value.map_or(defaults.digest_period, seconds),
+    }
 }
 
 /// The first SIGINT or SIGTERM lets requests end; the second ends the process at once, which loses nothing acknowledged.

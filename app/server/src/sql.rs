@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use tarn_audit::AuditLog;
 use tarn_catalog::Catalog;
 use tarn_formation::Formation;
 use tarn_metadata::Store;
@@ -43,6 +44,7 @@ pub(crate) fn open(
     objects: Objects,
     catalog: Catalog,
     formation: Formation,
+    audit: Arc<AuditLog>,
     runtime: Runtime,
 ) -> Result<Queries, QueryError> {
     let spill = data_dir.join("spill");
@@ -51,7 +53,7 @@ pub(crate) fn open(
     let memory = (memory_size_bytes() / MEMORY_SHARE).max(MEMORY_SIZE_BYTES_MIN);
     let options = EngineOptions::new(spill, cores, usize::try_from(memory).unwrap_or(usize::MAX));
     let objects = Arc::new(objects);
-    let engine = Engine::new(objects.clone(), Arc::new(catalog), formation, runtime.clone(), &options)?;
+    let engine = Engine::new(objects.clone(), Arc::new(catalog), formation, runtime.clone(), &options)?.with_history(audit);
     let runner = EngineRunner::new(Arc::new(engine), ResultReader::new(objects.clone()));
     Ok(Queries::new(store, objects, runtime, Arc::new(runner), QueriesOptions::default()))
 }

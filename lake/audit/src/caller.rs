@@ -8,7 +8,7 @@ use tarn_metadata::{Store, StoreError, StoreExt, Tx, WriteError};
 use tarn_policy::{Authorized, BoundAuthorizer, Principal};
 use tarn_types::Scope;
 
-use crate::event::{EVENTS, EventDraft, Outcome};
+use crate::event::{EventDraft, Outcome};
 
 /// What is written together with a call's record.
 type Beside = Arc<dyn Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + Sync>;
@@ -89,21 +89,41 @@ impl Caller {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        let event = (!self.is_recorded()).then(|| (self.event.clone(), self.beside.clone()));
-        let value = store
-            .write(move |tx| {
-                let value = change(tx)?;
-                if let Some((event, beside)) = event {
-                    let event = EventDraft::clone(&event).into_event(Outcome::Success);
-                    tx.put(EVENTS, &event.key(), &event)?;
-                    if let Some(beside) = beside {
-                        beside(tx)?;
-                    }
-                }
-                Ok::<T, E>(value)
-            })
-            .await?;
+        let record = self.record();
+        let written = store.write(move |tx| {
+            let value = change(tx)?;
+            record(tx)?;
+            Ok::<T, E>(value)
+        });
+        let value = written.await?;
         self.recorded.store(true, Ordering::Release);
         Ok(value)
+    }
+
+    /// As `commit`, for a change of who follows the events: those who have followed until now get the record of it.
+    pub async fn commit_after_record<T, E, F>(&self, store: &dyn Store, change: F) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let record = self.record();
+        let written = store.write(move |tx| {
+            record(tx)?;
+            change(tx)
+        });
+        let value = written.await?;
+        self.recorded.store(true, Ordering::Release);
+        Ok(value)
+    }
+
+    /// Writes the record and what is beside it, unless that is done.
+    fn record(&self) -> impl FnOnce(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static {
+        let event = (!self.is_recorded()).then(|| (self.event.clone(), self.beside.clone()));
+        move |tx| {
+            let Some((event, beside)) = event else { return Ok(()) };
+            EventDraft::clone(&event).into_event(Outcome::Success).record(tx)?;
+            beside.map_or(Ok(()), |beside| beside(tx))
+        }
     }
 }

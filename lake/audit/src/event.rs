@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use tarn_metadata::{Key, Keyspace, Record, RecordError, StoreError, Tx, decode_form};
-use tarn_policy::{Principal, Session, SessionIssuer};
+use tarn_policy::{Principal, PrincipalKind, Session, SessionIssuer};
 use tarn_types::Scope;
 
 /// All events, by account, time (milliseconds) and id.
@@ -230,7 +230,40 @@ pub fn put_failure(tx: &mut Tx<'_>, draft: EventDraft, code: &str, message: &str
     tx.put(EVENTS, &event.key(), &event)
 }
 
+/// Who asked, in one word; `None` for nobody.
+pub fn user_name(principal: &Principal) -> Option<&str> {
+    match &principal.kind {
+        PrincipalKind::Root => Some("root"),
+        PrincipalKind::User { name, .. } => Some(name),
+        PrincipalKind::AssumedRole { session, .. } => Some(session),
+        PrincipalKind::Service { name } | PrincipalKind::FederatedUser { name } => Some(name),
+        PrincipalKind::WebIdentity { subject, .. } => Some(subject),
+        PrincipalKind::Anonymous => None,
+    }
+}
+
+/// What kind of identity asked, in trails' words.
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
+pub fn user_kind(principal: &Principal) -> &'static str {
+    match &principal.kind {
+        PrincipalKind::Root => "Root",
+        PrincipalKind::User { .. } => "IAMUser",
+        PrincipalKind::AssumedRole { .. } => "AssumedRole",
+        PrincipalKind::Service { .. } => "AWSService",
+        PrincipalKind::FederatedUser { .. } => "FederatedUser",
+        PrincipalKind::WebIdentity { .. } => "WebIdentityUser",
+        PrincipalKind::Anonymous => "Unknown",
+    }
+}
+
 impl Event {
+    /// Its id in the form of a UUID.
+    pub fn id_text(&self) -> String {
+        let digits = hex::encode(self.id);
+        let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+        [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    }
+
     /// Where it is kept: events of an account in the order of their time.
     pub fn key(&self) -> Key {
         Key::new().text(self.scope.account.as_str()).u64(u64::try_from(self.time_ms).unwrap_or(0)).raw(&self.id)

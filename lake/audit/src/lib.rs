@@ -3,12 +3,15 @@
 //!
 //! * A domain's mutating entry point takes a `Caller` and commits through `Caller::commit`, so that no change is without its record.
 //! * What changes nothing, refusals and reads, goes through `AuditLog`: queued without waiting, written in batches by a worker.
+//! * Trails say which events they ask for; those are queued for them in the transaction that records them.
 //! * `search` reads events back; `Retention` removes the oldest.
 
 mod caller;
 mod errors;
 mod event;
+mod following;
 mod log;
+mod resource_types;
 mod retention;
 mod search;
 mod settings;
@@ -18,8 +21,13 @@ mod tests;
 
 pub use caller::Caller;
 pub use errors::AuditError;
-pub use event::{EVENTS, Event, EventDraft, EventId, Outcome, SessionContext, put_failure};
+pub use event::{EVENTS, Event, EventDraft, EventId, Outcome, SessionContext, put_failure, user_kind, user_name};
+pub use following::{
+    EventField, EventWish, FOLLOWERS, FieldCondition, Follower, FollowerId, Followers, QUEUE, Queued, TRAIL_SERVICE, Waiting, set_followers, take,
+    waiting,
+};
 pub use log::{AuditLog, AuditWriter, EVENTS_LOST};
+pub use resource_types::{resource_name, resource_type};
 pub use retention::Retention;
-pub use search::{EventFilter, EventPage, OutcomeFilter, SEARCH_EVENTS_MAX, SEARCH_SCANNED_EVENTS_MAX, search};
+pub use search::{EventFilter, EventHistory, EventPage, OutcomeFilter, SEARCH_EVENTS_MAX, SEARCH_SCANNED_EVENTS_MAX, search};
 pub use settings::{AuditSettings, SETTINGS};

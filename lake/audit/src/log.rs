@@ -16,7 +16,8 @@ use tarn_types::Scope;
 use tokio::sync::Notify;
 
 use crate::errors::of_write;
-use crate::{AuditError, AuditSettings, EVENTS, Event, EventDraft, Outcome, settings};
+use crate::following::{Following, read_following};
+use crate::{AuditError, AuditSettings, Event, EventDraft, Outcome, settings};
 
 /// Events that wait to be written.
 const QUEUE_EVENTS_MAX: usize = 8_192;
@@ -40,6 +41,8 @@ struct Queue {
 pub struct AuditLog {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: RwLock<AuditSettings>,
+    /// Who is to get which events; read for every call that changes nothing.
+    pub(crate) following: RwLock<Following>,
     runtime: Runtime,
     /// Where the server's own events are said to happen.
     scope: Scope,
@@ -67,9 +70,11 @@ impl AuditLog {
     /// Over `store`; `scope` is the lake's first account and its region.
     pub fn open(store: Arc<dyn Store>, runtime: Runtime, scope: Scope) -> Result<Self, AuditError> {
         let settings = RwLock::new(settings::read(&*store)?);
+        let following = RwLock::new(read_following(&store.read()?)?);
         Ok(Self {
             store,
             settings,
+            following,
             runtime,
             scope,
             queue: Mutex::default(),
@@ -86,7 +91,7 @@ impl AuditLog {
         self.push(draft, Outcome::Failure { code, message });
     }
 
-    /// A call was done and changed nothing: kept if the settings ask for such. Never waits.
+    /// A call was done and changed nothing: kept if the settings or a trail ask for such. Never waits.
     pub fn record_read(&self, draft: EventDraft) {
         let settings = self.settings();
         // A write that changed nothing, as putting what is there already, is a call like any other write.
@@ -95,7 +100,7 @@ impl AuditLog {
             (true, true) => settings.management_reads,
             (true, false) => settings.data_reads,
         };
-        if kept {
+        if kept || self.is_followed(&draft) {
             self.push(draft, Outcome::Success);
         }
     }
@@ -135,7 +140,7 @@ impl AuditLog {
             .store
             .write(move |tx| {
                 for event in &events {
-                    tx.put(EVENTS, &event.key(), event)?;
+                    event.record(tx)?;
                 }
                 Ok::<_, AuditError>(())
             })

@@ -2,10 +2,13 @@
 
 use std::ops::Bound;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tarn_metadata::{Key, Read, Store, StoreExt};
-use tarn_policy::{Authorized, PrincipalKind};
+use tarn_policy::Authorized;
 
-use crate::{AuditError, AuditLog, EVENTS, Event, EventId, Outcome};
+use crate::event::user_name;
+use crate::{AuditError, AuditLog, EVENTS, Event, EventId, Outcome, resource_name, resource_type};
 
 /// The most events of one page.
 pub const SEARCH_EVENTS_MAX: usize = 1_000;
@@ -36,8 +39,10 @@ pub struct EventFilter {
     pub user: Option<String>,
     /// What came of it.
     pub outcome: Option<OutcomeFilter>,
-    /// An ARN among the event's resources.
+    /// An ARN among the event's resources, or the name at its end.
     pub resource: Option<String>,
+    /// The kind of one of the event's resources: `AWS::S3::Bucket`.
+    pub resource_type: Option<String>,
     /// This one event.
     pub id: Option<EventId>,
     /// Only calls that change nothing (true), or only those that may (false).
@@ -68,25 +73,45 @@ impl EventFilter {
             && self.id.is_none_or(|wanted| wanted == event.id)
             && self.read_only.is_none_or(|wanted| wanted == event.read_only)
             && self.management.is_none_or(|wanted| wanted == event.management)
-            && self.resource.as_ref().is_none_or(|wanted| event.resources.contains(wanted))
+            && self.resource.as_ref().is_none_or(|wanted| {
+                event.resources.iter().any(|arn| arn == wanted || resource_name(arn) == wanted)
+            })
+            && self.resource_type.as_ref().is_none_or(|wanted| {
+                event.resources.iter().any(|arn| resource_type(arn) == Some(wanted.as_str()))
+            })
             && self.user.as_ref().is_none_or(|wanted| is_user(event, wanted))
     }
 }
 
 fn is_user(event: &Event, wanted: &str) -> bool {
     let principal = &event.principal;
-    let name = match &principal.kind {
-        PrincipalKind::Root => "root",
-        PrincipalKind::User { name, .. }
-        | PrincipalKind::Service { name }
-        | PrincipalKind::FederatedUser { name }
-        | PrincipalKind::WebIdentity { subject: name, .. } => name,
-        PrincipalKind::AssumedRole { session, .. } => session,
-        PrincipalKind::Anonymous => "anonymous",
-    };
-    name == wanted
+    user_name(principal).unwrap_or("anonymous") == wanted
         || principal.access_key_id.as_deref() == Some(wanted)
         || principal.arn().is_some_and(|arn| arn.to_string() == wanted)
+}
+
+/// Events read back in pages, by whoever shows them in a form of its own.
+pub trait EventHistory: Send + Sync {
+    /// See `search`.
+    fn page<'h>(
+        &'h self,
+        proof: &'h Authorized,
+        filter: &'h EventFilter,
+        marker: Option<&'h str>,
+        limit: usize,
+    ) -> BoxFuture<'h, Result<EventPage, AuditError>>;
+}
+
+impl EventHistory for AuditLog {
+    fn page<'h>(
+        &'h self,
+        proof: &'h Authorized,
+        filter: &'h EventFilter,
+        marker: Option<&'h str>,
+        limit: usize,
+    ) -> BoxFuture<'h, Result<EventPage, AuditError>> {
+        self.search(proof, filter, marker, limit).boxed()
+    }
 }
 
 impl AuditLog {

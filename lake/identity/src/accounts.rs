@@ -1,6 +1,6 @@
 //! Accounts and their roots: made and kept in step with the configuration at the server's start.
 
-use tarn_audit::{EVENTS, EventDraft, Outcome};
+use tarn_audit::{EventDraft, Outcome};
 use tarn_keys::Secret;
 use tarn_metadata::{Read, StoreExt, Tx, WriteError};
 use tarn_policy::Principal;
@@ -152,7 +152,7 @@ impl Identity {
                     }
                     if changed {
                         let event = event.into_event(Outcome::Success);
-                        tx.put(EVENTS, &event.key(), &event)?;
+                        event.record(tx)?;
                     }
                     done.push(bootstrapped);
                 }

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use tarn_audit::{AuditLog, Caller, Event, EventFilter};
+use tarn_audit::{Caller, Event, EventFilter, resource_type, user_name};
 use tarn_aws_model::cloudtrail::{self as wire, errors as of_cloudtrail};
 use tarn_aws_protocol::{AwsError, Timestamp};
+use tarn_trails::record;
 
+use crate::CloudTrail;
 use crate::errors::to_aws;
-use crate::record;
 
 /// Events of a page if none are asked for, and the most.
 const EVENTS_MAX: usize = 50;
@@ -32,7 +33,8 @@ fn attribute(filter: &mut EventFilter, attribute: wire::LookupAttribute) -> Resu
             "false" => filter.read_only = Some(false),
             _ => return Err(refused("ReadOnly is true or false.")),
         },
-        _ => return Err(refused("ResourceType is not kept by this server; look up by ResourceName, an ARN.")),
+        "ResourceType" => filter.resource_type = Some(value),
+        _ => return Err(refused("AttributeKey is one of those that the documentation of LookupEvents lists.")),
     }
     Ok(())
 }
@@ -71,28 +73,31 @@ fn filter(input: &mut wire::LookupEventsRequest) -> Result<EventFilter, AwsError
 }
 
 fn event(event: Event) -> wire::Event {
-    let resource = |arn: &String| wire::Resource { resource_type: None, resource_name: Some(arn.clone()) };
+    let resource = |arn: &String| wire::Resource {
+        resource_type: resource_type(arn).map(str::to_owned),
+        resource_name: Some(arn.clone()),
+    };
     wire::Event {
-        event_id: Some(record::event_id(&event)),
+        event_id: Some(event.id_text()),
         event_name: Some(event.event_name.clone()),
         read_only: Some(event.read_only.to_string()),
         access_key_id: event.principal.access_key_id.clone(),
         event_time: record::event_time(&event),
         event_source: Some(event.event_source.clone()),
-        username: record::user_name(&event.principal).map(str::to_owned),
+        username: user_name(&event.principal).map(str::to_owned),
         resources: Some(event.resources.iter().map(resource).collect()),
         cloud_trail_event: Some(record::of(&event).to_string()),
     }
 }
 
 pub(crate) async fn lookup(
-    log: Arc<AuditLog>,
+    state: Arc<CloudTrail>,
     caller: Caller,
     mut input: wire::LookupEventsRequest,
 ) -> Result<wire::LookupEventsResponse, AwsError> {
     let filter = filter(&mut input)?;
     let limit = input.max_results.and_then(|events| usize::try_from(events).ok()).unwrap_or(EVENTS_MAX).min(EVENTS_MAX);
-    let page = log.search(caller.authorized(), &filter, input.next_token.as_deref(), limit).await.map_err(to_aws)?;
+    let page = state.log.search(caller.authorized(), &filter, input.next_token.as_deref(), limit).await.map_err(to_aws)?;
     Ok(wire::LookupEventsResponse {
         events: Some(page.events.into_iter().map(event).collect()),
         next_token: page.marker,

@@ -1,11 +1,17 @@
-//! CloudTrail: the event history of an account over `tarn-audit`. Knows the form of CloudTrail's records; keeps nothing itself.
+//! CloudTrail: the event history of an account over `tarn-audit`, and its trails over `tarn-trails`. Knows the wire's shapes and
+//! CloudTrail's errors; keeps nothing itself.
 //!
-//! The history holds what the audit holds: changes, refusals, and reads if the audit's settings ask for them. As on AWS it
+//! The history holds what the audit holds: changes, refusals, and reads if the audit's settings or a trail ask for them. As on AWS it
 //! tells of the control plane; calls of the data plane are for trails.
 
+mod convert;
 mod errors;
+mod event_selectors;
 mod events;
-mod record;
+mod public_keys;
+mod resources;
+mod tags;
+mod trails;
 
 #[cfg(test)]
 mod tests;
@@ -13,24 +19,59 @@ mod tests;
 use std::sync::Arc;
 
 use tarn_audit::AuditLog;
-use tarn_aws_model::cloudtrail::{LookupEventsRequest, SERVICE, operations as op};
-use tarn_aws_protocol::AwsError;
+use tarn_aws_model::cloudtrail::{SERVICE, operations as op};
 use tarn_operation::{Access, Table};
-use tarn_policy::Requirement;
-use tarn_types::Scope;
+use tarn_trails::Trails;
 
-pub use record::of as record;
-
-/// CloudTrail over `log`.
-pub fn service(log: Arc<AuditLog>) -> Table<AuditLog> {
-    Table::new(&SERVICE, log).with::<op::LookupEvents, _, _>(
-        Access::read("cloudtrail:LookupEvents"),
-        lookup_events,
-        events::lookup,
-    )
+/// What CloudTrail answers from.
+pub struct CloudTrail {
+    log: Arc<AuditLog>,
+    trails: Trails,
 }
 
-/// The history has no resource to name.
-fn lookup_events(_: &AuditLog, _: &LookupEventsRequest, _: &Scope) -> Result<Vec<Requirement>, AwsError> {
-    Ok(vec![Requirement::any("cloudtrail:LookupEvents")])
+/// CloudTrail over `log` and `trails`.
+pub fn service(log: Arc<AuditLog>, trails: Trails) -> Table<CloudTrail> {
+    let (read, write) = (Access::read, Access::write);
+    Table::new(&SERVICE, Arc::new(CloudTrail { log, trails }))
+        .with::<op::LookupEvents, _, _>(read("cloudtrail:LookupEvents"), resources::lookup_events, events::lookup)
+        .with::<op::CreateTrail, _, _>(write("cloudtrail:CreateTrail"), resources::create_trail, trails::create)
+        .with::<op::UpdateTrail, _, _>(write("cloudtrail:UpdateTrail"), resources::update_trail, trails::update)
+        .with::<op::DeleteTrail, _, _>(write("cloudtrail:DeleteTrail"), resources::delete_trail, trails::delete)
+        .with::<op::GetTrail, _, _>(read("cloudtrail:GetTrail"), resources::get_trail, trails::get)
+        .with::<op::DescribeTrails, _, _>(
+            read("cloudtrail:DescribeTrails"),
+            resources::describe_trails,
+            trails::describe,
+        )
+        .with::<op::ListTrails, _, _>(read("cloudtrail:ListTrails"), resources::list_trails, trails::list)
+        .with::<op::StartLogging, _, _>(write("cloudtrail:StartLogging"), resources::start_logging, trails::start)
+        .with::<op::StopLogging, _, _>(write("cloudtrail:StopLogging"), resources::stop_logging, trails::stop)
+        .with::<op::GetTrailStatus, _, _>(
+            read("cloudtrail:GetTrailStatus"),
+            resources::get_trail_status,
+            trails::status,
+        )
+        .with::<op::PutEventSelectors, _, _>(
+            write("cloudtrail:PutEventSelectors"),
+            resources::put_event_selectors,
+            event_selectors::put,
+        )
+        .with::<op::GetEventSelectors, _, _>(
+            read("cloudtrail:GetEventSelectors"),
+            resources::get_event_selectors,
+            event_selectors::get,
+        )
+        .with::<op::GetInsightSelectors, _, _>(
+            read("cloudtrail:GetInsightSelectors"),
+            resources::get_insight_selectors,
+            event_selectors::get_insight,
+        )
+        .with::<op::AddTags, _, _>(write("cloudtrail:AddTags"), resources::add_tags, tags::add)
+        .with::<op::RemoveTags, _, _>(write("cloudtrail:RemoveTags"), resources::remove_tags, tags::remove)
+        .with::<op::ListTags, _, _>(read("cloudtrail:ListTags"), resources::list_tags, tags::list)
+        .with::<op::ListPublicKeys, _, _>(
+            read("cloudtrail:ListPublicKeys"),
+            resources::list_public_keys,
+            public_keys::list,
+        )
 }

@@ -5,13 +5,19 @@ use std::sync::Arc;
 use tarn_audit::{AuditLog, Caller, EventDraft};
 use tarn_aws_model::cloudtrail as wire;
 use tarn_aws_protocol::{AwsError, Timestamp, WireValue};
-use tarn_metadata::MemoryStore;
-use tarn_operation::Service;
+use tarn_blobs::MemoryBlobs;
+use tarn_keys::Keys;
+use tarn_metadata::{MemoryStore, Store};
+use tarn_objects::{Objects, ObjectsOptions};
+use tarn_operation::{Service, Table};
 use tarn_policy::{
     Authorizer, BoundAuthorizer, Context, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Principal,
 };
 use tarn_runtime::Runtime;
+use tarn_trails::{Trails, TrailsOptions, TrailsParts};
 use tarn_types::{AccountId, Region, Scope};
+
+use crate::CloudTrail;
 
 struct NoPolicies;
 
@@ -47,22 +53,37 @@ fn draft(id: u8, name: &str, seconds: i64) -> EventDraft {
     }
 }
 
-fn log() -> Arc<AuditLog> {
+/// The service over a lake in memory, with three events on record.
+fn service(authorizer: &Arc<dyn Authorizer>) -> Table<CloudTrail> {
     let (runtime, _) = Runtime::fixed(Timestamp::UNIX_EPOCH, 1);
-    let log = AuditLog::open(Arc::new(MemoryStore::new()), runtime, scope()).expect("log");
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let log = AuditLog::open(store.clone(), runtime.clone(), scope()).expect("log");
     log.record_refusal(draft(1, "StartQueryExecution", 10), "AccessDeniedException", "no");
     log.record_refusal(draft(2, "GetObject", 20), "AccessDenied", "no");
     log.record_read(draft(3, "DeleteWorkGroup", 30));
-    Arc::new(log)
+    let (audit, keys) = (Arc::new(log), Arc::new(Keys::ephemeral(&runtime).expect("keys")));
+    let blobs = Arc::new(MemoryBlobs::new());
+    let objects = Objects::new(store.clone(), blobs, keys.clone(), runtime.clone(), ObjectsOptions::default());
+    let trails = Trails::new(TrailsParts {
+        store,
+        audit: audit.clone(),
+        keys,
+        objects,
+        authorizer: authorizer.clone(),
+        runtime,
+        region: Region::us_east_1(),
+        options: TrailsOptions::default(),
+    });
+    crate::service(audit, trails)
 }
 
 async fn look_up(
     principal: &Principal,
     input: wire::LookupEventsRequest,
 ) -> Result<wire::LookupEventsResponse, AwsError> {
-    let service = crate::service(log());
-    let decoded = service.row("LookupEvents").expect("row").decode(input.into_value())?;
     let authorizer: Arc<dyn Authorizer> = Arc::new(LakeAuthorizer::new(Arc::new(NoPolicies), Vec::new()));
+    let service = service(&authorizer);
+    let decoded = service.row("LookupEvents").expect("row").decode(input.into_value())?;
     let authorized = authorizer
         .authorize(principal, decoded.requirements(&scope())?, &Context::new())
         .map_err(|denied| AwsError::access_denied(&wire::SERVICE, denied.to_string()))?;
@@ -119,7 +140,9 @@ async fn events_are_found_by_each_attribute() {
 
     check(by("EventId", "x"), Err("InvalidLookupAttributesException")).await;
     check(by("ReadOnly", "maybe"), Err("InvalidLookupAttributesException")).await;
-    check(by("ResourceType", "AWS::S3::Bucket"), Err("InvalidLookupAttributesException")).await;
+    check(by("ResourceType", "AWS::S3::Bucket"), Ok(&[])).await;
+    check(by("ResourceType", "AWS::Athena::WorkGroup"), Ok(&["DeleteWorkGroup", "StartQueryExecution"])).await;
+    check(by("ResourceName", "primary"), Ok(&["DeleteWorkGroup", "StartQueryExecution"])).await;
     check(
         wire::LookupEventsRequest { next_token: Some("x".to_owned()), ..Default::default() },
         Err("InvalidNextTokenException"),
@@ -161,7 +184,10 @@ async fn a_record_reads_as_cloudtrails() {
         "requestID": "r",
         "eventID": "01010101-0101-0101-0101-010101010101",
         "readOnly": false,
-        "resources": [{ "ARN": "arn:aws:athena:us-east-1:000000000000:workgroup/primary", "accountId": "000000000000" }],
+        "resources": [{
+            "ARN": "arn:aws:athena:us-east-1:000000000000:workgroup/primary", "accountId": "000000000000",
+            "type": "AWS::Athena::WorkGroup",
+        }],
         "eventType": "AwsApiCall",
         "managementEvent": true,
         "recipientAccountId": "000000000000",

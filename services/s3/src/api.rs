@@ -49,6 +49,8 @@ pub struct S3Options {
     pub events: Option<Arc<dyn EventSink>>,
     /// Buckets elsewhere that buckets here may be replicated to.
     pub remote_buckets: Option<Arc<dyn RemoteBuckets>>,
+    /// Whether a line of an access log ends with the source region, the 27th field.
+    pub access_log_source_region: bool,
     /// How long a request's body may pause.
     pub body_pause_time_max: Duration,
 }
@@ -61,6 +63,7 @@ impl Default for S3Options {
             selector: None,
             events: None,
             remote_buckets: None,
+            access_log_source_region: false,
             body_pause_time_max: Duration::from_secs(60),
         }
     }
@@ -74,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) events: Option<Arc<dyn EventSink>>,
     pub(crate) remote_buckets: Option<Arc<dyn RemoteBuckets>>,
     pub(crate) domains: Domains,
+    pub(crate) access_log_source_region: bool,
     pub(crate) body_pause_time_max: Duration,
 }
 
@@ -122,6 +126,7 @@ impl S3Api {
             events: options.events,
             remote_buckets: options.remote_buckets,
             domains,
+            access_log_source_region: options.access_log_source_region,
             body_pause_time_max: options.body_pause_time_max,
         });
         let here = service(&inner, config.clone());

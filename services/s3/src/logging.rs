@@ -132,6 +132,8 @@ pub(crate) struct Logged {
     host_id: String,
     put_size_bytes: Option<u64>,
     is_head: bool,
+    /// Access point, whether a list was needed; and, if asked for, the region that the request came from. None is known here.
+    unknown: &'static str,
     requester: Option<String>,
 }
 
@@ -256,6 +258,7 @@ impl Logged {
             host_id: answer::host_id(&meta.request_id),
             put_size_bytes: text(CONTENT_LENGTH).filter(|_| is_put).and_then(|length| length.parse().ok()),
             is_head: *request.method() == Method::HEAD,
+            unknown: if inner.access_log_source_region { "- - -" } else { "- -" },
             requester: None,
         })
     }
@@ -313,7 +316,7 @@ impl Logged {
                 self.authentication.to_owned(),
                 self.host,
                 self.tls.map_or("-", |tls| tls.version).to_owned(),
-                "- -".to_owned(),
+                self.unknown.to_owned(),
             ]
             .join(" "),
         };

@@ -43,6 +43,8 @@ pub fn options(folder: &std::path::Path) -> LakeOptions {
         root: Some(RootCredentials { credentials, file: None }),
         zones: true,
         access_log_interval: std::time::Duration::from_secs(300),
+        access_log_source_region: false,
+        trails: tarn_trails::TrailsOptions::default(),
         day: None,
         objects: ObjectsOptions::default(),
         // All of it comes from one address, in no time.

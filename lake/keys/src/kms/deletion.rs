@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tarn_audit::{Caller, EVENTS, Outcome};
+use tarn_audit::{Caller, Outcome};
 use tarn_metadata::{Key, Read, StoreExt, Tx};
 use tarn_runtime::{Worker, WorkerOutcome};
 use tarn_types::Scope;
@@ -116,7 +116,7 @@ impl Kms {
                 }
                 tx.delete(KMS_KEYS, &at)?;
                 let event = event.into_event(Outcome::Success);
-                tx.put(EVENTS, &event.key(), &event)?;
+                event.record(tx)?;
                 deleted += 1;
             }
             Ok::<_, KmsError>(deleted)

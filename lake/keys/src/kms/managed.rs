@@ -1,7 +1,7 @@
 //! Keys that services of the lake keep for an account: made at the account's first use of the service, under `alias/aws/SERVICE`.
 //! <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-key>
 
-use tarn_audit::{EVENTS, EventDraft, Outcome};
+use tarn_audit::{EventDraft, Outcome};
 use tarn_metadata::{StoreExt, Tx};
 use tarn_policy::Principal;
 use tarn_runtime::EntropyExt;
@@ -76,7 +76,7 @@ impl Kms {
             };
             tx.put(KMS_ALIASES, &alias_key(&alias.account, &alias.name), &alias)?;
             let event = event.into_event(Outcome::Success);
-            tx.put(EVENTS, &event.key(), &event)?;
+            event.record(tx)?;
             Ok::<_, KmsError>(key)
         });
         Ok(made.await?)

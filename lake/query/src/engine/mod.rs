@@ -25,7 +25,7 @@ use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::{SessionConfig, SessionContext as DfContext};
 use parking_lot::Mutex;
-use tarn_audit::Caller;
+use tarn_audit::{Caller, EventHistory};
 use tarn_catalog::{Catalog, S3Location};
 use tarn_formation::Formation;
 use tarn_objects::Objects;
@@ -136,6 +136,7 @@ pub struct Engine {
     footers: Arc<FooterCache>,
     spill: Arc<SealedSpill>,
     base: SessionState,
+    history: Option<Arc<dyn EventHistory>>,
 }
 
 /// What all parts of one running statement share.
@@ -143,6 +144,8 @@ pub(crate) struct QueryContext {
     pub access: Arc<Access>,
     pub formation: Formation,
     pub footers: Arc<FooterCache>,
+    /// What `system.audit` is read from.
+    pub history: Option<Arc<dyn EventHistory>>,
     pub base: SessionState,
     pub text: Arc<str>,
     pub database: String,
@@ -242,7 +245,13 @@ impl Engine {
         base.register_function_rewrite(Arc::new(TrinoArithmetic)).map_err(|error| internal(&error))?;
         base.register_relation_planner(Arc::new(UnnestPlanner)).map_err(|error| internal(&error))?;
         let footers = Arc::new(FooterCache::new(FOOTER_CACHE_SIZE_BYTES_MAX));
-        Ok(Self { objects, catalog, formation, runtime, footers, spill, base })
+        Ok(Self { objects, catalog, formation, runtime, footers, spill, base, history: None })
+    }
+
+    /// With the lake's events as the table `system.audit`.
+    #[must_use]
+    pub fn with_history(self, history: Arc<dyn EventHistory>) -> Self {
+        Self { history: Some(history), ..self }
     }
 
     /// How much running queries have spilled to disk.
@@ -280,6 +289,7 @@ impl Engine {
             access: access.clone(),
             formation: self.formation.clone(),
             footers: self.footers.clone(),
+            history: self.history.clone(),
             base: self.base.clone(),
             text: statement.text().into(),
             database,

@@ -24,6 +24,7 @@ use super::views;
 use crate::errors::{ErrorName, QueryError};
 use crate::rewrite;
 use crate::tables::access::Access;
+use crate::tables::audit_table::{self, AuditTable};
 use crate::tables::guarded::{self, GuardedTable};
 use crate::tables::hive_table::HiveTable;
 use crate::types::trino_name;
@@ -129,6 +130,8 @@ async fn register(
     }
     let provider: Arc<dyn TableProvider> = if database == "information_schema" {
         information(context, table)?
+    } else if let (audit_table::DATABASE, audit_table::TABLE, Some(history)) = (database, table, &context.history) {
+        Arc::new(AuditTable::open(&context.access, history.clone())?)
     } else {
         let (table, hidden) = rewrite::hidden::revealed(table);
         granted(context, find_table(context, database, table)?, hidden, depth).await?

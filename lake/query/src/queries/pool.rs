@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tarn_audit::{Caller, EVENTS, Event, EventDraft, Outcome};
+use tarn_audit::{Caller, Event, EventDraft, Outcome};
 use tarn_catalog::S3Location;
 use tarn_metadata::{Key, Read, StoreError, StoreExt};
 use tarn_objects::{BucketName, ObjectKey, PutObject, body_of};
@@ -292,7 +292,7 @@ impl Queries {
         let end = move |tx: &mut tarn_metadata::Tx<'_>| {
             tx.put(STATUSES, &key, &status)?;
             if let Some(refusal) = &refusal {
-                tx.put(EVENTS, &refusal.key(), refusal)?;
+                refusal.record(tx)?;
             }
             if let Some(columns) = &columns {
                 tx.put(COLUMNS, &key, columns)?;

@@ -160,7 +160,8 @@ impl Access {
         self.scanned_bytes.fetch_add(u64::try_from(size_bytes).unwrap_or(0), Ordering::Relaxed);
     }
 
-    fn authorize(&self, requirements: Vec<Requirement>) -> Result<Authorized, QueryError> {
+    /// The proof that the caller may, or the reason why not.
+    pub fn authorize(&self, requirements: Vec<Requirement>) -> Result<Authorized, QueryError> {
         self.caller.authorizer().authorize(requirements).map_err(|no| denied(&no))
     }
 

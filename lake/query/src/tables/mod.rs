@@ -1,6 +1,7 @@
 //! Tables of the catalog over files of the lake. Knows no statement.
 
 pub(crate) mod access;
+pub(crate) mod audit_table;
 pub(crate) mod format;
 pub(crate) mod guarded;
 pub(crate) mod hive_table;

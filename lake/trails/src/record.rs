@@ -2,20 +2,13 @@
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
 use serde_json::{Map, Value as Json, json};
-use tarn_audit::{Event, Outcome, SessionContext};
-use tarn_aws_protocol::Timestamp;
+use tarn_audit::{Event, Outcome, SessionContext, resource_type, user_kind};
+use tarn_runtime::Timestamp;
 use tarn_policy::{Principal, PrincipalKind, SessionIssuer};
 use tarn_types::{AccountId, Arn};
 
-/// An event's id in the form of a UUID.
-pub(crate) fn event_id(event: &Event) -> String {
-    let digits: String = event.id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
-}
-
 /// The bytes of an id in that form.
-pub(crate) fn parse_event_id(text: &str) -> Option<[u8; 16]> {
+pub fn parse_event_id(text: &str) -> Option<[u8; 16]> {
     let digits = text.replace('-', "");
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
@@ -24,20 +17,8 @@ pub(crate) fn parse_event_id(text: &str) -> Option<[u8; 16]> {
 }
 
 /// When it came in.
-pub(crate) fn event_time(event: &Event) -> Option<Timestamp> {
+pub fn event_time(event: &Event) -> Option<Timestamp> {
     Timestamp::from_second(event.time_ms.div_euclid(1_000)).ok()
-}
-
-/// Who asked, in one word.
-pub(crate) fn user_name(principal: &Principal) -> Option<&str> {
-    match &principal.kind {
-        PrincipalKind::Root => Some("root"),
-        PrincipalKind::User { name, .. } => Some(name),
-        PrincipalKind::AssumedRole { session, .. } => Some(session),
-        PrincipalKind::Service { name } | PrincipalKind::FederatedUser { name } => Some(name),
-        PrincipalKind::WebIdentity { subject, .. } => Some(subject),
-        PrincipalKind::Anonymous => None,
-    }
 }
 
 /// Of temporary credentials. No second factor is known here.
@@ -71,19 +52,20 @@ fn session_context(session: &SessionContext) -> Json {
 }
 
 fn user_identity(principal: &Principal, session: Option<&SessionContext>) -> Json {
-    let kind = match &principal.kind {
-        PrincipalKind::Root => "Root",
-        PrincipalKind::User { .. } => "IAMUser",
-        PrincipalKind::AssumedRole { .. } => "AssumedRole",
-        PrincipalKind::Service { name } => return json!({ "type": "AWSService", "invokedBy": name }),
-        PrincipalKind::FederatedUser { .. } => "FederatedUser",
+    let kind = user_kind(principal);
+    match &principal.kind {
+        PrincipalKind::Service { name } => return json!({ "type": kind, "invokedBy": name }),
         PrincipalKind::WebIdentity { provider, subject } => {
             return json!({
-                "type": "WebIdentityUser", "principalId": principal.id, "userName": subject, "identityProvider": provider,
+                "type": kind, "principalId": principal.id, "userName": subject, "identityProvider": provider,
             });
         }
-        PrincipalKind::Anonymous => return json!({ "type": "Unknown", "principalId": "anonymous" }),
-    };
+        PrincipalKind::Anonymous => return json!({ "type": kind, "principalId": "anonymous" }),
+        PrincipalKind::Root
+        | PrincipalKind::User { .. }
+        | PrincipalKind::AssumedRole { .. }
+        | PrincipalKind::FederatedUser { .. } => {}
+    }
     let mut identity = Map::new();
     identity.insert("type".to_owned(), json!(kind));
     identity.insert("principalId".to_owned(), json!(principal.id));
@@ -107,7 +89,11 @@ fn user_identity(principal: &Principal, session: Option<&SessionContext>) -> Jso
 pub fn of(event: &Event) -> Json {
     let account = |arn: &str| Arn::parse(arn).ok().and_then(|arn| AccountId::new(arn.account).ok());
     let owner = |arn: &str| account(arn).unwrap_or_else(|| event.scope.account.clone()).to_string();
-    let resources: Vec<_> = event.resources.iter().map(|arn| json!({ "ARN": arn, "accountId": owner(arn) })).collect();
+    let resource = |arn: &String| match resource_type(arn) {
+        Some(kind) => json!({ "ARN": arn, "accountId": owner(arn), "type": kind }),
+        None => json!({ "ARN": arn, "accountId": owner(arn) }),
+    };
+    let resources: Vec<_> = event.resources.iter().map(resource).collect();
     let mut record = json!({
         "eventVersion": "1.11",
         "userIdentity": user_identity(&event.principal, event.session.as_ref()),
@@ -121,7 +107,7 @@ pub fn of(event: &Event) -> Json {
         "requestParameters": serde_json::from_str(&event.request_parameters).unwrap_or_else(|_| json!(event.request_parameters)),
         "responseElements": Json::Null,
         "requestID": event.request_id,
-        "eventID": event_id(event),
+        "eventID": event.id_text(),
         "readOnly": event.read_only,
         "resources": resources,
         "eventType": "AwsApiCall",
