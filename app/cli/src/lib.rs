@@ -1,9 +1,11 @@
 //! The commands of `tarn` that talk to a server, as any other client does: signed requests to its public endpoint.
-//! Knows nothing of the server's crates; `client/` holds transport and calls, `commands/` one file a command.
+//! Knows nothing of the server's crates but the rules of policies, which it asks without a server; `client/` holds transport and calls,
+//! `commands/` one file a command.
 
 mod client;
 mod commands;
 mod error;
+mod evaluate;
 mod location;
 mod output;
 mod settings;
@@ -40,6 +42,12 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: StorageCommand,
     },
+    /// Ask policies, without a server.
+    Iam {
+        /// What to do.
+        #[command(subcommand)]
+        command: IamCommand,
+    },
     /// Look at what was done and refused.
     Audit {
         /// What to do.
@@ -53,6 +61,13 @@ pub enum ClientCommand {
 pub enum StorageCommand {
     /// Objects and bytes by bucket, prefix and storage class.
     Report(commands::storage::Arguments),
+}
+
+/// What can be asked of policies.
+#[derive(Debug, Subcommand)]
+pub enum IamCommand {
+    /// Say whether policies allow a request, and which statement decides.
+    Evaluate(commands::evaluate::Arguments),
 }
 
 /// What can be asked of the audit records.
@@ -118,6 +133,7 @@ fn dispatch(
         ClientCommand::Audit { command: AuditCommand::Tail(arguments) } => {
             runtime.block_on(commands::audit::tail(arguments, variables, out))
         }
+        ClientCommand::Iam { command: IamCommand::Evaluate(arguments) } => commands::evaluate::run(&arguments, out),
         ClientCommand::Audit { command: AuditCommand::Search(arguments) } => {
             runtime.block_on(commands::audit::run(arguments, variables, out))
         }

@@ -158,7 +158,9 @@ fn told(error: &GateError, absence: Absence<'_>, may: impl Fn(&Requirement) -> b
                 because: DeniedBecause::NothingAllows
                     | DeniedBecause::NoResourcePolicyAllows
                     | DeniedBecause::NoBoundaryAllows
-                    | DeniedBecause::NoSessionPolicyAllows,
+                    | DeniedBecause::NoSessionPolicyAllows
+                    | DeniedBecause::NoServiceControlPolicyAllows
+                    | DeniedBecause::NoResourceControlPolicyAllows,
                 ..
             }
         }

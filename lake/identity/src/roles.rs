@@ -109,7 +109,7 @@ pub(crate) fn complete_role(read: &impl Read, account: &AccountId, record: RoleR
 }
 
 fn malformed(problem: PolicyProblem) -> IdentityError {
-    IdentityError::MalformedPolicy { source: PolicyError { kind: PolicyKind::Trust, problem } }
+    IdentityError::MalformedPolicy { source: PolicyError { kind: PolicyKind::Trust, problem, position: None } }
 }
 
 fn parse_trust(document: &str) -> Result<Policy, IdentityError> {

@@ -108,10 +108,11 @@ impl LakeAuthorizer {
             own: &requirement.context,
             request,
             of_callers_own: requirement.of_callers_own,
+            is_supposed: false,
         };
         let sets = PolicySets {
             identity: &policies.identity,
-            boundary: policies.boundary.as_deref(),
+            boundary: policies.boundary.as_ref().map(std::slice::from_ref),
             session: policies.session.as_deref(),
             resource: of_resource.policy.as_deref(),
             resource_decides: of_resource.decides,
@@ -119,6 +120,7 @@ impl LakeAuthorizer {
             resource_only_denies: of_resource.policy_only_denies,
             only_for: of_resource.only_for.as_ref(),
             binds_root: of_resource.binds_root,
+            ..PolicySets::default()
         };
         decide(&question, &sets).refused
     }

@@ -70,6 +70,8 @@ struct Operator {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
     operator: Operator,
+    /// The operator and the key as they are written.
+    written: Box<str>,
     key: Box<str>,
     values: Vec<Value>,
 }
@@ -168,12 +170,22 @@ impl Condition {
                     .ok_or_else(|| PolicyProblem::ConditionValue { operator: operator.to_owned(), found: text.clone() })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { operator: parsed, key: key.to_ascii_lowercase().into(), values })
+        Ok(Self {
+            operator: parsed,
+            written: format!("{operator} {key}").into(),
+            key: key.to_ascii_lowercase().into(),
+            values,
+        })
     }
 
     /// The key, in lower case.
     pub(crate) fn key(&self) -> &str {
         &self.key
+    }
+
+    /// The operator and the key as they are written.
+    pub(crate) fn written(&self) -> &str {
+        &self.written
     }
 
     /// Whether it fails where the key is missing, and otherwise holds for values without wildcard or variable only.
@@ -198,13 +210,15 @@ impl Condition {
     ///
     /// A missing key fails a positive operator and satisfies a negated one; `IfExists` and `ForAllValues` are satisfied, `ForAnyValue` is not.
     /// With a quantifier the negation is of each value, inside of it (GHSA-v9cp-qfw9-9pfp is what comes of doing otherwise).
+    /// A key without values is a missing one, and for a quantifier so is one whose only value is empty.
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
-        let asked = facts.get(&self.key);
+        let asked = facts.get(&self.key).filter(|asked| !asked.is_empty());
         let Operator { quantifier, compare, negated, if_exists } = self.operator;
         if compare == Compare::Null {
             return self.values.iter().any(|value| *value == Value::Bool(asked.is_none()));
         }
-        let Some(asked) = asked else {
+        let is_null = |asked: &&[String]| quantifier != Quantifier::Plain && matches!(asked, [only] if only.is_empty());
+        let Some(asked) = asked.filter(|asked| !is_null(asked)) else {
             return match quantifier {
                 Quantifier::Plain => if_exists || negated,
                 Quantifier::ForAllValues => true,
@@ -268,6 +282,11 @@ fn date(text: &str) -> Option<Timestamp> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant);
     }
+    // A year and a month, as W3C's profile of ISO 8601 has it; a year alone is seconds.
+    let text = match text.as_bytes() {
+        [_, _, _, _, b'-', _, _] => &format!("{text}-01"),
+        _ => text,
+    };
     let day: jiff::civil::Date = text.parse().ok()?;
     // `Date` also reads a date-time without zone, whose time would be dropped.
     if text.len() > "-009999-12-31".len() {

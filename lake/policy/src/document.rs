@@ -27,6 +27,19 @@ pub enum PolicyKind {
     Key,
     /// A role's: who may have a session of it. Each statement names principals and actions of STS, and no resource, which is the role.
     Trust,
+    /// Some resource's, of whichever service: for questions of what would be.
+    AnyResource,
+    /// An organisation's, above accounts that ask: without principals.
+    ServiceControl,
+    /// An organisation's, above accounts that have resources: for all principals.
+    ResourceControl,
+}
+
+impl PolicyKind {
+    /// Whether it is written as identities' policies are, and refused in their words.
+    pub(crate) fn is_of_holder(self) -> bool {
+        matches!(self, Self::Identity | Self::ServiceControl | Self::ResourceControl)
+    }
 }
 
 /// What a statement does.
@@ -46,7 +59,7 @@ pub(crate) struct Matcher {
 }
 
 impl Matcher {
-    fn matches(&self, subject: &str, facts: &Facts<'_>) -> bool {
+    pub(crate) fn matches(&self, subject: &str, facts: &Facts<'_>) -> bool {
         self.patterns.iter().any(|pattern| pattern.matches(subject, facts)) != self.negated
     }
 }
@@ -67,7 +80,7 @@ impl Statement {
         if !self.actions.matches(action, facts) || !self.resources.matches(resource, facts) {
             return Mention::None;
         }
-        let mention = self.principals.mention(facts.principal(), self.effect);
+        let mention = self.principals.mention(facts.principal(), self.effect, facts.has_boundary());
         if mention != Mention::None && self.conditions.iter().all(|condition| condition.holds(facts)) {
             mention
         } else {
@@ -83,6 +96,7 @@ pub struct Policy {
     pub(crate) statements: Vec<Statement>,
     pub(crate) resource_texts: Vec<String>,
     pub(crate) size_chars: usize,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Policy {
@@ -101,6 +115,11 @@ impl Policy {
         self.statements.get(statement)?.sid.as_deref()
     }
 
+    /// What AWS would refuse in it; empty unless it was parsed leniently.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// Characters without white space: what IAM's size limits count.
     pub fn size_chars(&self) -> usize {
         self.size_chars
@@ -110,7 +129,7 @@ impl Policy {
     pub fn named_arns(&self) -> impl Iterator<Item = &Arn> {
         self.named().filter_map(|named| match named {
             Named::Arn(arn) => Some(arn),
-            Named::Everyone | Named::Account(_) | Named::Service(_) | Named::Federated(_) => None,
+            Named::Everyone | Named::Account(_) | Named::Service(_) | Named::Federated(_) | Named::Nobody => None,
         })
     }
 
@@ -118,7 +137,7 @@ impl Policy {
     pub fn named_accounts(&self) -> impl Iterator<Item = &AccountId> {
         self.named().filter_map(|named| match named {
             Named::Account(account) => Some(account),
-            Named::Everyone | Named::Arn(_) | Named::Service(_) | Named::Federated(_) => None,
+            Named::Everyone | Named::Arn(_) | Named::Service(_) | Named::Federated(_) | Named::Nobody => None,
         })
     }
 
@@ -130,7 +149,9 @@ impl Policy {
             if let Principals::These(named) = &mut statement.principals {
                 named.retain_mut(|named| match named {
                     Named::Arn(arn) => name(arn).map(|now| *arn = now).is_some(),
-                    Named::Everyone | Named::Account(_) | Named::Service(_) | Named::Federated(_) => true,
+                    Named::Everyone | Named::Account(_) | Named::Service(_) | Named::Federated(_) | Named::Nobody => {
+                        true
+                    }
                 });
             }
         }
@@ -162,9 +183,11 @@ impl Policy {
         };
         match self.resource_texts.iter().find(|text| !inside(text)) {
             None => Ok(()),
-            Some(found) => {
-                Err(PolicyError { kind: self.kind, problem: PolicyProblem::Resource { found: found.clone() } })
-            }
+            Some(found) => Err(PolicyError {
+                kind: self.kind,
+                problem: PolicyProblem::Resource { found: found.clone() },
+                position: None,
+            }),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::document::PolicyKind;
+use crate::positions::Position;
 
 /// Why a policy was refused when it was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +12,8 @@ pub struct PolicyError {
     pub kind: PolicyKind,
     /// What is wrong.
     pub problem: PolicyProblem,
+    /// In which statement, counted from 0, and where that begins; `None` where the policy has one, or it is about the whole.
+    pub position: Option<(usize, Position)>,
 }
 
 /// What is wrong with a policy.
@@ -101,7 +104,19 @@ pub enum PolicyProblem {
 
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let identity = self.kind == PolicyKind::Identity;
+        self.write_problem(f)?;
+        match self.position {
+            Some((statement, Position { line, column })) => {
+                write!(f, " (statement {}, at line {line}, column {column})", statement + 1)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl PolicyError {
+    fn write_problem(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let identity = self.kind.is_of_holder();
         match &self.problem {
             PolicyProblem::TooLarge { size_bytes, size_bytes_max } => {
                 write!(f, "The policy has {size_bytes} bytes; at most {size_bytes_max} are allowed.")

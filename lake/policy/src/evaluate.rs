@@ -1,9 +1,9 @@
 //! One decision: policy sets in, an answer with its reason out. Knows no store and makes no proof.
 //!
-//! Each set of policies answers on its own; how the answers combine is `decide`. Further sets (boundaries, sessions, organisations)
-//! are further fields of `PolicySets` and further lines of `decide`:
+//! Each set of policies answers on its own; how the answers combine is `conclude`. `explain` tells the same decision in words:
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tarn_types::{AccountId, Arn};
@@ -36,6 +36,8 @@ pub struct Question<'a> {
     pub request: &'a Context,
     /// Whether it is about a thing that will be the principal's own: see `Requirement`.
     pub of_callers_own: bool,
+    /// Whether the request's keys may say what else only the server says, of a principal that is only supposed to ask.
+    pub is_supposed: bool,
 }
 
 /// Which policies a set holds.
@@ -49,6 +51,19 @@ pub enum PolicySet {
     Boundary,
     /// Those that narrow the session.
     Session,
+    /// Those of the organisation's, above the principal's account.
+    ServiceControl,
+    /// Those of the organisation's, above the resource's account.
+    ResourceControl,
+}
+
+/// The policies of one level of an organisation: its root, a unit of it, or an account.
+#[derive(Debug, Clone, Default)]
+pub struct ControlLevel {
+    /// What it is called.
+    pub name: String,
+    /// Its policies.
+    pub policies: Vec<Arc<Policy>>,
 }
 
 /// The policies that bear on a question.
@@ -57,7 +72,7 @@ pub struct PolicySets<'a> {
     /// Of the identity.
     pub identity: &'a [Arc<Policy>],
     /// The most that the identity may be allowed by its policies: its permissions boundary, if it has one.
-    pub boundary: Option<&'a Policy>,
+    pub boundary: Option<&'a [Arc<Policy>]>,
     /// The most that the session may be allowed by the identity's policies; `None` if nothing narrows it.
     pub session: Option<&'a [Arc<Policy>]>,
     /// Of the resource.
@@ -73,6 +88,14 @@ pub struct PolicySets<'a> {
     pub only_for: Option<&'a AccountId>,
     /// Whether the owner's root cannot get back into a policy that locks it out.
     pub binds_root: bool,
+    /// The levels above the principal's account, each of which must allow; none where no organisation limits it, as with the management
+    /// account: <https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html>
+    pub service_control: &'a [ControlLevel],
+    /// The levels above the resource's account, each of which must allow:
+    /// <https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html>
+    pub resource_control: &'a [ControlLevel],
+    /// Whether services that ask are AWS's own, whom only a resource's policy lets in; those of the lake act for an account.
+    pub services_are_strangers: bool,
 }
 
 /// A statement that decided.
@@ -80,7 +103,9 @@ pub struct PolicySets<'a> {
 pub struct StatementRef {
     /// In which set.
     pub set: PolicySet,
-    /// Which policy of the set.
+    /// Which level of an organisation's set; 0 in others.
+    pub level: usize,
+    /// Which policy of the set or level.
     pub policy: usize,
     /// Which statement of the policy.
     pub statement: usize,
@@ -117,34 +142,106 @@ impl Decision {
     }
 }
 
-fn verdict<'p>(
-    set: PolicySet,
-    policies: impl Iterator<Item = &'p Policy>,
-    action: &str,
-    resource: &str,
-    facts: &Facts<'_>,
-) -> Verdict {
-    let mut best = Verdict::ImplicitDeny;
-    for (policy_at, policy) in policies.enumerate() {
-        for (statement_at, statement) in policy.statements.iter().enumerate() {
-            // What cannot change the answer is not matched.
-            if statement.effect == Effect::Allow && matches!(best, Verdict::Allow(_)) {
-                continue;
-            }
-            let found = StatementRef { set, policy: policy_at, statement: statement_at };
-            match (statement.applies(action, resource, facts), statement.effect) {
-                (Mention::None, _) => {}
-                (Mention::Account | Mention::Role | Mention::Direct, Effect::Deny) => {
-                    return Verdict::ExplicitDeny(found);
-                }
-                (Mention::Direct, Effect::Allow) => best = Verdict::Allow(found),
-                (Mention::Role, Effect::Allow) => best = Verdict::AllowRole(found),
-                (Mention::Account, Effect::Allow) if matches!(best, Verdict::AllowRole(_)) => {}
-                (Mention::Account, Effect::Allow) => best = Verdict::AllowAccount(found),
-            }
+/// What each set says to one question.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verdicts {
+    pub(crate) identity: Verdict,
+    pub(crate) boundary: Option<Verdict>,
+    pub(crate) session: Option<Verdict>,
+    pub(crate) resource: Verdict,
+    pub(crate) service_control: Option<Verdict>,
+    pub(crate) resource_control: Option<Verdict>,
+}
+
+/// A question in the form that statements are matched against.
+pub(crate) struct Asked<'a> {
+    pub(crate) principal: &'a Principal,
+    /// In lower case.
+    pub(crate) action: Cow<'a, str>,
+    pub(crate) resource: Cow<'a, str>,
+    pub(crate) same_account: bool,
+    pub(crate) of_callers_own: bool,
+    is_supposed: bool,
+    pub(crate) facts: Facts<'a>,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn new(question: &Question<'a>, sets: &PolicySets<'_>) -> Self {
+        let Question { principal, action, resource, resource_owner, own, request, of_callers_own, is_supposed } =
+            *question;
+        Self {
+            principal,
+            action: if action.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                Cow::Owned(action.to_ascii_lowercase())
+            } else {
+                Cow::Borrowed(action)
+            },
+            resource: resource.map_or(Cow::Borrowed("*"), |arn| Cow::Owned(arn.to_string())),
+            same_account: resource_owner.is_none_or(|owner| *owner == principal.account),
+            of_callers_own,
+            is_supposed,
+            facts: Facts::new(principal, resource_owner, own, request, is_supposed, sets.boundary.is_some()),
         }
     }
-    best
+
+    fn verdict<'p>(&self, set: PolicySet, level: usize, policies: impl Iterator<Item = &'p Policy>) -> Verdict {
+        let mut best = Verdict::ImplicitDeny;
+        for (policy_at, policy) in policies.enumerate() {
+            for (statement_at, statement) in policy.statements.iter().enumerate() {
+                // What cannot change the answer is not matched.
+                if statement.effect == Effect::Allow && matches!(best, Verdict::Allow(_)) {
+                    continue;
+                }
+                let found = StatementRef { set, level, policy: policy_at, statement: statement_at };
+                match (statement.applies(&self.action, &self.resource, &self.facts), statement.effect) {
+                    (Mention::None, _) => {}
+                    (Mention::Account | Mention::Role | Mention::Direct, Effect::Deny) => {
+                        return Verdict::ExplicitDeny(found);
+                    }
+                    (Mention::Direct, Effect::Allow) => best = Verdict::Allow(found),
+                    (Mention::Role, Effect::Allow) => best = Verdict::AllowRole(found),
+                    (Mention::Account, Effect::Allow) if matches!(best, Verdict::AllowRole(_)) => {}
+                    (Mention::Account, Effect::Allow) => best = Verdict::AllowAccount(found),
+                }
+            }
+        }
+        best
+    }
+
+    /// A deny of any level wins; without one, a level that does not allow ends it; and then the last level's word stands for all.
+    fn control_verdict(&self, set: PolicySet, levels: &[ControlLevel]) -> Option<Verdict> {
+        let mut found = None;
+        for (at, level) in levels.iter().enumerate() {
+            match self.verdict(set, at, level.policies.iter().map(|policy| &**policy)) {
+                denied @ Verdict::ExplicitDeny(_) => return Some(denied),
+                _ if found == Some(Verdict::ImplicitDeny) => {}
+                verdict => found = Some(verdict),
+            }
+        }
+        found
+    }
+
+    pub(crate) fn verdicts(&self, sets: &PolicySets<'_>) -> Verdicts {
+        fn all(policies: &[Arc<Policy>]) -> impl Iterator<Item = &Policy> {
+            policies.iter().map(|policy| &**policy)
+        }
+        Verdicts {
+            identity: self.verdict(PolicySet::Identity, 0, all(sets.identity)),
+            boundary: sets.boundary.map(|policies| self.verdict(PolicySet::Boundary, 0, all(policies))),
+            session: sets.session.map(|policies| self.verdict(PolicySet::Session, 0, all(policies))),
+            resource: self.verdict(PolicySet::Resource, 0, sets.resource.into_iter()),
+            service_control: if self.principal.is_under_service_control() {
+                self.control_verdict(PolicySet::ServiceControl, sets.service_control)
+            } else {
+                None
+            },
+            resource_control: if self.principal.is_service_linked() {
+                None
+            } else {
+                self.control_verdict(PolicySet::ResourceControl, sets.resource_control)
+            },
+        }
+    }
 }
 
 /// What sessions of users cannot do whatever policies say: manage identities, or make further sessions of users. Those of GetSessionToken
@@ -165,31 +262,61 @@ fn is_barred(principal: &Principal, action: &str) -> bool {
     }
 }
 
+/// Whether a resource's own policy must speak for `action` on it, so that identities' policies alone do not count: a KMS key's, and a role's
+/// trust policy.
+pub fn resource_policy_decides(action: &str, resource: Option<&Arn>) -> bool {
+    let named = |vendor: &str| action.get(..vendor.len()).is_some_and(|start| start.eq_ignore_ascii_case(vendor));
+    resource.is_some_and(|arn| match arn.service.as_str() {
+        "kms" => arn.resource.starts_with("key/"),
+        "iam" => arn.resource.starts_with("role/") && named("sts:"),
+        _ => false,
+    })
+}
+
+/// Whether it would change what is AWS's own in every account: its policies, the roles it keeps for itself, the aliases of its keys.
+fn is_of_aws(action: &str, resource: &str) -> bool {
+    match action.split_once(':') {
+        Some(("iam", name)) => {
+            let reads = ["get", "list", "simulate", "generate"].iter().any(|verb| name.starts_with(verb));
+            let attaches = name.starts_with("attach") || name.starts_with("detach") || name.contains("boundary");
+            (resource.starts_with("arn:aws:iam::aws:policy/") && !reads && !attaches)
+                || (resource.contains(":role/aws-reserved/") && !reads)
+        }
+        Some(("kms", "createalias" | "updatealias" | "deletealias")) => resource.contains(":alias/aws/"),
+        _ => false,
+    }
+}
+
 /// Decides one question.
 pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
-    let Question { principal, action, resource, resource_owner, own, request, of_callers_own } = *question;
-    let facts = Facts::new(principal, resource_owner, own, request);
-    let action = action.to_ascii_lowercase();
-    let resource = resource.map_or_else(|| "*".to_owned(), Arn::to_string);
-    let same_account = resource_owner.is_none_or(|owner| *owner == principal.account);
+    let asked = Asked::new(question, sets);
+    conclude(&asked, sets, &asked.verdicts(sets))
+}
+
+/// How the sets' answers combine.
+pub(crate) fn conclude(asked: &Asked<'_>, sets: &PolicySets<'_>, verdicts: &Verdicts) -> Decision {
+    let Asked { principal, ref action, same_account, of_callers_own, .. } = *asked;
+    let Verdicts { identity, boundary, session, resource: of_resource, service_control, resource_control } = *verdicts;
     let is_service = matches!(principal.kind, PrincipalKind::Service { .. });
-
-    let identity =
-        verdict(PolicySet::Identity, sets.identity.iter().map(|policy| &**policy), &action, &resource, &facts);
-    let boundary =
-        sets.boundary.map(|policy| verdict(PolicySet::Boundary, std::iter::once(policy), &action, &resource, &facts));
-    let session = sets.session.map(|policies| {
-        verdict(PolicySet::Session, policies.iter().map(|policy| &**policy), &action, &resource, &facts)
-    });
-    let of_resource = verdict(PolicySet::Resource, sets.resource.into_iter(), &action, &resource, &facts);
-
     let allowed = |by| Decision { refused: None, by };
     let refused = |because, by| Decision { refused: Some(because), by };
 
-    if is_barred(principal, &action) {
+    // Whoever has credentials may ask whose they are, whatever policies say:
+    // <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
+    if action == "sts:getcalleridentity" && !principal.is_anonymous() {
+        return allowed(None);
+    }
+    if is_barred(principal, action) {
         return refused(DeniedBecause::NoSessionPolicyAllows, None);
     }
 
+    // A deny of any set wins.
+    if let Some(Verdict::ExplicitDeny(by)) = service_control {
+        return refused(DeniedBecause::ServiceControlPolicy, Some(by));
+    }
+    if let Some(Verdict::ExplicitDeny(by)) = resource_control {
+        return refused(DeniedBecause::ResourceControlPolicy, Some(by));
+    }
     if let Verdict::ExplicitDeny(by) = identity {
         return refused(DeniedBecause::IdentityPolicy, Some(by));
     }
@@ -203,16 +330,27 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
         let way_back = principal.kind == PrincipalKind::Root
             && same_account
             && !sets.binds_root
-            && ROOT_ALWAYS.contains(&action.as_str());
+            && ROOT_ALWAYS.contains(&&**action);
         if !way_back {
             return refused(DeniedBecause::ResourcePolicy, Some(by));
         }
+    }
+    // Where somebody really asks, its service refuses it, in its own words.
+    if asked.is_supposed && is_of_aws(action, &asked.resource) {
+        return refused(DeniedBecause::OfAws, None);
     }
     if let Some(account) = sets.only_for
         && !is_service
         && (principal.is_anonymous() || principal.account != *account)
     {
         return refused(DeniedBecause::PublicPolicyRestricted, None);
+    }
+    // What an organisation does not allow nobody else can.
+    if resource_control.is_some_and(|verdict| !matches!(verdict, Verdict::Allow(_))) {
+        return refused(DeniedBecause::NoResourceControlPolicyAllows, None);
+    }
+    if service_control.is_some_and(|verdict| !matches!(verdict, Verdict::Allow(_))) {
+        return refused(DeniedBecause::NoServiceControlPolicyAllows, None);
     }
     // What is not allowed by these is not allowed by identity policies either, nor to a session by its role's name.
     let beyond = match (boundary, session) {
@@ -222,6 +360,7 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
     };
     // Root, and a service by the account's own configuration, may in their account what the account may; no policy is attached to them.
     let (identity_allows, by_identity) = match (&principal.kind, identity) {
+        (PrincipalKind::Service { .. }, _) if sets.services_are_strangers => (false, None),
         (PrincipalKind::Root | PrincipalKind::Service { .. }, _) => (true, None),
         (
             PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } | PrincipalKind::FederatedUser { .. },
@@ -244,7 +383,7 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
         Verdict::AllowAccount(by) if !sets.resource_only_denies => (Mention::Account, Some(by)),
         _ => (Mention::None, None),
     };
-    let by_list = sets.grants.iter().map(|granted| granted.mention(principal, &action)).max().unwrap_or(Mention::None);
+    let by_list = sets.grants.iter().map(|granted| granted.mention(principal, action)).max().unwrap_or(Mention::None);
     let (mention, by) = if by_list > by_policy.0 { (by_list, None) } else { by_policy };
     if principal.is_anonymous() {
         // Nobody's thing is nobody's to guard: who may put it may say who sees it.
@@ -257,6 +396,13 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
     // A role trusts a service by its name alone: what its account may is not passed on to services.
     if is_service && action == "sts:assumerole" && mention != Mention::Direct {
         return refused(DeniedBecause::NoResourcePolicyAllows, None);
+    }
+    if is_service && sets.services_are_strangers {
+        return if mention == Mention::Direct {
+            allowed(by)
+        } else {
+            refused(DeniedBecause::NoResourcePolicyAllows, None)
+        };
     }
     match mention {
         Mention::Direct if same_account => allowed(by),

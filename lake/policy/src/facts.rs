@@ -35,18 +35,28 @@ pub(crate) struct Facts<'a> {
     resource_owner: Option<&'a AccountId>,
     own: &'a Context,
     request: &'a Context,
+    is_supposed: bool,
+    has_boundary: bool,
     derived: OnceCell<Context>,
 }
 
 impl<'a> Facts<'a> {
-    /// `own` are the requirement's keys, `request` those of the request; the former win.
+    /// `own` are the requirement's keys, `request` those of the request; the former win. Of a principal that is only supposed to ask they
+    /// win over what follows from it, too.
     pub(crate) fn new(
         principal: &'a Principal,
         resource_owner: Option<&'a AccountId>,
         own: &'a Context,
         request: &'a Context,
+        is_supposed: bool,
+        has_boundary: bool,
     ) -> Self {
-        Self { principal, resource_owner, own, request, derived: OnceCell::new() }
+        Self { principal, resource_owner, own, request, is_supposed, has_boundary, derived: OnceCell::new() }
+    }
+
+    /// Whether the principal has a permissions boundary.
+    pub(crate) fn has_boundary(&self) -> bool {
+        self.has_boundary
     }
 
     pub(crate) fn principal(&self) -> &Principal {
@@ -55,10 +65,13 @@ impl<'a> Facts<'a> {
 
     /// The values of a key that is written in lower case.
     pub(crate) fn get(&self, key: &str) -> Option<&[String]> {
-        if DERIVED.contains(&key) || DERIVED_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
-            return self.derived.get_or_init(|| derive(self.principal, self.resource_owner)).get_lower(key);
+        let is_derived = DERIVED.contains(&key) || DERIVED_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
+        let said = || self.own.get_lower(key).or_else(|| self.request.get_lower(key));
+        if !is_derived {
+            return said();
         }
-        self.own.get_lower(key).or_else(|| self.request.get_lower(key))
+        let follows = || self.derived.get_or_init(|| derive(self.principal, self.resource_owner)).get_lower(key);
+        if self.is_supposed { said().or_else(follows) } else { follows() }
     }
 }
 
@@ -109,7 +122,9 @@ fn derive(principal: &Principal, resource_owner: Option<&AccountId>) -> Context 
             return context;
         }
     }
-    context.set("aws:userid", principal.id.clone());
+    if !principal.id.is_empty() {
+        context.set("aws:userid", principal.id.clone());
+    }
     context.set("aws:principalaccount", principal.account.as_str());
     // A session's aws:PrincipalArn is its role's, not its own.
     if let Some(arn) = principal.role_arn().or_else(|| principal.arn()) {

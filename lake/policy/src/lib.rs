@@ -7,19 +7,23 @@
 
 mod authorizer;
 mod condition;
+mod context_keys;
 mod document;
 mod errors;
 mod evaluate;
+mod explain;
 mod facts;
 mod grants;
 mod json;
 mod parse;
 mod pattern;
+mod positions;
 mod principal;
 mod principals;
 mod proof;
 mod public;
 mod service_roles;
+mod spans;
 
 #[cfg(test)]
 mod tests;
@@ -27,12 +31,18 @@ mod tests;
 pub use authorizer::{
     HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies, ResourcePolicy,
 };
+pub use context_keys::context_keys;
 pub use document::{
     Effect, KEY_POLICY_SIZE_BYTES_MAX, POLICY_SIZE_BYTES_MAX, Policy, PolicyKind, RESOURCE_POLICY_SIZE_BYTES_MAX,
 };
 pub use errors::{PolicyError, PolicyProblem};
-pub use evaluate::{Decision, PolicySet, PolicySets, Question, StatementRef, Verdict, decide};
+pub use evaluate::{
+    ControlLevel, Decision, PolicySet, PolicySets, Question, StatementRef, Verdict, decide, resource_policy_decides,
+};
+pub use explain::{Explanation, explain};
 pub use grants::{Granted, GrantedTo};
+pub use positions::{Position, statement_positions};
 pub use principal::{Principal, PrincipalKind, Session, SessionIssuer, Standing};
 pub use proof::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Requirement};
 pub use service_roles::{RoleSessions, ServiceRoles};
+pub use spans::{NotJsonAt, json_elements, json_members};

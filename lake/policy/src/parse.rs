@@ -9,6 +9,7 @@ use crate::document::{
 use crate::errors::{PolicyError, PolicyProblem};
 use crate::json::Json;
 use crate::pattern::{Pattern, Variables, Wildcards};
+use crate::positions::statement_positions;
 use crate::principals::{Named, Principals};
 
 type Parsed<T> = Result<T, PolicyProblem>;
@@ -20,13 +21,34 @@ fn syntax(reason: impl Into<String>) -> PolicyProblem {
 impl Policy {
     /// Parses and checks `text`. A policy that is kept was accepted by this; reading it again gives the same.
     pub fn parse(text: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
-        parse(text, kind).map_err(|problem| PolicyError { kind, problem })
+        Self::read(text, kind, None)
+    }
+
+    /// As `parse`, for questions of what would be: what AWS would refuse in it, but what it means all the same, becomes a note.
+    pub fn parse_leniently(text: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
+        let mut notes = Vec::new();
+        let parsed = Self::read(text, kind, Some(&mut notes))?;
+        Ok(Self { notes, ..parsed })
+    }
+
+    fn read(text: &str, kind: PolicyKind, notes: Option<&mut Vec<String>>) -> Result<Self, PolicyError> {
+        let mut at = None;
+        parse(text, kind, notes, &mut at).map_err(|problem| {
+            let position =
+                at.and_then(|at| statement_positions(text).into_iter().nth(at).map(|(start, _)| (at, start)));
+            PolicyError { kind, problem, position }
+        })
     }
 }
 
-fn parse(text: &str, kind: PolicyKind) -> Parsed<Policy> {
+/// `at` is which statement is read, where a policy has several.
+fn parse(text: &str, kind: PolicyKind, mut notes: Option<&mut Vec<String>>, at: &mut Option<usize>) -> Parsed<Policy> {
     let size_bytes_max = match kind {
-        PolicyKind::Identity | PolicyKind::Trust => POLICY_SIZE_BYTES_MAX,
+        PolicyKind::Identity
+        | PolicyKind::Trust
+        | PolicyKind::AnyResource
+        | PolicyKind::ServiceControl
+        | PolicyKind::ResourceControl => POLICY_SIZE_BYTES_MAX,
         PolicyKind::Resource => RESOURCE_POLICY_SIZE_BYTES_MAX,
         PolicyKind::Key => KEY_POLICY_SIZE_BYTES_MAX,
     };
@@ -59,12 +81,14 @@ fn parse(text: &str, kind: PolicyKind) -> Parsed<Policy> {
         Some(one) => std::slice::from_ref(one),
     };
     if statements.is_empty() {
-        return Err(PolicyProblem::Missing { element: "Statement" });
+        noted(kind, notes.as_deref_mut(), PolicyProblem::Missing { element: "Statement" })?;
     }
     let mut resource_texts = Vec::new();
     let mut parsed: Vec<Statement> = Vec::with_capacity(statements.len());
-    for statement in statements {
-        let statement = Reader { kind, variables, resource_texts: &mut resource_texts }.statement(statement)?;
+    for (number, statement) in statements.iter().enumerate() {
+        *at = (statements.len() > 1).then_some(number);
+        let notes = notes.as_deref_mut();
+        let statement = Reader { kind, variables, resource_texts: &mut resource_texts, notes }.statement(statement)?;
         if let Some(sid) = statement.sid.as_ref().filter(|sid| !sid.is_empty())
             && parsed.iter().any(|earlier| earlier.sid.as_ref() == Some(sid))
         {
@@ -72,17 +96,34 @@ fn parse(text: &str, kind: PolicyKind) -> Parsed<Policy> {
         }
         parsed.push(statement);
     }
+    *at = None;
     let size_chars = text.chars().filter(|c| !c.is_whitespace()).count();
-    Ok(Policy { kind, statements: parsed, resource_texts, size_chars })
+    Ok(Policy { kind, statements: parsed, resource_texts, size_chars, notes: Vec::new() })
+}
+
+/// A problem that is only noted where notes are taken.
+fn noted(kind: PolicyKind, notes: Option<&mut Vec<String>>, problem: PolicyProblem) -> Parsed<()> {
+    match notes {
+        Some(notes) => {
+            notes.push(PolicyError { kind, problem, position: None }.to_string());
+            Ok(())
+        }
+        None => Err(problem),
+    }
 }
 
 struct Reader<'a> {
     kind: PolicyKind,
     variables: Variables,
     resource_texts: &'a mut Vec<String>,
+    notes: Option<&'a mut Vec<String>>,
 }
 
 impl Reader<'_> {
+    fn noted(&mut self, problem: PolicyProblem) -> Parsed<()> {
+        noted(self.kind, self.notes.as_deref_mut(), problem)
+    }
+
     fn statement(&mut self, json: &Json) -> Parsed<Statement> {
         let Json::Object(members) = json else {
             return Err(syntax(format!("a statement is an object, not {}", json.noun())));
@@ -111,14 +152,31 @@ impl Reader<'_> {
             }
         }
         let principals = match (self.kind, principals) {
-            (PolicyKind::Identity, None) => Principals::Holder,
-            (PolicyKind::Identity, Some(_)) => return Err(PolicyProblem::PrincipalNotAllowed),
-            (PolicyKind::Resource | PolicyKind::Key | PolicyKind::Trust, Some(principals)) => principals,
+            (PolicyKind::Identity | PolicyKind::ServiceControl | PolicyKind::ResourceControl, None) => {
+                Principals::Holder
+            }
+            // Whoever has it is meant, whatever it says.
+            (PolicyKind::Identity | PolicyKind::ServiceControl, Some(_)) => {
+                self.noted(PolicyProblem::PrincipalNotAllowed)?;
+                Principals::Holder
+            }
+            // It bears on all who ask, and says so.
+            (PolicyKind::ResourceControl, Some(Principals::These(named))) if named == [Named::Everyone] => {
+                Principals::Holder
+            }
+            (PolicyKind::ResourceControl, Some(_)) => return Err(PolicyProblem::PrincipalNotAllowed),
+            (
+                PolicyKind::Resource | PolicyKind::Key | PolicyKind::Trust | PolicyKind::AnyResource,
+                Some(principals),
+            ) => principals,
+            // It speaks of nobody.
+            (PolicyKind::AnyResource, None) => Principals::These(Vec::new()),
             (PolicyKind::Resource | PolicyKind::Key | PolicyKind::Trust, None) => {
                 return Err(PolicyProblem::Missing { element: "Principal" });
             }
         };
-        if self.kind == PolicyKind::Trust {
+        // The resource of a trust policy is its role.
+        if self.kind == PolicyKind::Trust || (self.kind == PolicyKind::AnyResource && resources.is_none()) {
             resources = Some(Matcher { negated: false, patterns: vec![Pattern::Any] });
         }
         Ok(Statement {
@@ -131,31 +189,41 @@ impl Reader<'_> {
         })
     }
 
-    fn sid(&self, json: &Json) -> Parsed<String> {
+    fn sid(&mut self, json: &Json) -> Parsed<String> {
         let Json::Text(sid) = json else {
             return Err(syntax(format!("Sid must be a string, not {}", json.noun())));
         };
-        let legal = self.kind != PolicyKind::Identity || sid.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if legal { Ok(sid.clone()) } else { Err(PolicyProblem::Sid { found: sid.clone() }) }
+        let legal = !self.kind.is_of_holder() || sid.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !legal {
+            self.noted(PolicyProblem::Sid { found: sid.clone() })?;
+        }
+        Ok(sid.clone())
     }
 
     fn principals(&self, json: &Json) -> Parsed<Vec<Named>> {
-        if self.kind == PolicyKind::Identity {
-            return Err(PolicyProblem::PrincipalNotAllowed);
+        if matches!(self.kind, PolicyKind::Identity | PolicyKind::ServiceControl) {
+            return Ok(Vec::new());
         }
+        let any = self.kind == PolicyKind::AnyResource;
         let refused = |found: &str| PolicyProblem::Principal { found: found.to_owned() };
         match json {
             Json::Text(text) if text == "*" => Ok(vec![Named::Everyone]),
+            Json::Text(text) if any => Named::aws(text).map(|named| vec![named]).ok_or_else(|| refused(text)),
             Json::Text(text) => Err(refused(text)),
             Json::Object(members) if !members.is_empty() => {
                 let mut named = Vec::new();
                 for (kind, values) in members {
                     for text in texts(values, "Principal")? {
                         named.push(match kind.as_str() {
-                            "AWS" => Named::aws(&text).ok_or_else(|| refused(&text))?,
-                            "Federated" if self.kind == PolicyKind::Trust && !text.contains('*') => {
+                            "AWS" => match Named::aws(&text) {
+                                Some(named) => named,
+                                None if any && is_unique_id(&text) => Named::Nobody,
+                                None => return Err(refused(&text)),
+                            },
+                            "Federated" if (any || self.kind == PolicyKind::Trust) && !text.contains('*') => {
                                 Named::Federated(text)
                             }
+                            "CanonicalUser" if any => Named::Nobody,
                             "Service" if text.contains('.') && !text.contains('*') => Named::Service(text),
                             _ => return Err(refused(&format!("{kind}: {text}"))),
                         });
@@ -170,7 +238,7 @@ impl Reader<'_> {
     }
 
     /// Actions compare without case, so that their patterns are kept in lower case.
-    fn actions(&self, json: &Json, negated: bool) -> Parsed<Matcher> {
+    fn actions(&mut self, json: &Json, negated: bool) -> Parsed<Matcher> {
         let mut patterns = Vec::new();
         for text in texts(json, "Action")? {
             let refused = || PolicyProblem::Action { found: text.clone() };
@@ -178,7 +246,10 @@ impl Reader<'_> {
                 let plain =
                     !vendor.is_empty() && vendor.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
                 let mine = match self.kind {
-                    PolicyKind::Identity => true,
+                    PolicyKind::Identity
+                    | PolicyKind::AnyResource
+                    | PolicyKind::ServiceControl
+                    | PolicyKind::ResourceControl => true,
                     PolicyKind::Resource => vendor.eq_ignore_ascii_case("s3"),
                     PolicyKind::Key => vendor.eq_ignore_ascii_case("kms"),
                     PolicyKind::Trust => vendor.eq_ignore_ascii_case("sts"),
@@ -187,13 +258,13 @@ impl Reader<'_> {
                     && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'*' || byte == b'?');
                 plain && mine && name_legal
             });
-            if text != "*" && named.is_none() {
-                return Err(refused());
+            let all = text == "*" || text == "*:*";
+            // No action has such a name, so that it matches none.
+            if !all && named.is_none() {
+                self.noted(refused())?;
             }
-            patterns.push(
-                Pattern::compile(&text.to_ascii_lowercase(), Wildcards::Match, Variables::Literal)
-                    .map_err(|_| refused())?,
-            );
+            let lower = if all { "*".to_owned() } else { text.to_ascii_lowercase() };
+            patterns.push(Pattern::compile(&lower, Wildcards::Match, Variables::Literal).map_err(|_| refused())?);
         }
         if patterns.is_empty() {
             Err(PolicyProblem::Missing { element: "Action" })
@@ -207,7 +278,7 @@ impl Reader<'_> {
         for text in texts(json, "Resource")? {
             let refused = || PolicyProblem::Resource { found: text.clone() };
             if text != "*" && !is_arn_like(&text) {
-                return Err(refused());
+                self.noted(refused())?;
             }
             patterns.push(Pattern::compile(&text, Wildcards::Match, self.variables).map_err(|_| refused())?);
             self.resource_texts.push(text);
@@ -250,6 +321,13 @@ fn effect_of(json: &Json) -> Parsed<Effect> {
         Json::Text(found) => Err(PolicyProblem::Effect { found: found.clone() }),
         other => Err(PolicyProblem::Effect { found: other.noun().to_owned() }),
     }
+}
+
+/// What AWS writes in place of the ARN of a user or role that is gone: `AIDA...`, `AROA...`.
+fn is_unique_id(text: &str) -> bool {
+    text.len() >= 16
+        && text.starts_with('A')
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 /// A wildcard may stand for parts (`arn:aws:s3:::*`, `arn:aws:*`), but not for the beginning.

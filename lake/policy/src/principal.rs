@@ -20,7 +20,7 @@ pub enum PrincipalKind {
     },
     /// A session of a role.
     AssumedRole {
-        /// The role's name.
+        /// The role's name; with its path where the role itself is supposed to ask, whose sessions have no name then.
         role: String,
         /// The session's name.
         session: String,
@@ -129,11 +129,47 @@ impl Principal {
         Self::new(PrincipalKind::Service { name: name.clone() }, account, name)
     }
 
+    /// Who is supposed to ask, of whom nothing is known but the ARN: of a user, a role or a session of one, a federated user, an account's
+    /// root, an identity provider. A service is called by its name, and `*` or `anonymous` is nobody.
+    pub fn supposed(text: &str) -> Option<Self> {
+        if matches!(text, "*" | "anonymous" | "Anonymous") {
+            return Some(Self::anonymous());
+        }
+        let is_host = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+        if text.ends_with(".amazonaws.com") && text.chars().all(is_host) {
+            return Some(Self::service(AccountId::first(), text));
+        }
+        let arn = Arn::parse(text).ok().filter(|arn| arn.partition == tarn_types::PARTITION)?;
+        let account = AccountId::new(arn.account.clone()).ok()?;
+        let (kind, name) = arn.resource.split_once('/').unwrap_or((&arn.resource, ""));
+        let kind = match (arn.service.as_str(), kind) {
+            ("iam", "root") if name.is_empty() => return Some(Self::root(account)),
+            (_, _) if name.is_empty() || name.starts_with('/') || name.ends_with('/') => return None,
+            ("iam", "user") => match name.rsplit_once('/') {
+                Some((path, name)) => PrincipalKind::User { name: name.to_owned(), path: format!("/{path}/") },
+                None => PrincipalKind::User { name: name.to_owned(), path: "/".to_owned() },
+            },
+            ("iam", "role") => PrincipalKind::AssumedRole { role: name.to_owned(), session: String::new() },
+            ("iam", "oidc-provider" | "saml-provider") => {
+                PrincipalKind::WebIdentity { provider: text.to_owned(), subject: String::new() }
+            }
+            ("sts", "assumed-role") => {
+                let (role, session) = name.split_once('/')?;
+                PrincipalKind::AssumedRole { role: role.to_owned(), session: session.to_owned() }
+            }
+            ("sts", "federated-user") => PrincipalKind::FederatedUser { name: name.to_owned() },
+            _ => return None,
+        };
+        Some(Self::new(kind, account, ""))
+    }
+
     /// The principal's ARN as it stands in policies and audit records; `None` for nobody.
     pub fn arn(&self) -> Option<Arn> {
         match &self.kind {
             PrincipalKind::Root => Some(Arn::iam(&self.account, "root")),
             PrincipalKind::User { name, path } => Some(Arn::iam(&self.account, format!("user{path}{name}"))),
+            // A role is asked about for whichever session of it.
+            PrincipalKind::AssumedRole { session, .. } if session.is_empty() => self.role_arn(),
             PrincipalKind::AssumedRole { role, session } => {
                 Some(Arn::new("sts", "", self.account.as_str(), format!("assumed-role/{role}/{session}")))
             }
@@ -157,6 +193,36 @@ impl Principal {
         let PrincipalKind::AssumedRole { role, .. } = &self.kind else { return None };
         let issuer = self.standing.session.as_ref().and_then(|session| session.issuer.as_ref());
         Some(issuer.map_or_else(|| Arn::iam(&self.account, format!("role/{role}")), |issuer| issuer.arn.clone()))
+    }
+
+    /// Whether it is a session of a role that a service of AWS made for itself: organisations' policies do not bear on it.
+    pub fn is_service_linked(&self) -> bool {
+        let PrincipalKind::AssumedRole { role, .. } = &self.kind else { return false };
+        // Names that begin so are kept for such roles, so that a session's ARN without path shows it too.
+        role.starts_with("AWSServiceRoleFor")
+            || self.role_arn().is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
+    }
+
+    /// Whether it is of an account, so that the policies above the account bear on it: on its root too, and not on services.
+    pub(crate) fn is_under_service_control(&self) -> bool {
+        match self.kind {
+            PrincipalKind::Root | PrincipalKind::User { .. } | PrincipalKind::FederatedUser { .. } => true,
+            PrincipalKind::AssumedRole { .. } => !self.is_service_linked(),
+            PrincipalKind::Service { .. } | PrincipalKind::Anonymous | PrincipalKind::WebIdentity { .. } => false,
+        }
+    }
+
+    /// Whether it is a session of the role that `arn` names. Where the role's path is not known its name is enough, as it is unique.
+    pub(crate) fn is_session_of(&self, arn: &Arn) -> bool {
+        let PrincipalKind::AssumedRole { role, .. } = &self.kind else { return false };
+        match self.standing.session.as_ref().and_then(|session| session.issuer.as_ref()) {
+            Some(issuer) => issuer.arn == *arn,
+            None => {
+                let named = arn.resource.strip_prefix("role/").filter(|_| arn.service == "iam");
+                let same = |named: &str| named == role || named.rsplit('/').next() == Some(role);
+                arn.account == self.account.as_str() && named.is_some_and(same)
+            }
+        }
     }
 
     /// Whether nobody asks.

@@ -18,6 +18,8 @@ pub(crate) enum Named {
     Service(String),
     /// An identity provider: its ARN.
     Federated(String),
+    /// Somebody who is not here: of whom nothing but an id is known.
+    Nobody,
 }
 
 /// How a statement speaks of the principal that asks.
@@ -84,13 +86,14 @@ impl Named {
                 PrincipalKind::Anonymous | PrincipalKind::WebIdentity { .. } => Mention::None,
             },
             Self::Account(_) => Mention::None,
+            Self::Arn(arn) if principal.is_session_of(arn) => Mention::Role,
             Self::Arn(arn) if principal.arn().as_ref() == Some(arn) => Mention::Direct,
-            Self::Arn(arn) if principal.role_arn().as_ref() == Some(arn) => Mention::Role,
             Self::Arn(_) => Mention::None,
             Self::Federated(provider) => match &principal.kind {
                 PrincipalKind::WebIdentity { provider: asking, .. } if asking == provider => Mention::Direct,
                 _ => Mention::None,
             },
+            Self::Nobody => Mention::None,
             Self::Service(service) => match &principal.kind {
                 PrincipalKind::Service { name } if name == service => Mention::Direct,
                 _ => Mention::None,
@@ -100,12 +103,19 @@ impl Named {
 }
 
 impl Principals {
+    /// Whether all are meant but those that are named.
+    #[cfg(test)]
+    pub(crate) fn is_all_but(&self) -> bool {
+        matches!(self, Self::AllBut(_))
+    }
+
     /// How these speak of `principal` in a statement of `effect`.
     ///
     /// To be left out by NotPrincipal, a denied user must be named together with its account, and a session with its role and account
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html>); to be left out of an
-    /// allowance, any one of its names is enough. Both err on the side of no.
-    pub(crate) fn mention(&self, principal: &Principal, effect: Effect) -> Mention {
+    /// allowance, any one of its names is enough. Both err on the side of no. Who has a permissions boundary is never left out of a deny:
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html>
+    pub(crate) fn mention(&self, principal: &Principal, effect: Effect, has_boundary: bool) -> Mention {
         match self {
             Self::Holder => Mention::Direct,
             Self::These(named) => named.iter().map(|named| named.mentions(principal)).max().unwrap_or(Mention::None),
@@ -113,10 +123,15 @@ impl Principals {
                 if named.contains(&Named::Everyone) {
                     return Mention::None;
                 }
-                let listed = |name: &Named| named.contains(name);
+                let listed = |name: &Named| match name {
+                    Named::Arn(arn) if principal.is_session_of(arn) => {
+                        named.iter().any(|named| matches!(named, Named::Arn(arn) if principal.is_session_of(arn)))
+                    }
+                    name => named.contains(name),
+                };
                 let names = all_names(principal);
                 let left_out = match effect {
-                    Effect::Deny => !names.is_empty() && names.iter().all(listed),
+                    Effect::Deny => !has_boundary && !names.is_empty() && names.iter().all(listed),
                     Effect::Allow => names.iter().any(listed),
                 };
                 if left_out { Mention::None } else { Mention::Direct }

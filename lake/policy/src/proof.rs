@@ -149,6 +149,14 @@ pub enum DeniedBecause {
     Boundary,
     /// A statement of a session policy denies it.
     SessionPolicy,
+    /// A statement of a service control policy denies it.
+    ServiceControlPolicy,
+    /// A statement of a resource control policy denies it.
+    ResourceControlPolicy,
+    /// Some level of the organisation above the principal has no service control policy that allows it.
+    NoServiceControlPolicyAllows,
+    /// Some level of the organisation above the resource has no resource control policy that allows it.
+    NoResourceControlPolicyAllows,
     /// The identity's policies allow it, its permissions boundary does not.
     NoBoundaryAllows,
     /// The identity's policies allow it, the policies of its session do not.
@@ -159,8 +167,33 @@ pub enum DeniedBecause {
     PublicPolicyRestricted,
     /// Policies allow it; what is granted on the table or database does not.
     NoLakeFormationPermission,
+    /// It would change what is AWS's own.
+    OfAws,
     /// The policies could not be read.
     PoliciesUnreadable,
+}
+
+impl DeniedBecause {
+    /// Whether a statement denies it, and not the lack of one that allows.
+    pub fn is_explicit(self) -> bool {
+        match self {
+            Self::IdentityPolicy
+            | Self::ResourcePolicy
+            | Self::Boundary
+            | Self::SessionPolicy
+            | Self::ServiceControlPolicy
+            | Self::ResourceControlPolicy => true,
+            Self::NothingAllows
+            | Self::NoBoundaryAllows
+            | Self::NoSessionPolicyAllows
+            | Self::NoServiceControlPolicyAllows
+            | Self::NoResourceControlPolicyAllows
+            | Self::NoResourcePolicyAllows
+            | Self::PublicPolicyRestricted
+            | Self::OfAws
+            | Self::PoliciesUnreadable => false,
+        }
+    }
 }
 
 /// The no of a decision.
@@ -206,7 +239,16 @@ impl fmt::Display for Denied {
                 " because public policies are restricted by the RestrictPublicBuckets block public access setting",
             ),
             DeniedBecause::NoBoundaryAllows => write!(f, " because no permissions boundary allows the {action} action"),
+            DeniedBecause::NoServiceControlPolicyAllows => {
+                write!(f, " because no service control policy allows the {action} action")
+            }
+            DeniedBecause::NoResourceControlPolicyAllows => {
+                write!(f, " because no resource control policy allows the {action} action")
+            }
+            DeniedBecause::ServiceControlPolicy => f.write_str(" with an explicit deny in a service control policy"),
+            DeniedBecause::ResourceControlPolicy => f.write_str(" with an explicit deny in a resource control policy"),
             DeniedBecause::NoSessionPolicyAllows => write!(f, " because no session policy allows the {action} action"),
+            DeniedBecause::OfAws => f.write_str(" because it is AWS's own and cannot be changed"),
             DeniedBecause::Boundary => f.write_str(" with an explicit deny in a permissions boundary"),
             DeniedBecause::SessionPolicy => f.write_str(" with an explicit deny in a session policy"),
             DeniedBecause::IdentityPolicy => f.write_str(" with an explicit deny in an identity-based policy"),

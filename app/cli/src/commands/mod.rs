@@ -5,6 +5,7 @@ pub(crate) mod cat;
 pub(crate) mod cp;
 pub(crate) mod doctor;
 pub(crate) mod env;
+pub(crate) mod evaluate;
 pub(crate) mod ls;
 pub(crate) mod rm;
 pub(crate) mod sql;

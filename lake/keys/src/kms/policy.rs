@@ -49,6 +49,7 @@ pub(crate) fn check_lockout(caller: &Principal, key: &KmsKey, policy: &Policy) -
         own: &own,
         request: &request,
         of_callers_own: false,
+        is_supposed: false,
     };
     // Whether the caller's identity policies go along is theirs to change; the key's policy must leave the way open.
     let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}"#;
@@ -134,6 +135,7 @@ impl Kms {
             own: &requirement.context,
             request: &request,
             of_callers_own: false,
+            is_supposed: false,
         };
         let sets = PolicySets { resource: found.policy.as_deref(), resource_decides: true, ..PolicySets::default() };
         Ok(decide(&question, &sets).is_allowed())

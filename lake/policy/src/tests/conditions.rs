@@ -174,6 +174,7 @@ fn variables_are_text_in_the_older_version() {
             own: &Context::new(),
             request: &Context::new(),
             of_callers_own: false,
+            is_supposed: false,
         };
         decide(
             &question,

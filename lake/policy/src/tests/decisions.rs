@@ -18,6 +18,7 @@ fn ask(principal: &Principal, action: &str, identities: &[String], resource_text
         own: &Context::new(),
         request: &Context::new(),
         of_callers_own: false,
+        is_supposed: false,
     };
     decide(&question, &PolicySets { identity: &identities, resource: policy.as_ref(), ..PolicySets::default() })
 }
@@ -131,6 +132,7 @@ fn actions_and_resources_match() {
             own: &Context::new(),
             request: &Context::new(),
             of_callers_own: false,
+            is_supposed: false,
         };
         assert_eq!(
             decide(&question, &PolicySets { identity: &[policy], resource: None, ..PolicySets::default() })
@@ -234,7 +236,7 @@ fn requirements_keys_win_over_the_requests() {
 fn decisions_name_their_statement() {
     let own = [statement("Allow", ""), statement("Deny", "")];
     let decision = ask(&user(OWNER, "ada"), "s3:GetObject", &own, None);
-    assert_eq!(decision.by, Some(StatementRef { set: PolicySet::Identity, policy: 1, statement: 0 }));
+    assert_eq!(decision.by, Some(StatementRef { set: PolicySet::Identity, level: 0, policy: 1, statement: 0 }));
 }
 
 #[test]
@@ -267,6 +269,7 @@ fn a_keys_policy_must_speak() {
             own: &Context::new(),
             request: &Context::new(),
             of_callers_own: false,
+            is_supposed: false,
         };
         let sets =
             PolicySets { identity: &own, resource: of_key.as_ref(), resource_decides: true, ..PolicySets::default() };

@@ -34,7 +34,8 @@ fn identity_policies() {
     check(&one(r#""Effect":"Allow","Action":"*""#), Err("must contain resources"));
     check(&one(r#""Effect":"Allow","Action":[],"Resource":"*""#), Err("must contain actions"));
     check(&one(r#""Effect":"Allow","Action":"GetObject","Resource":"*""#), Err("prefaced by a vendor"));
-    check(&one(r#""Effect":"Allow","Action":"*:*","Resource":"*""#), Err("prefaced by a vendor"));
+    check(&one(r#""Effect":"Allow","Action":"*:*","Resource":"*""#), Ok(()));
+    check(&one(r#""Effect":"Allow","Action":"*:Get*","Resource":"*""#), Err("prefaced by a vendor"));
     check(&one(r#""Effect":"Allow","Action":"s3:Get Object","Resource":"*""#), Err("prefaced by a vendor"));
     check(&one(r#""Effect":"Allow","Action":"*","Resource":"bucket/*""#), Err("must be in ARN format"));
     check(&one(r#""Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::${""#), Err("must be in ARN format"));

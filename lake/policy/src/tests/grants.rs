@@ -34,6 +34,7 @@ fn ask(principal: &Principal, own: &[&str], place: &Place<'_>, of_callers_own: b
         own: &Context::new(),
         request: &Context::new(),
         of_callers_own,
+        is_supposed: false,
     };
     let sets = PolicySets {
         identity: &own,
@@ -145,6 +146,7 @@ fn root_gets_back_unless_it_gave_that_up() {
             own: &Context::new(),
             request: &Context::new(),
             of_callers_own: false,
+            is_supposed: false,
         };
         let sets = PolicySets { resource: Some(&locked), binds_root, ..PolicySets::default() };
         assert_eq!(decide(&question, &sets).is_allowed(), !binds_root);

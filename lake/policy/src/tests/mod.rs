@@ -4,6 +4,7 @@ mod conditions;
 mod decisions;
 mod grammar;
 mod grants;
+mod laws;
 mod properties;
 mod public;
 mod sessions;
@@ -49,6 +50,7 @@ fn holds(condition: &str, context: &Context) -> bool {
         own: &Context::new(),
         request: context,
         of_callers_own: false,
+        is_supposed: false,
     };
     decide(&question, &PolicySets { identity: &[policy], resource: None, ..PolicySets::default() }).is_allowed()
 }

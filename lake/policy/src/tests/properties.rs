@@ -66,6 +66,7 @@ fn allowed(principal: &Principal, key: &str, asked: Option<&str>, own: &[Drawn],
         own: &Context::new(),
         request: &request,
         of_callers_own: false,
+        is_supposed: false,
     };
     decide(&question, &PolicySets { identity: &own, resource: of_bucket.as_ref(), ..PolicySets::default() })
         .is_allowed()

@@ -53,10 +53,11 @@ fn ask(principal: &Principal, own: &str, boundary: &str, session: &str, of_bucke
         own: &Context::new(),
         request: &Context::new(),
         of_callers_own: false,
+        is_supposed: false,
     };
     let sets = PolicySets {
         identity: &own,
-        boundary: boundary.as_deref(),
+        boundary: boundary.as_ref().map(std::slice::from_ref),
         session: session.as_deref(),
         resource: bucket.as_ref(),
         ..PolicySets::default()
@@ -145,6 +146,7 @@ fn a_session_has_its_own_condition_keys() {
             own: &claims,
             request: &claims,
             of_callers_own: false,
+            is_supposed: false,
         };
         let found = decide(&question, &PolicySets { identity: &[policy], ..PolicySets::default() }).is_allowed();
         assert_eq!(found, expected, "{condition}");
@@ -213,6 +215,7 @@ fn a_provider_is_let_in_by_name_only() {
             own: &Context::new(),
             request: &Context::new(),
             of_callers_own: false,
+            is_supposed: false,
         };
         let sets = PolicySets { resource: Some(&trust), resource_decides: true, ..PolicySets::default() };
         assert_eq!(decide(&question, &sets).is_allowed(), expected, "{named}");
