@@ -67,7 +67,7 @@ pub struct LakeOptions {
     pub access_log_source_region: bool,
     /// What of trails may be set differently.
     pub trails: TrailsOptions,
-    /// How long a day of lifecycle rules and restored copies lasts, where it is not a day.
+    /// How long a day of lifecycle rules, restored copies and keys lasts, where it is not a day.
     pub day: Option<Duration>,
     /// What of buckets and objects may be set differently.
     pub objects: ObjectsOptions,
@@ -511,7 +511,7 @@ impl Lake {
     fn start_workers(&self) {
         self.workers.spawn(Arc::new(self.objects.collector()));
         self.workers.spawn(Arc::new(self.objects.compactor()));
-        self.workers.spawn(Arc::new(self.objects.kms().deletion()));
+        self.workers.spawn(Arc::new(self.objects.kms().upkeep()));
         self.workers.spawn(Arc::new(self.objects.lifecycle_worker()));
         self.workers.spawn(Arc::new(self.objects.tiering_worker()));
         for worker in self.objects.restore_workers() {

@@ -102,7 +102,8 @@ fn kms_code(kms: &KmsError) -> (&'static str, u16) {
             ("KMS.NotFoundException", 400)
         }
         KmsError::Disabled { .. } => ("KMS.DisabledException", 400),
-        KmsError::PendingDeletion { .. } => ("KMS.KMSInvalidStateException", 400),
+        KmsError::PendingDeletion { .. } | KmsError::PendingImport { .. } => ("KMS.KMSInvalidStateException", 400),
+        KmsError::InvalidKeyUsage { .. } | KmsError::InvalidAlgorithm { .. } => ("KMS.InvalidKeyUsageException", 400),
         KmsError::Denied(_) => ("AccessDenied", 403),
         KmsError::Validation { .. } => ("InvalidArgument", 400),
         KmsError::Moved { .. } => ("SlowDown", 503),
@@ -117,6 +118,16 @@ fn kms_code(kms: &KmsError) -> (&'static str, u16) {
         | KmsError::InvalidMarker
         | KmsError::ManagedByAws { .. }
         | KmsError::Unsupported { .. }
+        | KmsError::UnsupportedForKey { .. }
+        | KmsError::DryRun
+        | KmsError::InvalidSignature
+        | KmsError::InvalidMac
+        | KmsError::InvalidImportToken
+        | KmsError::ExpiredImportToken
+        | KmsError::IncorrectKeyMaterial { .. }
+        | KmsError::NoSuchGrant { .. }
+        | KmsError::InvalidGrantToken
+        | KmsError::InvalidGrantPrincipal { .. }
         | KmsError::Store(_)
         | KmsError::Keys(_) => INTERNAL,
     }

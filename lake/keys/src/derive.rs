@@ -19,9 +19,18 @@ pub(crate) fn derive<const N: usize>(
     salt: &[u8],
     info: &[&[u8]],
 ) -> Result<Zeroizing<[u8; N]>, KeysError> {
+    derive_from(key, salt, info)
+}
+
+/// As `derive`, out of secret bytes of any length.
+pub(crate) fn derive_from<const N: usize>(
+    secret: &[u8],
+    salt: &[u8],
+    info: &[&[u8]],
+) -> Result<Zeroizing<[u8; N]>, KeysError> {
     let mut out = Zeroizing::new([0; N]);
     Salt::new(HKDF_SHA256, salt)
-        .extract(key)
+        .extract(secret)
         .expand(info, Len(N))
         .and_then(|okm| okm.fill(out.as_mut_slice()))
         .map_err(|_| KeysError::Library { doing: "deriving a key" })?;

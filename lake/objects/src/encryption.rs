@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
-use tarn_keys::kms::{EncryptionContext, KmsError};
+use tarn_keys::kms::{Cipher, EncryptionContext, KmsError};
 use tarn_keys::{DataKey, KeyContext, KeysError, SealedDataKey, WrappingKey};
 use tarn_policy::{Authorized, BoundAuthorizer, PrincipalKind, Requirement};
 use tarn_types::{AccountId, Arn, Region, Scope};
@@ -323,7 +323,7 @@ impl Objects {
         sealed: &SealedDataKey,
     ) -> Result<DataKey, ObjectsError> {
         let scope = scope_of(by)?;
-        let decrypted = match self.kms.decrypt(proof, &scope, Some(&by.key), &by.blob, &by.context) {
+        let decrypted = match self.kms.decrypt(proof, &scope, Some(&by.key), &by.blob, Cipher::symmetric(&by.context)) {
             Ok(decrypted) => decrypted,
             // It was made here: that it does not open is damage.
             Err(KmsError::InvalidCiphertext | KmsError::IncorrectKey) => return Err(sealed_key_damaged()),

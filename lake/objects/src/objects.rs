@@ -103,7 +103,7 @@ impl Objects {
         options: ObjectsOptions,
     ) -> Self {
         let options = Arc::new(options);
-        let kms = Kms::new(store.clone(), keys.clone(), runtime.clone());
+        let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), options.day_ms);
         Self {
             store,
             blobs,

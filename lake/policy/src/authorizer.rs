@@ -43,6 +43,17 @@ pub trait ResourcePolicies: Send + Sync {
         resource: &Arn,
         requirement: &Requirement,
     ) -> Result<Option<ResourcePolicy>, PoliciesUnreadable>;
+
+    /// What `principal` is granted of `requirement` on a resource of this service, beside the resource's policy and lists.
+    fn grants(
+        &self,
+        principal: &Principal,
+        resource: &Arn,
+        requirement: &Requirement,
+    ) -> Result<Vec<Granted>, PoliciesUnreadable> {
+        let _ = (principal, resource, requirement);
+        Ok(Vec::new())
+    }
 }
 
 /// What a service knows of a resource for a decision.
@@ -54,7 +65,7 @@ pub struct ResourcePolicy {
     pub policy: Option<Arc<Policy>>,
     /// Whether its policy must speak, and identities' policies alone do not count: a KMS key's.
     pub decides: bool,
-    /// What its access control lists grant.
+    /// What its access control lists and grants allow.
     pub grants: Vec<Granted>,
     /// Whether the policy is of another account than the owner's, the place's where the resource lies: then it can only deny.
     pub policy_only_denies: bool,
@@ -76,9 +87,15 @@ impl LakeAuthorizer {
         Self { identities, resources }
     }
 
-    fn resource_policy(&self, resource: &Arn, requirement: &Requirement) -> Result<ResourcePolicy, PoliciesUnreadable> {
+    fn resource_policy(
+        &self,
+        principal: &Principal,
+        resource: &Arn,
+        requirement: &Requirement,
+    ) -> Result<ResourcePolicy, PoliciesUnreadable> {
         for source in &self.resources {
-            if let Some(found) = source.resource_policy(resource, requirement)? {
+            if let Some(mut found) = source.resource_policy(resource, requirement)? {
+                found.grants.extend(source.grants(principal, resource, requirement)?);
                 return Ok(found);
             }
         }
@@ -95,7 +112,7 @@ impl LakeAuthorizer {
     ) -> Option<DeniedBecause> {
         // A bucket to be made is nobody's yet; that its name is taken is for S3 to say, and it says so to everybody.
         let resource = requirement.resource.as_ref().filter(|_| requirement.action != "s3:CreateBucket");
-        let of_resource = match resource.map(|resource| self.resource_policy(resource, requirement)) {
+        let of_resource = match resource.map(|resource| self.resource_policy(principal, resource, requirement)) {
             None => ResourcePolicy::default(),
             Some(Ok(found)) => found,
             Some(Err(_)) => return Some(DeniedBecause::PoliciesUnreadable),

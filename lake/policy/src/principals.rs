@@ -70,7 +70,7 @@ impl Named {
         }
     }
 
-    fn mentions(&self, principal: &Principal) -> Mention {
+    pub(crate) fn mentions(&self, principal: &Principal) -> Mention {
         let anonymous = principal.is_anonymous();
         match self {
             // Whom a provider vouches for is let in by name only.

@@ -6,17 +6,13 @@ use bytes::Bytes;
 use tarn_audit::Caller;
 use tarn_aws_model::kms as wire;
 use tarn_aws_protocol::AwsError;
-use tarn_keys::kms::{GeneratedKey, Kms, KmsError};
+use tarn_keys::kms::{Cipher, GeneratedKey, Kms, KmsError};
 
-use crate::convert::{SYMMETRIC, context, refuse_unbuilt, require_plain, require_symmetric, required};
+use crate::convert::{algorithm, answer, check_tokens, context, material_id, refuse_unbuilt, required};
 use crate::errors::to_aws;
 
 fn secret(bytes: &[u8]) -> Option<Bytes> {
     Some(Bytes::copy_from_slice(bytes))
-}
-
-fn symmetric() -> Option<String> {
-    Some(SYMMETRIC.to_owned())
 }
 
 /// How long the data key is to be: exactly one of the two says it.
@@ -38,16 +34,18 @@ pub(crate) async fn encrypt(
     caller: Caller,
     input: wire::EncryptRequest,
 ) -> Result<wire::EncryptResponse, AwsError> {
-    require_plain(&input.grant_tokens, input.dry_run)?;
-    require_symmetric(&input.encryption_algorithm)?;
+    check_tokens(&kms, &input.grant_tokens)?;
+    let algorithm = algorithm(input.encryption_algorithm.as_deref())?;
     let (name, plaintext) = (required(input.key_id, "KeyId")?, required(input.plaintext, "Plaintext")?);
     let context = context(input.encryption_context)?;
-    let made = kms.encrypt(caller.authorized(), caller.scope(), &name, &plaintext, &context).map_err(to_aws)?;
-    Ok(wire::EncryptResponse {
+    let cipher = Cipher { algorithm, context: &context };
+    let made = kms.encrypt(caller.authorized(), caller.scope(), &name, &plaintext, cipher).map_err(to_aws)?;
+    let output = wire::EncryptResponse {
         ciphertext_blob: Some(made.blob.into()),
         key_id: Some(made.key.to_string()),
-        encryption_algorithm: symmetric(),
-    })
+        encryption_algorithm: Some(algorithm.name().to_owned()),
+    };
+    answer(input.dry_run, output)
 }
 
 pub(crate) async fn decrypt(
@@ -55,20 +53,23 @@ pub(crate) async fn decrypt(
     caller: Caller,
     input: wire::DecryptRequest,
 ) -> Result<wire::DecryptResponse, AwsError> {
-    require_plain(&input.grant_tokens, input.dry_run)?;
-    require_symmetric(&input.encryption_algorithm)?;
+    check_tokens(&kms, &input.grant_tokens)?;
+    let algorithm = algorithm(input.encryption_algorithm.as_deref())?;
     refuse_unbuilt("Recipient", input.recipient.as_ref())?;
     refuse_unbuilt("DryRunModifiers", input.dry_run_modifiers.as_ref())?;
     let blob = required(input.ciphertext_blob, "CiphertextBlob")?;
     let context = context(input.encryption_context)?;
+    let cipher = Cipher { algorithm, context: &context };
     let opened =
-        kms.decrypt(caller.authorized(), caller.scope(), input.key_id.as_deref(), &blob, &context).map_err(to_aws)?;
-    Ok(wire::DecryptResponse {
+        kms.decrypt(caller.authorized(), caller.scope(), input.key_id.as_deref(), &blob, cipher).map_err(to_aws)?;
+    let output = wire::DecryptResponse {
         key_id: Some(opened.key.to_string()),
         plaintext: secret(opened.plaintext.expose()),
-        encryption_algorithm: symmetric(),
+        encryption_algorithm: Some(algorithm.name().to_owned()),
+        key_material_id: material_id(opened.material),
         ..wire::DecryptResponse::default()
-    })
+    };
+    answer(input.dry_run, output)
 }
 
 pub(crate) async fn re_encrypt(
@@ -76,25 +77,28 @@ pub(crate) async fn re_encrypt(
     caller: Caller,
     input: wire::ReEncryptRequest,
 ) -> Result<wire::ReEncryptResponse, AwsError> {
-    require_plain(&input.grant_tokens, input.dry_run)?;
-    require_symmetric(&input.source_encryption_algorithm)?;
-    require_symmetric(&input.destination_encryption_algorithm)?;
+    check_tokens(&kms, &input.grant_tokens)?;
+    let source_algorithm = algorithm(input.source_encryption_algorithm.as_deref())?;
+    let new_algorithm = algorithm(input.destination_encryption_algorithm.as_deref())?;
     refuse_unbuilt("DryRunModifiers", input.dry_run_modifiers.as_ref())?;
     let blob = required(input.ciphertext_blob, "CiphertextBlob")?;
     let name = required(input.destination_key_id, "DestinationKeyId")?;
     let source_context = context(input.source_encryption_context)?;
     let new_context = context(input.destination_encryption_context)?;
-    let from = (input.source_key_id.as_deref(), &*blob, &source_context);
-    let (source, made) =
-        kms.re_encrypt(caller.authorized(), caller.scope(), from, (&name, &new_context)).map_err(to_aws)?;
-    Ok(wire::ReEncryptResponse {
+    let source = Cipher { algorithm: source_algorithm, context: &source_context };
+    let to = (name.as_str(), Cipher { algorithm: new_algorithm, context: &new_context });
+    let from = (input.source_key_id.as_deref(), &*blob, source);
+    let (opened, made) = kms.re_encrypt(caller.authorized(), caller.scope(), from, to).map_err(to_aws)?;
+    let output = wire::ReEncryptResponse {
         ciphertext_blob: Some(made.blob.into()),
-        source_key_id: Some(source.to_string()),
+        source_key_id: Some(opened.key.to_string()),
         key_id: Some(made.key.to_string()),
-        source_encryption_algorithm: symmetric(),
-        destination_encryption_algorithm: symmetric(),
-        ..wire::ReEncryptResponse::default()
-    })
+        source_encryption_algorithm: Some(source_algorithm.name().to_owned()),
+        destination_encryption_algorithm: Some(new_algorithm.name().to_owned()),
+        source_key_material_id: material_id(opened.material),
+        destination_key_material_id: material_id(made.material),
+    };
+    answer(input.dry_run, output)
 }
 
 pub(crate) async fn generate_data_key(
@@ -102,19 +106,21 @@ pub(crate) async fn generate_data_key(
     caller: Caller,
     input: wire::GenerateDataKeyRequest,
 ) -> Result<wire::GenerateDataKeyResponse, AwsError> {
-    require_plain(&input.grant_tokens, input.dry_run)?;
+    check_tokens(&kms, &input.grant_tokens)?;
     refuse_unbuilt("Recipient", input.recipient.as_ref())?;
     let name = required(input.key_id, "KeyId")?;
     let size_bytes = data_key_size_bytes(input.key_spec.as_deref(), input.number_of_bytes)?;
     let context = context(input.encryption_context)?;
-    let GeneratedKey { key, plaintext, blob } =
+    let GeneratedKey { key, plaintext, blob, material } =
         kms.generate_data_key(caller.authorized(), caller.scope(), &name, size_bytes, &context).map_err(to_aws)?;
-    Ok(wire::GenerateDataKeyResponse {
+    let output = wire::GenerateDataKeyResponse {
         ciphertext_blob: Some(blob.into()),
         plaintext: secret(plaintext.expose()),
         key_id: Some(key.to_string()),
+        key_material_id: material_id(material),
         ..wire::GenerateDataKeyResponse::default()
-    })
+    };
+    answer(input.dry_run, output)
 }
 
 pub(crate) async fn generate_data_key_without_plaintext(
@@ -122,17 +128,18 @@ pub(crate) async fn generate_data_key_without_plaintext(
     caller: Caller,
     input: wire::GenerateDataKeyWithoutPlaintextRequest,
 ) -> Result<wire::GenerateDataKeyWithoutPlaintextResponse, AwsError> {
-    require_plain(&input.grant_tokens, input.dry_run)?;
+    check_tokens(&kms, &input.grant_tokens)?;
     let name = required(input.key_id, "KeyId")?;
     let size_bytes = data_key_size_bytes(input.key_spec.as_deref(), input.number_of_bytes)?;
     let context = context(input.encryption_context)?;
     let made =
         kms.generate_data_key(caller.authorized(), caller.scope(), &name, size_bytes, &context).map_err(to_aws)?;
-    Ok(wire::GenerateDataKeyWithoutPlaintextResponse {
+    let output = wire::GenerateDataKeyWithoutPlaintextResponse {
         ciphertext_blob: Some(made.blob.into()),
         key_id: Some(made.key.to_string()),
-        ..wire::GenerateDataKeyWithoutPlaintextResponse::default()
-    })
+        key_material_id: material_id(made.material),
+    };
+    answer(input.dry_run, output)
 }
 
 pub(crate) async fn generate_random(

@@ -8,14 +8,26 @@ use tarn_keys::kms::KmsError;
 pub(crate) fn to_aws(error: KmsError) -> AwsError {
     let message = error.to_string();
     match error {
-        KmsError::NoSuchKey { .. } | KmsError::NoSuchAlias { .. } => {
+        KmsError::NoSuchKey { .. } | KmsError::NoSuchAlias { .. } | KmsError::NoSuchGrant { .. } => {
             AwsError::modelled(&of_kms::NOT_FOUND_EXCEPTION, message)
         }
+        KmsError::InvalidKeyUsage { .. } | KmsError::InvalidAlgorithm { .. } => {
+            AwsError::modelled(&of_kms::INVALID_KEY_USAGE_EXCEPTION, message)
+        }
+        KmsError::DryRun => AwsError::modelled(&of_kms::DRY_RUN_OPERATION_EXCEPTION, message),
+        KmsError::InvalidSignature => AwsError::modelled(&of_kms::KMS_INVALID_SIGNATURE_EXCEPTION, message),
+        KmsError::InvalidMac => AwsError::modelled(&of_kms::KMS_INVALID_MAC_EXCEPTION, message),
+        KmsError::InvalidImportToken => AwsError::modelled(&of_kms::INVALID_IMPORT_TOKEN_EXCEPTION, message),
+        KmsError::ExpiredImportToken => AwsError::modelled(&of_kms::EXPIRED_IMPORT_TOKEN_EXCEPTION, message),
+        KmsError::IncorrectKeyMaterial { .. } => AwsError::modelled(&of_kms::INCORRECT_KEY_MATERIAL_EXCEPTION, message),
+        KmsError::InvalidGrantToken => AwsError::modelled(&of_kms::INVALID_GRANT_TOKEN_EXCEPTION, message),
         KmsError::Disabled { .. } => AwsError::modelled(&of_kms::DISABLED_EXCEPTION, message),
-        KmsError::PendingDeletion { .. } | KmsError::NotPendingDeletion { .. } => {
+        KmsError::PendingDeletion { .. } | KmsError::NotPendingDeletion { .. } | KmsError::PendingImport { .. } => {
             AwsError::modelled(&of_kms::KMS_INVALID_STATE_EXCEPTION, message)
         }
-        KmsError::InvalidArn { .. } => AwsError::modelled(&of_kms::INVALID_ARN_EXCEPTION, message),
+        KmsError::InvalidArn { .. } | KmsError::InvalidGrantPrincipal { .. } => {
+            AwsError::modelled(&of_kms::INVALID_ARN_EXCEPTION, message)
+        }
         // AWS says nothing more: a reason would help whoever tries ciphertexts.
         KmsError::InvalidCiphertext => AwsError::modelled(&of_kms::INVALID_CIPHERTEXT_EXCEPTION, ""),
         KmsError::IncorrectKey => AwsError::modelled(&of_kms::INCORRECT_KEY_EXCEPTION, message),
@@ -26,7 +38,9 @@ pub(crate) fn to_aws(error: KmsError) -> AwsError {
         KmsError::InvalidTag { .. } => AwsError::modelled(&of_kms::TAG_EXCEPTION, message),
         KmsError::LimitExceeded { .. } => AwsError::modelled(&of_kms::LIMIT_EXCEEDED_EXCEPTION, message),
         KmsError::InvalidMarker => AwsError::modelled(&of_kms::INVALID_MARKER_EXCEPTION, message),
-        KmsError::Unsupported { .. } => AwsError::modelled(&of_kms::UNSUPPORTED_OPERATION_EXCEPTION, message),
+        KmsError::Unsupported { .. } | KmsError::UnsupportedForKey { .. } => {
+            AwsError::modelled(&of_kms::UNSUPPORTED_OPERATION_EXCEPTION, message)
+        }
         KmsError::ManagedByAws { .. } | KmsError::Denied(_) => AwsError::access_denied(&SERVICE, message),
         // Trying again finds what the alias names by then.
         KmsError::Moved { .. } => AwsError::modelled(&of_kms::DEPENDENCY_TIMEOUT_EXCEPTION, message),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tarn_audit::Caller;
 use tarn_aws_model::kms as wire;
 use tarn_aws_protocol::{AwsError, Unit};
-use tarn_keys::kms::{CreateKey, Kms, KmsError};
+use tarn_keys::kms::{CreateKey, KeyOrigin, KeySpec, KeyUsage, Kms};
 
-use crate::convert::{date, metadata, page, refuse_unbuilt, require_plain, require_symmetric, required, state_name};
+use crate::convert::{check_tokens, date, metadata, named, page, refuse_unbuilt, required, state_name};
 use crate::errors::to_aws;
 use crate::tags::tags_of;
 
@@ -16,24 +16,24 @@ pub(crate) async fn create(
     caller: Caller,
     input: wire::CreateKeyRequest,
 ) -> Result<wire::CreateKeyResponse, AwsError> {
-    require_symmetric(&input.key_spec)?;
-    require_symmetric(&input.customer_master_key_spec)?;
     refuse_unbuilt("CustomKeyStoreId", input.custom_key_store_id.as_ref())?;
     refuse_unbuilt("XksKeyId", input.xks_key_id.as_ref())?;
     refuse_unbuilt("MultiRegion", input.multi_region.filter(|multi_region| *multi_region).as_ref())?;
-    let other = |given: &Option<String>, served: &str| given.as_ref().is_some_and(|given| given != served);
-    if other(&input.key_usage, "ENCRYPT_DECRYPT") || other(&input.origin, "AWS_KMS") {
-        let what = "a key for another use than ENCRYPT_DECRYPT, or with material from elsewhere,";
-        return Err(to_aws(KmsError::Unsupported { what }));
-    }
+    let spec = input.key_spec.as_deref().or(input.customer_master_key_spec.as_deref());
+    let spec = spec.map_or(Ok(KeySpec::SymmetricDefault), |name| named(KeySpec::of, name, "a key of this KeySpec"))?;
+    let usage = input.key_usage.as_deref().map(|name| named(KeyUsage::of, name, "a key for this KeyUsage"));
+    let origin = input.origin.as_deref().map(|name| named(KeyOrigin::of, name, "material from this Origin"));
     let request = CreateKey {
+        spec,
+        usage: usage.transpose()?,
+        origin: origin.transpose()?.unwrap_or(KeyOrigin::AwsKms),
         description: input.description.unwrap_or_default(),
         policy: input.policy,
         tags: tags_of(input.tags)?,
         bypass_lockout_check: input.bypass_policy_lockout_safety_check.unwrap_or(false),
     };
     let key = kms.create_key(&caller, request).await.map_err(to_aws)?;
-    Ok(wire::CreateKeyResponse { key_metadata: Some(metadata(key)) })
+    Ok(wire::CreateKeyResponse { key_metadata: Some(metadata(&kms, key)?) })
 }
 
 pub(crate) async fn describe(
@@ -41,10 +41,10 @@ pub(crate) async fn describe(
     caller: Caller,
     input: wire::DescribeKeyRequest,
 ) -> Result<wire::DescribeKeyResponse, AwsError> {
-    require_plain(&input.grant_tokens, None)?;
+    check_tokens(&kms, &input.grant_tokens)?;
     let name = required(input.key_id, "KeyId")?;
     let key = kms.key(caller.authorized(), caller.scope(), &name).map_err(to_aws)?;
-    Ok(wire::DescribeKeyResponse { key_metadata: Some(metadata(key)) })
+    Ok(wire::DescribeKeyResponse { key_metadata: Some(metadata(&kms, key)?) })
 }
 
 pub(crate) async fn list(
@@ -65,6 +65,16 @@ pub(crate) async fn list(
         truncated: Some(found.marker.is_some()),
         next_marker: found.marker,
     })
+}
+
+pub(crate) async fn update_description(
+    kms: Arc<Kms>,
+    caller: Caller,
+    input: wire::UpdateKeyDescriptionRequest,
+) -> Result<Unit, AwsError> {
+    let (name, text) = (required(input.key_id, "KeyId")?, required(input.description, "Description")?);
+    kms.update_key_description(&caller, &name, text).await.map_err(to_aws)?;
+    Ok(Unit::default())
 }
 
 pub(crate) async fn enable(kms: Arc<Kms>, caller: Caller, input: wire::EnableKeyRequest) -> Result<Unit, AwsError> {

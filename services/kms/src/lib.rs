@@ -6,9 +6,14 @@ mod aliases;
 mod convert;
 mod cryptography;
 mod errors;
+mod grants;
+mod imports;
 mod key_policies;
 mod keys;
+mod macs;
+mod pairs;
 mod resources;
+mod rotations;
 mod tags;
 
 use std::sync::Arc;
@@ -35,6 +40,80 @@ pub fn service(kms: Kms) -> Table<Kms> {
             write("kms:CancelKeyDeletion"),
             resources::cancel_key_deletion,
             keys::cancel_deletion,
+        )
+        .with::<op::UpdateKeyDescription, _, _>(
+            write("kms:UpdateKeyDescription"),
+            resources::update_key_description,
+            keys::update_description,
+        )
+        .with::<op::EnableKeyRotation, _, _>(
+            write("kms:EnableKeyRotation"),
+            resources::enable_key_rotation,
+            rotations::enable,
+        )
+        .with::<op::DisableKeyRotation, _, _>(
+            write("kms:DisableKeyRotation"),
+            resources::disable_key_rotation,
+            rotations::disable,
+        )
+        .with::<op::GetKeyRotationStatus, _, _>(
+            read("kms:GetKeyRotationStatus"),
+            resources::get_key_rotation_status,
+            rotations::status,
+        )
+        .with::<op::RotateKeyOnDemand, _, _>(
+            write("kms:RotateKeyOnDemand"),
+            resources::rotate_key_on_demand,
+            rotations::rotate,
+        )
+        .with::<op::ListKeyRotations, _, _>(
+            read("kms:ListKeyRotations"),
+            resources::list_key_rotations,
+            rotations::list,
+        )
+        .with::<op::GetParametersForImport, _, _>(
+            read("kms:GetParametersForImport"),
+            resources::get_parameters_for_import,
+            imports::parameters,
+        )
+        .with::<op::ImportKeyMaterial, _, _>(
+            write("kms:ImportKeyMaterial"),
+            resources::import_key_material,
+            imports::import,
+        )
+        .with::<op::DeleteImportedKeyMaterial, _, _>(
+            write("kms:DeleteImportedKeyMaterial"),
+            resources::delete_imported_key_material,
+            imports::delete,
+        )
+        .with::<op::CreateGrant, _, _>(write("kms:CreateGrant"), resources::create_grant, grants::create)
+        .with::<op::ListGrants, _, _>(read("kms:ListGrants"), resources::list_grants, grants::list)
+        .with::<op::RevokeGrant, _, _>(write("kms:RevokeGrant"), resources::revoke_grant, grants::revoke)
+        .with::<op::RetireGrant, _, _>(write("kms:RetireGrant"), resources::retire_grant, grants::retire)
+        .with::<op::ListRetirableGrants, _, _>(
+            read("kms:ListRetirableGrants"),
+            resources::list_retirable_grants,
+            grants::list_retirable,
+        )
+        .with::<op::GenerateMac, _, _>(read("kms:GenerateMac"), resources::generate_mac, macs::generate)
+        .with::<op::VerifyMac, _, _>(read("kms:VerifyMac"), resources::verify_mac, macs::verify)
+        .with::<op::Sign, _, _>(read("kms:Sign"), resources::sign, pairs::sign)
+        .with::<op::Verify, _, _>(read("kms:Verify"), resources::verify, pairs::verify)
+        .with::<op::GetPublicKey, _, _>(read("kms:GetPublicKey"), resources::get_public_key, pairs::public_key)
+        .with::<op::DeriveSharedSecret, _, _>(
+            read("kms:DeriveSharedSecret"),
+            resources::derive_shared_secret,
+            pairs::derive_shared_secret,
+        )
+        .with::<op::GenerateDataKeyPair, _, _>(
+            read("kms:GenerateDataKeyPair"),
+            resources::generate_data_key_pair,
+            pairs::generate,
+        )
+        .with::<op::GenerateDataKeyPairWithoutPlaintext, _, _>(
+            read("kms:GenerateDataKeyPairWithoutPlaintext"),
+            resources::generate_data_key_pair_without_plaintext,
+            pairs::generate_without_plaintext,
         )
         .with::<op::CreateAlias, _, _>(write("kms:CreateAlias"), resources::create_alias, aliases::create)
         .with::<op::UpdateAlias, _, _>(write("kms:UpdateAlias"), resources::update_alias, aliases::update)

@@ -11,6 +11,7 @@ use tarn_types::Scope;
 
 use crate::convert::{context, required};
 use crate::errors::to_aws;
+use crate::grants::{grant_name, grant_of};
 use crate::tags::tags_of;
 
 type Requirements = Result<Vec<Requirement>, AwsError>;
@@ -109,6 +110,160 @@ fn on_alias(
     Ok(requirements)
 }
 
+pub(crate) fn update_key_description(
+    kms: &Kms,
+    input: &wire::UpdateKeyDescriptionRequest,
+    scope: &Scope,
+) -> Requirements {
+    on_key(kms, scope, "kms:UpdateKeyDescription", &input.key_id)
+}
+
+pub(crate) fn enable_key_rotation(kms: &Kms, input: &wire::EnableKeyRotationRequest, scope: &Scope) -> Requirements {
+    let mut requirement = key(kms, scope, "kms:EnableKeyRotation", &input.key_id)?;
+    let days = input.rotation_period_in_days.unwrap_or(365);
+    requirement.context.set("kms:RotationPeriodInDays", days.to_string());
+    Ok(vec![requirement])
+}
+
+pub(crate) fn disable_key_rotation(kms: &Kms, input: &wire::DisableKeyRotationRequest, scope: &Scope) -> Requirements {
+    on_key(kms, scope, "kms:DisableKeyRotation", &input.key_id)
+}
+
+pub(crate) fn get_key_rotation_status(
+    kms: &Kms,
+    input: &wire::GetKeyRotationStatusRequest,
+    scope: &Scope,
+) -> Requirements {
+    on_key(kms, scope, "kms:GetKeyRotationStatus", &input.key_id)
+}
+
+pub(crate) fn rotate_key_on_demand(kms: &Kms, input: &wire::RotateKeyOnDemandRequest, scope: &Scope) -> Requirements {
+    on_key(kms, scope, "kms:RotateKeyOnDemand", &input.key_id)
+}
+
+pub(crate) fn list_key_rotations(kms: &Kms, input: &wire::ListKeyRotationsRequest, scope: &Scope) -> Requirements {
+    on_key(kms, scope, "kms:ListKeyRotations", &input.key_id)
+}
+
+/// With condition keys that have a value where the request has one.
+fn with(mut requirement: Requirement, keys: &[(&str, &Option<String>)]) -> Requirements {
+    for (key, value) in keys {
+        if let Some(value) = value {
+            requirement.context.set(key, value.clone());
+        }
+    }
+    Ok(vec![requirement])
+}
+
+pub(crate) fn get_parameters_for_import(
+    kms: &Kms,
+    input: &wire::GetParametersForImportRequest,
+    scope: &Scope,
+) -> Requirements {
+    let requirement = key(kms, scope, "kms:GetParametersForImport", &input.key_id)?;
+    let keys =
+        [("kms:WrappingAlgorithm", &input.wrapping_algorithm), ("kms:WrappingKeySpec", &input.wrapping_key_spec)];
+    with(requirement, &keys)
+}
+
+pub(crate) fn import_key_material(kms: &Kms, input: &wire::ImportKeyMaterialRequest, scope: &Scope) -> Requirements {
+    let requirement = key(kms, scope, "kms:ImportKeyMaterial", &input.key_id)?;
+    let model = input.expiration_model.clone().or_else(|| Some("KEY_MATERIAL_EXPIRES".to_owned()));
+    let valid_to = input.valid_to.map(|time| time.as_second().to_string());
+    with(requirement, &[("kms:ExpirationModel", &model), ("kms:ValidTo", &valid_to)])
+}
+
+pub(crate) fn delete_imported_key_material(
+    kms: &Kms,
+    input: &wire::DeleteImportedKeyMaterialRequest,
+    scope: &Scope,
+) -> Requirements {
+    on_key(kms, scope, "kms:DeleteImportedKeyMaterial", &input.key_id)
+}
+
+pub(crate) fn create_grant(kms: &Kms, input: &wire::CreateGrantRequest, scope: &Scope) -> Requirements {
+    let mut requirement = key(kms, scope, "kms:CreateGrant", &input.key_id)?;
+    grant_of(input)?.describe(&mut requirement);
+    Ok(vec![requirement])
+}
+
+/// No caller is a service of AWS.
+fn on_grants(kms: &Kms, scope: &Scope, action: &'static str, name: &Option<String>) -> Requirements {
+    Ok(vec![key(kms, scope, action, name)?.with("kms:GrantIsForAWSResource", "false")])
+}
+
+pub(crate) fn list_grants(kms: &Kms, input: &wire::ListGrantsRequest, scope: &Scope) -> Requirements {
+    on_grants(kms, scope, "kms:ListGrants", &input.key_id)
+}
+
+pub(crate) fn revoke_grant(kms: &Kms, input: &wire::RevokeGrantRequest, scope: &Scope) -> Requirements {
+    on_grants(kms, scope, "kms:RevokeGrant", &input.key_id)
+}
+
+pub(crate) fn retire_grant(kms: &Kms, input: &wire::RetireGrantRequest, scope: &Scope) -> Requirements {
+    Ok(vec![kms.retire_requirement(scope, &grant_name(input)?).map_err(to_aws)?])
+}
+
+pub(crate) fn list_retirable_grants(_: &Kms, _: &wire::ListRetirableGrantsRequest, _: &Scope) -> Requirements {
+    Ok(vec![Requirement::any("kms:ListRetirableGrants")])
+}
+
+pub(crate) fn generate_mac(kms: &Kms, input: &wire::GenerateMacRequest, scope: &Scope) -> Requirements {
+    let requirement = key(kms, scope, "kms:GenerateMac", &input.key_id)?;
+    with(requirement, &[("kms:MacAlgorithm", &input.mac_algorithm)])
+}
+
+pub(crate) fn verify_mac(kms: &Kms, input: &wire::VerifyMacRequest, scope: &Scope) -> Requirements {
+    let requirement = key(kms, scope, "kms:VerifyMac", &input.key_id)?;
+    with(requirement, &[("kms:MacAlgorithm", &input.mac_algorithm)])
+}
+
+/// As on AWS, a message is raw if nothing else is said.
+fn message_type(given: &Option<String>) -> Option<String> {
+    given.clone().or_else(|| Some("RAW".to_owned()))
+}
+
+pub(crate) fn sign(kms: &Kms, input: &wire::SignRequest, scope: &Scope) -> Requirements {
+    let requirement = key(kms, scope, "kms:Sign", &input.key_id)?;
+    let message_type = message_type(&input.message_type);
+    with(requirement, &[("kms:SigningAlgorithm", &input.signing_algorithm), ("kms:MessageType", &message_type)])
+}
+
+pub(crate) fn verify(kms: &Kms, input: &wire::VerifyRequest, scope: &Scope) -> Requirements {
+    let requirement = key(kms, scope, "kms:Verify", &input.key_id)?;
+    let message_type = message_type(&input.message_type);
+    with(requirement, &[("kms:SigningAlgorithm", &input.signing_algorithm), ("kms:MessageType", &message_type)])
+}
+
+pub(crate) fn get_public_key(kms: &Kms, input: &wire::GetPublicKeyRequest, scope: &Scope) -> Requirements {
+    on_key(kms, scope, "kms:GetPublicKey", &input.key_id)
+}
+
+pub(crate) fn derive_shared_secret(kms: &Kms, input: &wire::DeriveSharedSecretRequest, scope: &Scope) -> Requirements {
+    let requirement = key(kms, scope, "kms:DeriveSharedSecret", &input.key_id)?;
+    with(requirement, &[("kms:KeyAgreementAlgorithm", &input.key_agreement_algorithm)])
+}
+
+pub(crate) fn generate_data_key_pair(
+    kms: &Kms,
+    input: &wire::GenerateDataKeyPairRequest,
+    scope: &Scope,
+) -> Requirements {
+    let mut requirement = key(kms, scope, "kms:GenerateDataKeyPair", &input.key_id)?;
+    context(input.encryption_context.clone())?.describe(&mut requirement);
+    with(requirement, &[("kms:DataKeyPairSpec", &input.key_pair_spec)])
+}
+
+pub(crate) fn generate_data_key_pair_without_plaintext(
+    kms: &Kms,
+    input: &wire::GenerateDataKeyPairWithoutPlaintextRequest,
+    scope: &Scope,
+) -> Requirements {
+    let mut requirement = key(kms, scope, "kms:GenerateDataKeyPairWithoutPlaintext", &input.key_id)?;
+    context(input.encryption_context.clone())?.describe(&mut requirement);
+    with(requirement, &[("kms:DataKeyPairSpec", &input.key_pair_spec)])
+}
+
 pub(crate) fn create_alias(kms: &Kms, input: &wire::CreateAliasRequest, scope: &Scope) -> Requirements {
     on_alias(kms, scope, "kms:CreateAlias", &input.alias_name, Some(&input.target_key_id), false)
 }
@@ -125,8 +280,14 @@ pub(crate) fn list_aliases(_: &Kms, _: &wire::ListAliasesRequest, _: &Scope) -> 
     Ok(vec![Requirement::any("kms:ListAliases")])
 }
 
+/// What is meant where a request names no algorithm.
+fn with_algorithm(requirement: Requirement, algorithm: &Option<String>) -> Requirement {
+    requirement.with("kms:EncryptionAlgorithm", algorithm.as_deref().unwrap_or("SYMMETRIC_DEFAULT"))
+}
+
 pub(crate) fn encrypt(kms: &Kms, input: &wire::EncryptRequest, scope: &Scope) -> Requirements {
-    on_key_for(kms, scope, "kms:Encrypt", &input.key_id, &input.encryption_context)
+    let requirements = on_key_for(kms, scope, "kms:Encrypt", &input.key_id, &input.encryption_context)?;
+    Ok(requirements.into_iter().map(|needed| with_algorithm(needed, &input.encryption_algorithm)).collect())
 }
 
 fn of_ciphertext(
@@ -144,7 +305,8 @@ fn of_ciphertext(
 
 pub(crate) fn decrypt(kms: &Kms, input: &wire::DecryptRequest, scope: &Scope) -> Requirements {
     let (name, blob) = (&input.key_id, &input.ciphertext_blob);
-    Ok(vec![of_ciphertext(kms, scope, "kms:Decrypt", name, blob, &input.encryption_context)?])
+    let requirement = of_ciphertext(kms, scope, "kms:Decrypt", name, blob, &input.encryption_context)?;
+    Ok(vec![with_algorithm(requirement, &input.encryption_algorithm)])
 }
 
 pub(crate) fn re_encrypt(kms: &Kms, input: &wire::ReEncryptRequest, scope: &Scope) -> Requirements {
@@ -152,6 +314,8 @@ pub(crate) fn re_encrypt(kms: &Kms, input: &wire::ReEncryptRequest, scope: &Scop
     let from = of_ciphertext(kms, scope, "kms:ReEncryptFrom", name, blob, &input.source_encryption_context)?;
     let mut to = key(kms, scope, "kms:ReEncryptTo", &input.destination_key_id)?;
     context(input.destination_encryption_context.clone())?.describe(&mut to);
+    let from = with_algorithm(from, &input.source_encryption_algorithm);
+    let to = with_algorithm(to, &input.destination_encryption_algorithm);
     let same = (from.resource == to.resource).to_string();
     Ok([from, to].map(|requirement| requirement.with("kms:ReEncryptOnSameKey", same.clone())).to_vec())
 }

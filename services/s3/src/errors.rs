@@ -251,7 +251,8 @@ fn kms_error(kms: &KmsError, error: &ObjectsError) -> S3Error {
             said("KMS.NotFoundException")
         }
         KmsError::Disabled { .. } => said("KMS.DisabledException"),
-        KmsError::PendingDeletion { .. } => said("KMS.KMSInvalidStateException"),
+        KmsError::PendingDeletion { .. } | KmsError::PendingImport { .. } => said("KMS.KMSInvalidStateException"),
+        KmsError::InvalidKeyUsage { .. } | KmsError::InvalidAlgorithm { .. } => said("KMS.InvalidKeyUsageException"),
         KmsError::Denied(_) => S3Error::with_message(S3ErrorCode::AccessDenied, kms.to_string()),
         KmsError::Validation { .. } => S3Error::with_message(S3ErrorCode::InvalidArgument, kms.to_string()),
         KmsError::Moved { .. } => S3Error::with_message(S3ErrorCode::SlowDown, kms.to_string()),
@@ -266,6 +267,16 @@ fn kms_error(kms: &KmsError, error: &ObjectsError) -> S3Error {
         | KmsError::InvalidMarker
         | KmsError::ManagedByAws { .. }
         | KmsError::Unsupported { .. }
+        | KmsError::UnsupportedForKey { .. }
+        | KmsError::DryRun
+        | KmsError::InvalidSignature
+        | KmsError::InvalidMac
+        | KmsError::InvalidImportToken
+        | KmsError::ExpiredImportToken
+        | KmsError::IncorrectKeyMaterial { .. }
+        | KmsError::NoSuchGrant { .. }
+        | KmsError::InvalidGrantToken
+        | KmsError::InvalidGrantPrincipal { .. }
         | KmsError::Store(_)
         | KmsError::Keys(_) => internal(error),
     }

@@ -52,7 +52,10 @@ def test_keys_live_and_end(account):
     assert kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] == "Disabled"
     check(kms.cancel_key_deletion, "KMSInvalidStateException", KeyId=key["KeyId"])
     check(kms.describe_key, "NotFoundException", KeyId="00000000-0000-0000-0000-000000000000")
-    check(kms.create_key, "UnsupportedOperationException", KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
+    check(kms.create_key, "UnsupportedOperationException", KeySpec="ML_DSA_44", KeyUsage="SIGN_VERIFY")
+    check(kms.create_key, "ValidationException", KeySpec="HMAC_256", KeyUsage="SIGN_VERIFY")
+    kms.update_key_description(KeyId=key["KeyId"], Description="other words")
+    assert kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["Description"] == "other words"
     check(kms.schedule_key_deletion, "ValidationException", KeyId=next(iter(others)), PendingWindowInDays=3)
 
     kms.tag_resource(KeyId=key["KeyId"], Tags=[{"TagKey": "b", "TagValue": "2"}])

@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html>
 
 use tarn_audit::Caller;
-use tarn_metadata::{Read, Tx};
+use tarn_metadata::{Key, Read, Tx};
 use tarn_policy::{Authorized, Requirement};
 use tarn_types::{Arn, Scope};
 
@@ -137,7 +137,7 @@ impl Kms {
             Some(text) => Some(find_in(&snapshot, &scope.account, &scope.region, text)?.id),
             None => None,
         };
-        let of_key = |alias: KmsAlias| key.as_ref().is_none_or(|key| *key == alias.key_id).then_some(alias);
+        let of_key = |_: &Key, alias: KmsAlias| key.as_ref().is_none_or(|key| *key == alias.key_id).then_some(alias);
         page.of(snapshot.prefix(KMS_ALIASES, &account_key(&scope.account)), of_key)
     }
 }

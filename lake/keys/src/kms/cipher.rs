@@ -6,19 +6,17 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use std::sync::Arc;
-
 use tarn_metadata::Read;
 use tarn_policy::{Authorized, Requirement};
 use tarn_runtime::EntropyExt;
 use tarn_types::{AccountId, Arn, Scope};
 use zeroize::Zeroizing;
 
-use super::keys::material_context;
-use super::keyspaces::KMS_MATERIAL;
-use super::records::{KmsKey, material_key};
+use super::kinds::{EncryptionAlgorithm, KeyUsage};
+use super::material::MaterialId;
+use super::records::KmsKey;
 use super::resolve::{find_in, require_proven};
-use super::{EncryptionContext, Kms, KmsError, Material};
+use super::{EncryptionContext, Kms, KmsError, asymmetric};
 use crate::derive::derive;
 use crate::{KeysError, Secret};
 
@@ -39,8 +37,10 @@ const LABEL: &[u8] = b"tarn/keys/1/kms";
 pub struct Encrypted {
     /// Under which key.
     pub key: Arn,
-    /// The bytes; they name the key.
+    /// The bytes; those under a symmetric key name it.
     pub blob: Vec<u8>,
+    /// Which material did it, of a symmetric key.
+    pub material: Option<MaterialId>,
 }
 
 /// What was decrypted.
@@ -50,6 +50,8 @@ pub struct Decrypted {
     pub key: Arn,
     /// The secret.
     pub plaintext: Secret,
+    /// Which material did it, of a symmetric key.
+    pub material: Option<MaterialId>,
 }
 
 /// A data key.
@@ -61,6 +63,37 @@ pub struct GeneratedKey {
     pub plaintext: Secret,
     /// Encrypted.
     pub blob: Vec<u8>,
+    /// By which material.
+    pub material: Option<MaterialId>,
+}
+
+/// What is to be encrypted or decrypted, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Cipher<'a> {
+    /// How.
+    pub algorithm: EncryptionAlgorithm,
+    /// What is authenticated with it; only symmetric keys take any.
+    pub context: &'a EncryptionContext,
+}
+
+impl<'a> Cipher<'a> {
+    /// Under a symmetric key.
+    pub fn symmetric(context: &'a EncryptionContext) -> Self {
+        Self { algorithm: EncryptionAlgorithm::SymmetricDefault, context }
+    }
+
+    /// Refuses a key that cannot do this now.
+    pub(crate) fn require(&self, key: &KmsKey, operation: &'static str) -> Result<(), KmsError> {
+        key.require_use(KeyUsage::EncryptDecrypt, operation)?;
+        if !key.spec.encryption_algorithms(key.usage).contains(&self.algorithm) {
+            return Err(key.incompatible(self.algorithm.name()));
+        }
+        if self.algorithm != EncryptionAlgorithm::SymmetricDefault && !self.context.is_empty() {
+            let reason = "An encryption context is for symmetric keys only: leave it out.".to_owned();
+            return Err(KmsError::Validation { reason });
+        }
+        Ok(())
+    }
 }
 
 /// A ciphertext taken apart.
@@ -127,34 +160,16 @@ impl Kms {
         Some(Arn::regional("kms", &scope.region, &blob.account, format!("key/{}", blob.id)).to_string())
     }
 
-    /// A version of a key's material. The key must have been found usable.
-    fn material(&self, read: &impl Read, key: &KmsKey, version: u32) -> Result<Material, KmsError> {
-        let at = (key.arn().to_string(), version);
-        if let Some(material) = self.0.open.lock().get(&at) {
-            return Ok(material.clone());
-        }
-        let record = read
-            .get(KMS_MATERIAL, &material_key(&key.account, &key.id, version))?
-            .ok_or(KmsError::InvalidCiphertext)?;
-        let secret = self.0.keys.open_secret(&record.sealed, &material_context(&key.account, &key.id, version))?;
-        let bytes: [u8; 32] =
-            secret.expose().try_into().map_err(|_| KeysError::NotAuthentic { what: "a key's material" })?;
-        let material: Material = Arc::new(Zeroizing::new(bytes));
-        self.0.open.lock().put(at, material.clone());
-        Ok(material)
-    }
-
     fn seal(
         &self,
         read: &impl Read,
         key: &KmsKey,
         plaintext: &[u8],
         context: &EncryptionContext,
-    ) -> Result<Vec<u8>, KmsError> {
-        key.require_usable()?;
+    ) -> Result<(Vec<u8>, MaterialId), KmsError> {
         let material = self.material(read, key, key.version)?;
         let salt = self.0.runtime.entropy.bytes::<SALT_BYTES>();
-        let (wrapping, commitment) = wrapping_key(&material, &salt)?;
+        let (wrapping, commitment) = wrapping_key(material.symmetric()?, &salt)?;
         let mut blob = Vec::with_capacity(HEADER_BYTES + SALT_BYTES + COMMITMENT_BYTES + plaintext.len() + 16);
         blob.push(FORMAT);
         blob.extend_from_slice(key.account.as_str().as_bytes());
@@ -168,7 +183,7 @@ impl Kms {
             .seal_in_place_append_tag(zero_nonce(), Aad::from(aad), &mut sealed)
             .map_err(|_| KeysError::Library { doing: "encrypting under a KMS key" })?;
         blob.extend_from_slice(&sealed);
-        Ok(blob)
+        Ok((blob, material.id()))
     }
 
     fn open(
@@ -177,17 +192,16 @@ impl Kms {
         key: &KmsKey,
         blob: &Blob<'_>,
         context: &EncryptionContext,
-    ) -> Result<Secret, KmsError> {
-        key.require_usable()?;
+    ) -> Result<(Secret, MaterialId), KmsError> {
         let material = self.material(read, key, blob.version)?;
-        let (wrapping, commitment) = wrapping_key(&material, &blob.salt)?;
+        let (wrapping, commitment) = wrapping_key(material.symmetric()?, &blob.salt)?;
         verify_slices_are_equal(&commitment, &blob.commitment).map_err(|_| KmsError::InvalidCiphertext)?;
         let mut bytes = Zeroizing::new(blob.sealed.to_vec());
         let plain_len = wrapping
             .open_in_place(zero_nonce(), Aad::from(aad(blob.header, context)), &mut bytes)
             .map_err(|_| KmsError::InvalidCiphertext)?
             .len();
-        Ok(Secret::new(bytes.get(..plain_len).unwrap_or_default()))
+        Ok((Secret::new(bytes.get(..plain_len).unwrap_or_default()), material.id()))
     }
 
     /// Encrypts at most 4,096 bytes under a key. The proof must be of a decision on it.
@@ -197,37 +211,95 @@ impl Kms {
         scope: &Scope,
         name: &str,
         plaintext: &[u8],
-        context: &EncryptionContext,
+        cipher: Cipher<'_>,
     ) -> Result<Encrypted, KmsError> {
+        self.encrypt_for("Encrypt", proof, scope, name, plaintext, cipher)
+    }
+
+    fn encrypt_for(
+        &self,
+        operation: &'static str,
+        proof: &Authorized,
+        scope: &Scope,
+        name: &str,
+        plaintext: &[u8],
+        cipher: Cipher<'_>,
+    ) -> Result<Encrypted, KmsError> {
+        let snapshot = self.snapshot()?;
+        let key = find_in(&snapshot, &scope.account, &scope.region, name)?;
+        require_proven(proof, &key, name)?;
+        cipher.require(&key, operation)?;
         if plaintext.is_empty() || plaintext.len() > PLAINTEXT_SIZE_BYTES_MAX {
             let reason = format!("The plaintext must have 1 to {PLAINTEXT_SIZE_BYTES_MAX} bytes.");
             return Err(KmsError::Validation { reason });
         }
-        let snapshot = self.snapshot()?;
-        let key = find_in(&snapshot, &scope.account, &scope.region, name)?;
-        require_proven(proof, &key, name)?;
-        Ok(Encrypted { key: key.arn(), blob: self.seal(&snapshot, &key, plaintext, context)? })
+        let (blob, material) = match cipher.algorithm {
+            EncryptionAlgorithm::SymmetricDefault => {
+                let (blob, material) = self.seal(&snapshot, &key, plaintext, cipher.context)?;
+                (blob, Some(material))
+            }
+            EncryptionAlgorithm::RsaesOaepSha1 | EncryptionAlgorithm::RsaesOaepSha256 => {
+                let material = self.material(&snapshot, &key, key.version)?;
+                (asymmetric::encrypt(&material, cipher.algorithm, plaintext)?, None)
+            }
+        };
+        Ok(Encrypted { key: key.arn(), blob, material })
     }
 
-    /// Decrypts what was encrypted under a key, for the same context. `name` says which key it must be.
+    /// Decrypts what was encrypted under a key, for the same context. `name` says which key it must be; it may be left out where the bytes
+    /// name the key themselves.
     pub fn decrypt(
         &self,
         proof: &Authorized,
         scope: &Scope,
         name: Option<&str>,
         blob: &[u8],
-        context: &EncryptionContext,
+        cipher: Cipher<'_>,
+    ) -> Result<Decrypted, KmsError> {
+        self.decrypt_for("Decrypt", proof, scope, name, blob, cipher)
+    }
+
+    fn decrypt_for(
+        &self,
+        operation: &'static str,
+        proof: &Authorized,
+        scope: &Scope,
+        name: Option<&str>,
+        blob: &[u8],
+        cipher: Cipher<'_>,
     ) -> Result<Decrypted, KmsError> {
         let snapshot = self.snapshot()?;
         let named = name.map(|name| find_in(&snapshot, &scope.account, &scope.region, name)).transpose()?;
+        if let Some(key) = &named {
+            require_proven(proof, key, name.unwrap_or_default())?;
+            cipher.require(key, operation)?;
+        }
+        if cipher.algorithm != EncryptionAlgorithm::SymmetricDefault {
+            // Such bytes do not name their key.
+            let Some(key) = named else {
+                let reason = "KeyId is required to decrypt what an asymmetric key encrypted.".to_owned();
+                return Err(KmsError::Validation { reason });
+            };
+            let material = self.material(&snapshot, &key, key.version)?;
+            let plaintext = asymmetric::decrypt(&material, cipher.algorithm, blob)?;
+            return Ok(Decrypted { key: key.arn(), plaintext, material: None });
+        }
         let parsed = Blob::parse(blob).ok_or(KmsError::InvalidCiphertext)?;
         if named.as_ref().is_some_and(|key| key.id != parsed.id || key.account != parsed.account) {
             return Err(KmsError::IncorrectKey);
         }
         let own = self.key_of(scope, blob).ok_or(KmsError::InvalidCiphertext)?;
-        let key = find_in(&snapshot, &scope.account, &scope.region, &own)?;
-        require_proven(proof, &key, &own)?;
-        Ok(Decrypted { plaintext: self.open(&snapshot, &key, &parsed, context)?, key: key.arn() })
+        let key = match named {
+            Some(key) => key,
+            None => {
+                let key = find_in(&snapshot, &scope.account, &scope.region, &own)?;
+                require_proven(proof, &key, &own)?;
+                cipher.require(&key, operation)?;
+                key
+            }
+        };
+        let (plaintext, material) = self.open(&snapshot, &key, &parsed, cipher.context)?;
+        Ok(Decrypted { plaintext, key: key.arn(), material: Some(material) })
     }
 
     /// Moves a ciphertext to another key or context. The proof must cover both keys; the plaintext is given to nobody.
@@ -235,17 +307,17 @@ impl Kms {
         &self,
         proof: &Authorized,
         scope: &Scope,
-        from: (Option<&str>, &[u8], &EncryptionContext),
-        to: (&str, &EncryptionContext),
-    ) -> Result<(Arn, Encrypted), KmsError> {
-        let (source_name, blob, source_context) = from;
-        let (name, context) = to;
-        let decrypted = self.decrypt(proof, scope, source_name, blob, source_context)?;
-        let encrypted = self.encrypt(proof, scope, name, decrypted.plaintext.expose(), context)?;
-        Ok((decrypted.key, encrypted))
+        from: (Option<&str>, &[u8], Cipher<'_>),
+        to: (&str, Cipher<'_>),
+    ) -> Result<(Decrypted, Encrypted), KmsError> {
+        let (source_name, blob, source_cipher) = from;
+        let (name, cipher) = to;
+        let decrypted = self.decrypt_for("ReEncryptFrom", proof, scope, source_name, blob, source_cipher)?;
+        let encrypted = self.encrypt_for("ReEncryptTo", proof, scope, name, decrypted.plaintext.expose(), cipher)?;
+        Ok((decrypted, encrypted))
     }
 
-    /// A fresh data key of `size_bytes`, in the clear and encrypted under a key. The proof must be of a decision on it.
+    /// A fresh data key of `size_bytes`, in the clear and encrypted under a symmetric key. The proof must be of a decision on it.
     pub fn generate_data_key(
         &self,
         proof: &Authorized,
@@ -255,8 +327,9 @@ impl Kms {
         context: &EncryptionContext,
     ) -> Result<GeneratedKey, KmsError> {
         let plaintext = self.random(size_bytes)?;
-        let Encrypted { key, blob } = self.encrypt(proof, scope, name, plaintext.expose(), context)?;
-        Ok(GeneratedKey { key, plaintext, blob })
+        let cipher = Cipher::symmetric(context);
+        let made = self.encrypt_for("GenerateDataKey", proof, scope, name, plaintext.expose(), cipher)?;
+        Ok(GeneratedKey { key: made.key, plaintext, blob: made.blob, material: made.material })
     }
 
     /// 1 to 1,024 random bytes.

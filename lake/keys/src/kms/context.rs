@@ -32,6 +32,16 @@ impl EncryptionContext {
         self.0.get(key).map(String::as_str)
     }
 
+    /// Whether there is no pair.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether every pair of `other` is one of these.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        other.0.iter().all(|(key, value)| self.0.get(key) == Some(value))
+    }
+
     /// With one more pair.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -52,6 +62,22 @@ impl EncryptionContext {
         if !self.0.is_empty() {
             requirement.context.set_all("kms:EncryptionContextKeys", self.0.keys().cloned());
         }
+    }
+
+    /// What a requirement says of a context: the reverse of `describe`. `None` where it cannot be told, since keys of conditions do not tell
+    /// upper from lower case and those of contexts do.
+    pub(crate) fn described(requirement: &Requirement) -> Option<Self> {
+        let Some(keys) = requirement.context.get("kms:EncryptionContextKeys") else { return Some(Self::default()) };
+        let mut lower: Vec<String> = keys.iter().map(|key| key.to_ascii_lowercase()).collect();
+        lower.sort_unstable();
+        if lower.windows(2).any(|pair| pair.first() == pair.last()) {
+            return None;
+        }
+        let value = |key: &String| match requirement.context.get(&format!("kms:EncryptionContext:{key}")) {
+            Some([value]) => Some((key.clone(), value.clone())),
+            _ => None,
+        };
+        Some(Self(keys.iter().map(value).collect::<Option<_>>()?))
     }
 
     /// One form for each set of pairs.

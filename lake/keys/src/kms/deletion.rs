@@ -1,18 +1,15 @@
 //! The end of a key: scheduled, called off, and carried out when its time has come. What was encrypted under it is then lost for ever.
 //! <https://docs.aws.amazon.com/kms/latest/developerguide/deleting-keys.html>
 
-use std::time::Duration;
-
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use tarn_audit::{Caller, Outcome};
 use tarn_metadata::{Key, Read, StoreExt, Tx};
-use tarn_runtime::{Worker, WorkerOutcome};
 use tarn_types::Scope;
 
+use super::grants::delete_grants;
 use super::keys::put_key;
 use super::keyspaces::{KMS_ALIASES, KMS_KEYS, KMS_MATERIAL};
-use super::records::{KeyState, KmsKey, alias_key, kms_key};
+use super::kinds::KeyOrigin;
+use super::records::{KeyState, KmsKey, alias_key, kms_key, material_key};
 use super::resolve::{find_in, names_of, require_proven};
 use super::{Kms, KmsError};
 
@@ -23,11 +20,12 @@ pub const PENDING_DAYS_MIN: u32 = 7;
 /// The most days.
 pub const PENDING_DAYS_MAX: u32 = 30;
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-/// How often it is looked whether a key's time has come.
-const PASS_PERIOD: Duration = Duration::from_secs(60);
 /// How many keys are deleted in one transaction.
 const STEP_KEYS_MAX: usize = 100;
+
+fn has_material(tx: &Tx<'_>, key: &KmsKey) -> Result<bool, KmsError> {
+    Ok(tx.get(KMS_MATERIAL, &material_key(&key.account, &key.id, key.version))?.is_some())
+}
 
 impl Kms {
     /// Schedules a key's deletion; until then it cannot be used. Says when, milliseconds since 1970.
@@ -43,7 +41,7 @@ impl Kms {
                 format!("PendingWindowInDays must be from {PENDING_DAYS_MIN} to {PENDING_DAYS_MAX}, not {days}.");
             return Err(KmsError::Validation { reason });
         }
-        let deletion_ms = self.now_ms() + i64::from(days) * DAY_MS;
+        let deletion_ms = self.days_from_now(days);
         let (proof, scope, name) = (caller.authorized().clone(), caller.scope().clone(), name.to_owned());
         self.commit(caller, move |tx| {
             let mut key = find_in(tx, &scope.account, &scope.region, &name)?;
@@ -65,7 +63,10 @@ impl Kms {
             let KeyState::PendingDeletion { .. } = key.state else {
                 return Err(KmsError::NotPendingDeletion { arn: key.arn().to_string() });
             };
-            key.state = KeyState::Disabled;
+            key.state = match key.origin {
+                KeyOrigin::External if !has_material(tx, &key)? => KeyState::PendingImport,
+                KeyOrigin::External | KeyOrigin::AwsKms => KeyState::Disabled,
+            };
             put_key(tx, &key)?;
             Ok(key)
         })
@@ -114,6 +115,7 @@ impl Kms {
                 for version in versions? {
                     tx.delete(KMS_MATERIAL, &version)?;
                 }
+                delete_grants(tx, key)?;
                 tx.delete(KMS_KEYS, &at)?;
                 let event = event.into_event(Outcome::Success);
                 event.record(tx)?;
@@ -123,42 +125,9 @@ impl Kms {
         });
         let deleted = deleted.await?;
         // Nothing finds them any more; their bytes need not stay in memory either.
-        let mut open = self.0.open.lock();
-        for key in gone {
-            for version in 1..=key.version {
-                open.pop(&(key.arn().to_string(), version));
-            }
+        for key in &gone {
+            self.forget(key);
         }
         Ok(deleted)
-    }
-
-    /// Deletes keys when their time has come.
-    pub fn deletion(&self) -> KeyDeletion {
-        KeyDeletion(self.clone())
-    }
-}
-
-/// Deletes keys when their time has come.
-#[derive(Debug, Clone)]
-pub struct KeyDeletion(Kms);
-
-impl Worker for KeyDeletion {
-    fn name(&self) -> String {
-        "kms-deletion".to_owned()
-    }
-
-    fn work(&self) -> BoxFuture<'_, WorkerOutcome> {
-        async move {
-            match self.0.delete_due_keys().await {
-                Ok(0) => WorkerOutcome::Idle,
-                Ok(_) => WorkerOutcome::Busy,
-                Err(error) => WorkerOutcome::Failed { reason: error.to_string() },
-            }
-        }
-        .boxed()
-    }
-
-    fn wait(&self) -> BoxFuture<'_, ()> {
-        tokio::time::sleep(PASS_PERIOD).boxed()
     }
 }

@@ -38,6 +38,74 @@ pub enum KmsError {
         /// The key's ARN.
         arn: String,
     },
+    /// The key's owner has not brought its material, or it has expired.
+    #[error("{arn} is pending import.")]
+    PendingImport {
+        /// The key's ARN.
+        arn: String,
+    },
+    /// The key is for something else.
+    #[error("{arn} key usage is {usage} which is not valid for {operation}.")]
+    InvalidKeyUsage {
+        /// The key's ARN.
+        arn: String,
+        /// What it is for.
+        usage: &'static str,
+        /// What was asked of it.
+        operation: &'static str,
+    },
+    /// The key does not take the algorithm.
+    #[error("Algorithm {algorithm} and key spec {spec} are incompatible.")]
+    InvalidAlgorithm {
+        /// What was asked for.
+        algorithm: &'static str,
+        /// What the key is.
+        spec: &'static str,
+    },
+    /// Keys of this kind cannot do that.
+    #[error("{arn} {reason}")]
+    UnsupportedForKey {
+        /// The key's ARN.
+        arn: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// It would have been done, were it not a dry run.
+    #[error("The request would have succeeded, but the DryRun option is set.")]
+    DryRun,
+    /// The signature is not of these bytes by this key.
+    #[error("The signature was not made by this key over this message with this algorithm.")]
+    InvalidSignature,
+    /// The code is not of these bytes by this key.
+    #[error("The MAC was not made by this key over this message with this algorithm.")]
+    InvalidMac,
+    /// The token is not one that was given out for this key.
+    #[error("The import token is not one for this key: get new parameters for import.")]
+    InvalidImportToken,
+    /// The token was given out too long ago.
+    #[error("The import token has expired: get new parameters for import.")]
+    ExpiredImportToken,
+    /// The material is not what the key had before, or of another kind.
+    #[error("{reason}")]
+    IncorrectKeyMaterial {
+        /// Why.
+        reason: &'static str,
+    },
+    /// No such grant of the key.
+    #[error("Grant ID {id} not found")]
+    NoSuchGrant {
+        /// Its id.
+        id: String,
+    },
+    /// Not a grant's token.
+    #[error("The grant token is not one that this lake gave out.")]
+    InvalidGrantToken,
+    /// Not somebody who can be granted something.
+    #[error("{arn} is not the ARN of an account, a user, a role or a session.")]
+    InvalidGrantPrincipal {
+        /// What was given.
+        arn: String,
+    },
     /// Not an ARN of a key of this lake.
     #[error("Invalid arn {arn}")]
     InvalidArn {

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use tarn_audit::Caller;
 use tarn_metadata::{Read, Tx};
 use tarn_policy::Authorized;
-use tarn_runtime::EntropyExt;
-use tarn_types::{AccountId, Scope};
-use zeroize::Zeroizing;
+use tarn_runtime::EntropyExt as _;
+use tarn_types::Scope;
 
 use super::keyspaces::{KMS_KEYS, KMS_MATERIAL};
+use super::kinds::{KeyOrigin, KeySpec, KeyUsage};
+use super::material::material_context;
 use super::policy::{check_lockout, default_policy, parse};
-use super::records::{KeyManager, KeyMaterial, KeyState, KmsKey, account_key, kms_key, material_key};
+use super::records::{KeyManager, KeyMaterial, KeyState, KmsKey, RotationKind, account_key, kms_key, material_key};
 use super::resolve::{find_in, require_proven};
 use super::tags::check_tags;
 use super::{Kms, KmsError, KmsPage, KmsPageRequest};
-use crate::KeyContext;
 
 /// The most keys of an account: <https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html>
 pub(crate) const KEYS_PER_ACCOUNT_MAX: usize = 100_000;
@@ -23,8 +23,14 @@ pub(crate) const KEYS_PER_ACCOUNT_MAX: usize = 100_000;
 const FIRST_VERSION: u32 = 1;
 
 /// A key to be made.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateKey {
+    /// What material it gets.
+    pub spec: KeySpec,
+    /// What it is for; may be left out where material of its kind is for one thing only and not a pair.
+    pub usage: Option<KeyUsage>,
+    /// Where its material comes from.
+    pub origin: KeyOrigin,
     /// For people.
     pub description: String,
     /// Its policy; without one, the key's account passes its use on by identity policies.
@@ -35,9 +41,30 @@ pub struct CreateKey {
     pub bypass_lockout_check: bool,
 }
 
-/// What a key's material is sealed for.
-pub(crate) fn material_context(account: &AccountId, id: &str, version: u32) -> KeyContext {
-    KeyContext::new("kms.material").part(account.as_str().as_bytes()).part(id.as_bytes()).part(&version.to_be_bytes())
+impl Default for CreateKey {
+    fn default() -> Self {
+        Self {
+            spec: KeySpec::SymmetricDefault,
+            usage: None,
+            origin: KeyOrigin::AwsKms,
+            description: String::new(),
+            policy: None,
+            tags: BTreeMap::new(),
+            bypass_lockout_check: false,
+        }
+    }
+}
+
+/// What a key of `spec` is for, where its maker says `usage`.
+fn usage_of(spec: KeySpec, usage: Option<KeyUsage>) -> Result<KeyUsage, KmsError> {
+    let refused = |reason: String| Err(KmsError::Validation { reason });
+    match usage {
+        Some(usage) if spec.usages().contains(&usage) => Ok(usage),
+        Some(usage) => refused(format!("KeyUsage {} is not compatible with KeySpec {}", usage.name(), spec.name())),
+        // As on AWS, encryption is what is meant.
+        None if spec == KeySpec::SymmetricDefault => Ok(KeyUsage::EncryptDecrypt),
+        None => refused(format!("You must specify a KeyUsage value for a key of KeySpec {}", spec.name())),
+    }
 }
 
 pub(crate) fn put_key(tx: &mut Tx<'_>, key: &KmsKey) -> Result<(), KmsError> {
@@ -45,33 +72,53 @@ pub(crate) fn put_key(tx: &mut Tx<'_>, key: &KmsKey) -> Result<(), KmsError> {
 }
 
 impl Kms {
-    /// A key and its sealed material, not stored yet.
-    pub(crate) fn new_key(&self, scope: &Scope, manager: KeyManager) -> Result<(KmsKey, KeyMaterial), KmsError> {
-        let id = self.0.runtime.entropy.uuid().to_string();
-        let bytes = Zeroizing::new(self.0.runtime.entropy.bytes::<32>());
-        let context = material_context(&scope.account, &id, FIRST_VERSION);
-        let sealed = self.0.keys.seal_secret(bytes.as_slice(), &context)?;
-        let created_ms = self.now_ms();
-        let key = KmsKey {
-            id,
+    /// A key without material, not stored yet.
+    pub(crate) fn new_key(&self, scope: &Scope, manager: KeyManager) -> KmsKey {
+        KmsKey {
+            id: self.0.runtime.entropy.uuid().to_string(),
             account: scope.account.clone(),
             region: scope.region.clone(),
-            state: KeyState::Enabled,
+            state: KeyState::PendingImport,
             manager,
             description: String::new(),
             policy: default_policy(&scope.account),
-            created_ms,
+            created_ms: self.now_ms(),
             tags: BTreeMap::new(),
             version: FIRST_VERSION,
-        };
-        Ok((key, KeyMaterial { created_ms, sealed }))
+            spec: KeySpec::SymmetricDefault,
+            usage: KeyUsage::EncryptDecrypt,
+            origin: KeyOrigin::AwsKms,
+            rotation: None,
+            imported: None,
+        }
+    }
+
+    /// Material sealed as that version of a key.
+    pub(crate) fn sealed_material(
+        &self,
+        key: &KmsKey,
+        version: u32,
+        bytes: &[u8],
+        rotation: Option<RotationKind>,
+    ) -> Result<KeyMaterial, KmsError> {
+        let sealed = self.0.keys.seal_secret(bytes, &material_context(&key.account, &key.id, version))?;
+        Ok(KeyMaterial { created_ms: self.now_ms(), sealed, rotation })
+    }
+
+    /// Gives a new key its first material.
+    pub(crate) async fn with_material(&self, mut key: KmsKey) -> Result<(KmsKey, KeyMaterial), KmsError> {
+        let bytes = self.fresh_material(key.spec).await?;
+        let material = self.sealed_material(&key, key.version, &bytes, None)?;
+        key.state = KeyState::Enabled;
+        Ok((key, material))
     }
 
     /// Makes a key of the caller's account.
     pub async fn create_key(&self, caller: &Caller, request: CreateKey) -> Result<KmsKey, KmsError> {
-        let CreateKey { description, policy, tags, bypass_lockout_check } = request;
+        let CreateKey { spec, usage, origin, description, policy, tags, bypass_lockout_check } = request;
         check_tags(&tags)?;
-        let (mut key, material) = self.new_key(caller.scope(), KeyManager::Customer)?;
+        let mut key = self.new_key(caller.scope(), KeyManager::Customer);
+        (key.spec, key.usage, key.origin) = (spec, usage_of(spec, usage)?, origin);
         if let Some(text) = policy {
             let policy = parse(&text)?;
             if !bypass_lockout_check {
@@ -80,12 +127,19 @@ impl Kms {
             key.policy = text;
         }
         (key.description, key.tags) = (description, tags);
+        let (key, material) = match origin {
+            KeyOrigin::AwsKms => self.with_material(key).await.map(|(key, material)| (key, Some(material)))?,
+            KeyOrigin::External => (key, None),
+        };
         self.commit(caller, move |tx| {
             let keys = tx.prefix(KMS_KEYS, &account_key(&key.account)).take(KEYS_PER_ACCOUNT_MAX).count();
             if keys >= KEYS_PER_ACCOUNT_MAX {
                 return Err(KmsError::LimitExceeded { quota: "keys of an account", count_max: KEYS_PER_ACCOUNT_MAX });
             }
-            put_new(tx, &key, &material)?;
+            put_key(tx, &key)?;
+            if let Some(material) = material {
+                put_material(tx, &key, key.version, &material)?;
+            }
             Ok(key)
         })
         .await
@@ -98,12 +152,13 @@ impl Kms {
         scope: &Scope,
         page: &KmsPageRequest,
     ) -> Result<KmsPage<KmsKey>, KmsError> {
-        page.of(self.snapshot()?.prefix(KMS_KEYS, &account_key(&scope.account)), Some)
+        page.of(self.snapshot()?.prefix(KMS_KEYS, &account_key(&scope.account)), |_, key| Some(key))
     }
 
     /// Lets a key be used again.
     pub async fn enable_key(&self, caller: &Caller, name: &str) -> Result<(), KmsError> {
         self.change_key(caller, name, |key| {
+            key.require_material()?;
             key.state = KeyState::Enabled;
             Ok(())
         })
@@ -113,7 +168,17 @@ impl Kms {
     /// Keeps a key from being used, at once and everywhere.
     pub async fn disable_key(&self, caller: &Caller, name: &str) -> Result<(), KmsError> {
         self.change_key(caller, name, |key| {
+            key.require_material()?;
             key.state = KeyState::Disabled;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Says something else of a key.
+    pub async fn update_key_description(&self, caller: &Caller, name: &str, text: String) -> Result<(), KmsError> {
+        self.change_key(caller, name, |key| {
+            key.description = text;
             Ok(())
         })
         .await
@@ -136,7 +201,11 @@ impl Kms {
     }
 }
 
-pub(crate) fn put_new(tx: &mut Tx<'_>, key: &KmsKey, material: &KeyMaterial) -> Result<(), KmsError> {
-    put_key(tx, key)?;
-    Ok(tx.put(KMS_MATERIAL, &material_key(&key.account, &key.id, key.version), material)?)
+pub(crate) fn put_material(
+    tx: &mut Tx<'_>,
+    key: &KmsKey,
+    version: u32,
+    material: &KeyMaterial,
+) -> Result<(), KmsError> {
+    Ok(tx.put(KMS_MATERIAL, &material_key(&key.account, &key.id, version), material)?)
 }

@@ -2,7 +2,7 @@
 
 use tarn_metadata::Keyspace;
 
-use super::records::{KeyMaterial, KmsAlias, KmsKey};
+use super::records::{GrantRef, KeyMaterial, KmsAlias, KmsGrant, KmsKey};
 
 /// Keys by account and id.
 pub const KMS_KEYS: Keyspace<KmsKey> = Keyspace::new(0x0201, "keys.kms-keys");
@@ -10,3 +10,11 @@ pub const KMS_KEYS: Keyspace<KmsKey> = Keyspace::new(0x0201, "keys.kms-keys");
 pub const KMS_MATERIAL: Keyspace<KeyMaterial> = Keyspace::new(0x0202, "keys.kms-material");
 /// Aliases by account and name.
 pub const KMS_ALIASES: Keyspace<KmsAlias> = Keyspace::new(0x0203, "keys.kms-aliases");
+/// Grants by account, key and id.
+pub const KMS_GRANTS: Keyspace<KmsGrant> = Keyspace::new(0x0204, "keys.kms-grants");
+/// Which grants somebody has of a key: by account, key, grantee and id.
+pub const KMS_GRANTEES: Keyspace<GrantRef> = Keyspace::new(0x0205, "keys.kms-grantees");
+/// Which grants somebody can retire: by retiring principal, account, key and id.
+pub const KMS_RETIRABLE: Keyspace<GrantRef> = Keyspace::new(0x0206, "keys.kms-retirable");
+/// Which grants of a key have a name: by account, key, name and id.
+pub const KMS_GRANT_NAMES: Keyspace<GrantRef> = Keyspace::new(0x0207, "keys.kms-grant-names");

@@ -7,10 +7,11 @@ use tarn_policy::Principal;
 use tarn_runtime::EntropyExt;
 use tarn_types::{AccountId, Region, Scope};
 
-use super::keys::put_new;
+use super::keys::{put_key, put_material};
 use super::keyspaces::KMS_ALIASES;
-use super::records::{KeyManager, KmsAlias, KmsKey, alias_key};
+use super::records::{KeyManager, KmsAlias, KmsKey, RotationSchedule, alias_key};
 use super::resolve::{alias_in, key_in};
+use super::rotation::MANAGED_PERIOD_DAYS;
 use super::{Kms, KmsError};
 
 /// Everyone of the account may use it through the service; nobody may change it.
@@ -55,17 +56,21 @@ impl Kms {
         if let Some(alias) = alias_in(&snapshot, &scope.account, &name)? {
             return key_in(&snapshot, &scope.account, &scope.region, &alias.key_id);
         }
-        let (mut key, material) = self.new_key(scope, KeyManager::Aws)?;
+        let mut key = self.new_key(scope, KeyManager::Aws);
+        let period_days = MANAGED_PERIOD_DAYS;
+        key.rotation = Some(RotationSchedule { period_days, next_ms: self.days_from_now(period_days) });
         key.policy = policy(&scope.account, &scope.region, service);
         key.description =
             format!("Default key that protects my {} objects when no other key is defined", service.to_uppercase());
+        let (key, material) = self.with_material(key).await?;
         let event = self.service_event(scope, service, "CreateKey", &key);
         let made = self.0.store.write(move |tx: &mut Tx<'_>| {
             // Another first use may have been quicker.
             if let Some(alias) = alias_in(tx, &key.account, &name)? {
                 return key_in(tx, &key.account, &key.region, &alias.key_id);
             }
-            put_new(tx, &key, &material)?;
+            put_key(tx, &key)?;
+            put_material(tx, &key, key.version, &material)?;
             let alias = KmsAlias {
                 account: key.account.clone(),
                 region: key.region.clone(),

@@ -7,18 +7,28 @@
 //! <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html>
 
 mod aliases;
+mod asymmetric;
 mod cipher;
 mod context;
 mod deletion;
 mod errors;
+mod grants;
+mod import;
 mod keys;
 mod keyspaces;
+mod kinds;
+mod macs;
 mod managed;
+mod material;
 mod paging;
 mod policy;
 mod records;
+mod records_v1;
 mod resolve;
+mod rotation;
+mod signing;
 mod tags;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
@@ -33,33 +43,43 @@ use tarn_audit::Caller;
 use tarn_metadata::{Snapshot, Store, StoreExt, Tx};
 use tarn_policy::Policy;
 use tarn_runtime::Runtime;
-use zeroize::Zeroizing;
 
+use self::material::Material;
 use crate::Keys;
 
-pub use cipher::{Decrypted, Encrypted, GeneratedKey, PLAINTEXT_SIZE_BYTES_MAX};
+pub use asymmetric::{DataKeyPair, PublicKey, SharedSecret};
+pub use cipher::{Cipher, Decrypted, Encrypted, GeneratedKey, PLAINTEXT_SIZE_BYTES_MAX};
 pub use context::EncryptionContext;
-pub use deletion::{KeyDeletion, PENDING_DAYS_DEFAULT, PENDING_DAYS_MAX, PENDING_DAYS_MIN};
+pub use deletion::{PENDING_DAYS_DEFAULT, PENDING_DAYS_MAX, PENDING_DAYS_MIN};
 pub use errors::KmsError;
+pub use grants::{CreateGrant, GrantName};
+pub use import::{ImportKeyMaterial, ImportParameters, WrappingAlgorithm};
 pub use keys::CreateKey;
-pub use keyspaces::{KMS_ALIASES, KMS_KEYS, KMS_MATERIAL};
+pub use keyspaces::{KMS_ALIASES, KMS_GRANT_NAMES, KMS_GRANTEES, KMS_GRANTS, KMS_KEYS, KMS_MATERIAL, KMS_RETIRABLE};
+pub use kinds::{EncryptionAlgorithm, GrantOperation, KeyOrigin, KeySpec, KeyUsage, MacAlgorithm, SigningAlgorithm};
+pub use material::MaterialId;
 pub use paging::{KmsPage, KmsPageRequest};
 pub use policy::POLICY_NAME;
-pub use records::{KeyManager, KeyMaterial, KeyState, KmsAlias, KmsKey};
+pub use records::{
+    GrantConstraint, GrantRef, ImportedMaterial, KeyManager, KeyMaterial, KeyState, KmsAlias, KmsGrant, KmsKey,
+    RotationKind, RotationSchedule,
+};
+pub use rotation::{KeyVersion, PERIOD_DAYS_MAX, PERIOD_DAYS_MIN};
+pub use signing::Message;
+pub use upkeep::KeyUpkeep;
 
 /// How many keys' material is kept open.
 const OPEN_COUNT_MAX: NonZeroUsize = match NonZeroUsize::new(256) {
     Some(count) => count,
     None => NonZeroUsize::MIN,
 };
+/// A day that nobody shortened.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How many compiled policies are kept.
 const COMPILED_COUNT_MAX: NonZeroUsize = match NonZeroUsize::new(256) {
     Some(count) => count,
     None => NonZeroUsize::MIN,
 };
-
-/// The bytes of one version of a key.
-type Material = Arc<Zeroizing<[u8; 32]>>;
 
 /// The lake's KMS. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -69,6 +89,8 @@ struct Inner {
     store: Arc<dyn Store>,
     keys: Arc<Keys>,
     runtime: Runtime,
+    /// How long a day of rotations and deletions lasts.
+    day_ms: i64,
     /// By key and version. Whether a key may be used is read from its record each time: a disabled key's material is of no use to anybody.
     open: Mutex<LruCache<(String, u32), Material>>,
     /// By their text: a key whose policy changes finds another entry.
@@ -83,9 +105,9 @@ impl fmt::Debug for Kms {
 
 impl Kms {
     /// Over what is in `store`, sealed by `keys`.
-    pub fn new(store: Arc<dyn Store>, keys: Arc<Keys>, runtime: Runtime) -> Self {
+    pub fn new(store: Arc<dyn Store>, keys: Arc<Keys>, runtime: Runtime, day_ms: i64) -> Self {
         let (open, policies) = (LruCache::new(OPEN_COUNT_MAX), LruCache::new(COMPILED_COUNT_MAX));
-        Self(Arc::new(Inner { store, keys, runtime, open: Mutex::new(open), policies: Mutex::new(policies) }))
+        Self(Arc::new(Inner { store, keys, runtime, day_ms, open: Mutex::new(open), policies: Mutex::new(policies) }))
     }
 
     fn snapshot(&self) -> Result<Snapshot, KmsError> {
@@ -94,6 +116,10 @@ impl Kms {
 
     fn now_ms(&self) -> i64 {
         self.0.runtime.now().as_millisecond()
+    }
+
+    fn days_from_now(&self, days: u32) -> i64 {
+        self.now_ms().saturating_add(i64::from(days).saturating_mul(self.0.day_ms))
     }
 
     async fn commit<T, F>(&self, caller: &Caller, change: F) -> Result<T, KmsError>

@@ -32,7 +32,7 @@ impl KmsPageRequest {
     pub(crate) fn of<R: Record, T>(
         &self,
         items: impl Iterator<Item = Result<(Key, R), StoreError>>,
-        mut take: impl FnMut(R) -> Option<T>,
+        mut take: impl FnMut(&Key, R) -> Option<T>,
     ) -> Result<KmsPage<T>, KmsError> {
         let after = match &self.marker {
             None => None,
@@ -46,7 +46,7 @@ impl KmsPageRequest {
             if after.as_ref().is_some_and(|after| key.as_bytes() <= after.as_slice()) {
                 continue;
             }
-            let Some(item) = take(record) else { continue };
+            let Some(item) = take(&key, record) else { continue };
             if page.items.len() == items_max {
                 page.marker = last.map(|last| hex::encode(last.as_bytes()));
                 break;

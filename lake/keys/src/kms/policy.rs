@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tarn_audit::Caller;
 use tarn_policy::{
-    Context, PoliciesUnreadable, Policy, PolicyKind, PolicySets, Principal, Question, Requirement, ResourcePolicies,
-    ResourcePolicy, decide,
+    Context, Granted, PoliciesUnreadable, Policy, PolicyKind, PolicySets, Principal, Question, Requirement,
+    ResourcePolicies, ResourcePolicy, decide,
 };
 use tarn_types::{AccountId, Arn, Region};
 
@@ -142,14 +142,39 @@ impl Kms {
     }
 }
 
+fn unreadable(error: &KmsError, resource: &Arn) -> PoliciesUnreadable {
+    tracing::error!(%error, %resource, "a key's policy or grants cannot be read; requests for it are refused");
+    PoliciesUnreadable { reason: error.to_string() }
+}
+
 impl ResourcePolicies for Kms {
-    fn resource_policy(&self, resource: &Arn, _: &Requirement) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
+    fn resource_policy(
+        &self,
+        resource: &Arn,
+        requirement: &Requirement,
+    ) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
         if resource.service != "kms" {
             return Ok(None);
         }
-        self.policy_of(resource).map_err(|error| {
-            tracing::error!(%error, %resource, "a key's policy cannot be read; requests for it are refused");
-            PoliciesUnreadable { reason: error.to_string() }
-        })
+        let mut found = self.policy_of(resource).map_err(|error| unreadable(&error, resource))?;
+        // Who may retire a grant is for the grant to say, and not for the key's policy.
+        if let Some(found) = &mut found
+            && requirement.action == "kms:RetireGrant"
+        {
+            (found.policy, found.decides) = (None, true);
+        }
+        Ok(found)
+    }
+
+    fn grants(
+        &self,
+        principal: &Principal,
+        resource: &Arn,
+        requirement: &Requirement,
+    ) -> Result<Vec<Granted>, PoliciesUnreadable> {
+        if resource.service != "kms" {
+            return Ok(Vec::new());
+        }
+        self.granted(principal, resource, requirement).map_err(|error| unreadable(&error, resource))
     }
 }

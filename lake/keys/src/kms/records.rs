@@ -1,11 +1,14 @@
 //! What the store keeps of KMS keys, their material and their aliases. Plain data with a version; knows no calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tarn_metadata::{Key, Record};
+use tarn_metadata::{Key, Record, RecordError};
 use tarn_types::{AccountId, Arn, Region};
 
+use super::EncryptionContext;
+use super::kinds::{GrantOperation, KeyOrigin, KeySpec, KeyUsage};
+use super::records_v1;
 use crate::SealedSecret;
 
 /// Whether a key can be used.
@@ -21,6 +24,8 @@ pub enum KeyState {
         /// When, milliseconds since 1970.
         deletion_ms: i64,
     },
+    /// For nothing, until its owner brings its material.
+    PendingImport,
 }
 
 /// Who made a key, and so who may change it.
@@ -32,7 +37,25 @@ pub enum KeyManager {
     Customer,
 }
 
-/// A symmetric key for encryption.
+/// When a key gets new material by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationSchedule {
+    /// How often.
+    pub period_days: u32,
+    /// When next, milliseconds since 1970.
+    pub next_ms: i64,
+}
+
+/// What is known of material that its owner brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedMaterial {
+    /// Tells it from other material; a key takes no other again.
+    pub id: [u8; 32],
+    /// When it is thrown away, milliseconds since 1970.
+    pub valid_to_ms: Option<i64>,
+}
+
+/// A key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KmsKey {
     /// A UUID.
@@ -55,10 +78,24 @@ pub struct KmsKey {
     pub tags: BTreeMap<String, String>,
     /// The version of its material that encrypts; older ones still decrypt.
     pub version: u32,
+    /// What material it has.
+    pub spec: KeySpec,
+    /// What it is for.
+    pub usage: KeyUsage,
+    /// Where its material comes from.
+    pub origin: KeyOrigin,
+    /// When it gets new material by itself, if it does.
+    pub rotation: Option<RotationSchedule>,
+    /// What was brought, once it was.
+    pub imported: Option<ImportedMaterial>,
 }
 
 impl Record for KmsKey {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        records_v1::migrate::<Self, records_v1::KmsKey>(version, bytes)
+    }
 }
 
 impl KmsKey {
@@ -68,17 +105,32 @@ impl KmsKey {
     }
 }
 
+/// Why a key got new material.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RotationKind {
+    /// It was time.
+    Automatic,
+    /// Somebody asked for it.
+    OnDemand,
+}
+
 /// One version of a key's material.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyMaterial {
     /// When it was made, milliseconds since 1970.
     pub created_ms: i64,
-    /// Sealed by the lake's root key, for this key and version.
+    /// Sealed by the lake's root key, for this key and version. Of a pair it is the private half, as PKCS #8.
     pub sealed: SealedSecret,
+    /// By which rotation it came; `None` is a key's first.
+    pub rotation: Option<RotationKind>,
 }
 
 impl Record for KeyMaterial {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        records_v1::migrate::<Self, records_v1::KeyMaterial>(version, bytes)
+    }
 }
 
 /// A name of a key.
@@ -106,6 +158,67 @@ impl KmsAlias {
     /// `arn:aws:kms:REGION:ACCOUNT:alias/NAME`.
     pub fn arn(&self) -> Arn {
         Arn::regional("kms", &self.region, &self.account, self.name.clone())
+    }
+}
+
+/// What a grant binds the encryption context to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GrantConstraint {
+    /// These pairs and no others.
+    EncryptionContextEquals(EncryptionContext),
+    /// At least these pairs.
+    EncryptionContextSubset(EncryptionContext),
+}
+
+/// What somebody may do with a key beside its policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KmsGrant {
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// Whose the key is.
+    pub account: AccountId,
+    /// Where the key is.
+    pub region: Region,
+    /// The key's id.
+    pub key_id: String,
+    /// What keeps a repeated request from making another.
+    pub name: Option<String>,
+    /// Whose caller made it.
+    pub issuing_account: AccountId,
+    /// Who may: an ARN.
+    pub grantee: String,
+    /// Who can retire it: an ARN.
+    pub retiring: Option<String>,
+    /// What.
+    pub operations: BTreeSet<GrantOperation>,
+    /// For which encryption contexts.
+    pub constraint: Option<GrantConstraint>,
+    /// When it was made, milliseconds since 1970.
+    pub created_ms: i64,
+}
+
+impl Record for KmsGrant {
+    const VERSION: u16 = 1;
+}
+
+/// Where a grant is that an index names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRef {
+    /// Whose the key is.
+    pub account: AccountId,
+    /// The key's id.
+    pub key_id: String,
+    /// The grant's id.
+    pub id: String,
+}
+
+impl Record for GrantRef {
+    const VERSION: u16 = 1;
+}
+
+impl GrantRef {
+    pub(crate) fn key(&self) -> Key {
+        kms_key(&self.account, &self.key_id).text(&self.id)
     }
 }
 

@@ -5,6 +5,7 @@ use tarn_policy::{Authorized, PrincipalKind, Requirement};
 use tarn_types::{AccountId, Arn, Region, Scope};
 
 use super::keyspaces::{KMS_ALIASES, KMS_KEYS};
+use super::kinds::KeyUsage;
 use super::records::{KeyState, KmsAlias, KmsKey, account_key, alias_key, kms_key};
 use super::{KeyManager, Kms, KmsError};
 
@@ -70,7 +71,25 @@ impl KmsKey {
             KeyState::Enabled => Ok(()),
             KeyState::Disabled => Err(KmsError::Disabled { arn: self.arn().to_string() }),
             KeyState::PendingDeletion { .. } => Err(KmsError::PendingDeletion { arn: self.arn().to_string() }),
+            KeyState::PendingImport => Err(KmsError::PendingImport { arn: self.arn().to_string() }),
         }
+    }
+
+    /// Refuses a key whose owner has not brought its material.
+    pub(crate) fn require_material(&self) -> Result<(), KmsError> {
+        match self.state {
+            KeyState::PendingImport => Err(KmsError::PendingImport { arn: self.arn().to_string() }),
+            KeyState::Enabled | KeyState::Disabled | KeyState::PendingDeletion { .. } => Ok(()),
+        }
+    }
+
+    /// Refuses a key that cannot be used now, or that is not for `usage`.
+    pub(crate) fn require_use(&self, usage: KeyUsage, operation: &'static str) -> Result<(), KmsError> {
+        if self.usage != usage {
+            let (arn, usage) = (self.arn().to_string(), self.usage.name());
+            return Err(KmsError::InvalidKeyUsage { arn, usage, operation });
+        }
+        self.require_usable()
     }
 
     /// Refuses a key that is about to be deleted, or that a service manages.
@@ -80,6 +99,13 @@ impl KmsKey {
             (_, KeyManager::Aws) => Err(KmsError::ManagedByAws { arn: self.arn().to_string() }),
             _ => Ok(()),
         }
+    }
+}
+
+impl KmsKey {
+    /// What to say of an algorithm that it does not take.
+    pub(crate) fn incompatible(&self, algorithm: &'static str) -> KmsError {
+        KmsError::InvalidAlgorithm { algorithm, spec: self.spec.name() }
     }
 }
 
@@ -117,9 +143,9 @@ impl Kms {
             context.set("kms:RequestAlias", text.get(at..).unwrap_or_default());
         }
         if let Ok(key) = &found {
-            context.set("kms:KeySpec", "SYMMETRIC_DEFAULT");
-            context.set("kms:KeyUsage", "ENCRYPT_DECRYPT");
-            context.set("kms:KeyOrigin", "AWS_KMS");
+            context.set("kms:KeySpec", key.spec.name());
+            context.set("kms:KeyUsage", key.usage.name());
+            context.set("kms:KeyOrigin", key.origin.name());
             context.set("kms:MultiRegion", "false");
             context.set_all("kms:ResourceAliases", names_of(&snapshot, key)?.into_iter().map(|alias| alias.name));
             for (tag, value) in &key.tags {

@@ -85,6 +85,15 @@ fn grants_let_in_whom_they_name() {
     check(&owner, &root, &[], None);
     check(&owner, &ada, &[], Some(NothingAllows));
     check(&owner, &stranger, &[], Some(NoResourcePolicyAllows));
+    // Somebody who is named needs nothing else, of whichever account.
+    let named = |arn: &'static str| move || granted(GrantedTo::named(arn).expect("a principal"));
+    let (to_ada, to_eve) = (named("arn:aws:iam::111111111111:user/ada"), named("arn:aws:iam::222222222222:user/eve"));
+    check(&to_ada, &ada, &[], None);
+    check(&to_ada, &ada, &["Deny"], Some(IdentityPolicy));
+    check(&to_ada, &eve, &["Allow"], Some(NoResourcePolicyAllows));
+    check(&to_eve, &eve, &[], None);
+    check(&to_eve, &user(OTHER, "eva"), &[], Some(NothingAllows));
+    check(&to_eve, &anonymous, &[], Some(NothingAllows));
     // A grant of something else is none.
     let write = || vec![Granted { to: GrantedTo::Everyone, actions: &["s3:putobject"] }];
     check(&write, &anonymous, &[], Some(NothingAllows));

@@ -14,8 +14,11 @@ use tarn_types::{AccountId, Region, Scope};
 
 use super::*;
 
+mod grants;
+mod material;
+mod rotation;
+
 const OTHER: &str = "222222222222";
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// The user `allowed` may all by its own policy; others have none.
 struct Identities;
@@ -58,7 +61,7 @@ fn lake() -> Lake {
     let (runtime, clock) = Runtime::fixed(Timestamp::UNIX_EPOCH, 7);
     let keys = Arc::new(Keys::ephemeral(&runtime).expect("keys"));
     let store = Arc::new(MemoryStore::new());
-    let kms = Kms::new(store.clone(), keys.clone(), runtime.clone());
+    let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), DAY_MS);
     let authorizer = Arc::new(LakeAuthorizer::new(Arc::new(Identities), vec![Arc::new(kms.clone())]));
     Lake { kms, authorizer, runtime, clock, store, keys }
 }
@@ -92,21 +95,35 @@ impl Lake {
     }
 
     async fn make(&self, policy: Option<&str>) -> KmsKey {
+        self.make_as(CreateKey { policy: policy.map(str::to_owned), ..CreateKey::default() }).await
+    }
+
+    async fn make_as(&self, request: CreateKey) -> KmsKey {
         let caller = self.caller_with(&root(), vec![Requirement::any("kms:CreateKey")]).expect("root may");
-        let request = CreateKey { policy: policy.map(str::to_owned), ..CreateKey::default() };
         self.kms.create_key(&caller, request).await.expect("made")
     }
 
     fn encrypt(&self, name: &str, plaintext: &[u8], context: &EncryptionContext) -> Result<Encrypted, KmsError> {
         let caller = self.on(&root(), "kms:Encrypt", name).map_err(KmsError::Denied)?;
-        self.kms.encrypt(caller.authorized(), caller.scope(), name, plaintext, context)
+        self.kms.encrypt(caller.authorized(), caller.scope(), name, plaintext, Cipher::symmetric(context))
     }
 
     fn decrypt(&self, name: Option<&str>, blob: &[u8], context: &EncryptionContext) -> Result<Decrypted, KmsError> {
         let scope = scope_of(&root());
         let requirement = self.kms.decrypt_requirement("kms:Decrypt", &scope, name, blob, context)?;
         let caller = self.caller_with(&root(), vec![requirement]).map_err(KmsError::Denied)?;
-        self.kms.decrypt(caller.authorized(), &scope, name, blob, context)
+        self.kms.decrypt(caller.authorized(), &scope, name, blob, Cipher::symmetric(context))
+    }
+}
+
+impl Lake {
+    fn set_ms(&self, ms: i64) {
+        self.clock.set(Timestamp::from_millisecond(ms).expect("a time"));
+    }
+
+    /// The caller of `action` on a key as root, who may.
+    fn may(&self, action: &'static str, key: &KmsKey) -> Caller {
+        self.on(&root(), action, &key.arn().to_string()).expect("root may")
     }
 }
 
@@ -184,13 +201,23 @@ async fn a_ciphertext_moves_between_keys() {
         lake.kms.requirement("kms:ReEncryptTo", &scope, &to.id).expect("a requirement"),
     ];
     let caller = lake.caller_with(&root(), requirements.clone()).expect("root may");
-    let moved = lake.kms.re_encrypt(caller.authorized(), &scope, (None, &sealed.blob, &old), (&to.id, &new));
-    let (source, moved) = moved.expect("moved");
-    assert_eq!((source, &moved.key), (from.arn(), &to.arn()));
+    let moved = lake.kms.re_encrypt(
+        caller.authorized(),
+        &scope,
+        (None, &sealed.blob, Cipher::symmetric(&old)),
+        (&to.id, Cipher::symmetric(&new)),
+    );
+    let (opened, moved) = moved.expect("moved");
+    assert_eq!((opened.key, &moved.key), (from.arn(), &to.arn()));
     assert_eq!(lake.decrypt(Some(&to.id), &moved.blob, &new).expect("opened").plaintext.expose(), b"secret");
     // A proof for one of the two keys is not one for both.
     let half = lake.caller_with(&root(), requirements[..1].to_vec()).expect("root may");
-    let refused = lake.kms.re_encrypt(half.authorized(), &scope, (None, &sealed.blob, &old), (&to.id, &new));
+    let refused = lake.kms.re_encrypt(
+        half.authorized(),
+        &scope,
+        (None, &sealed.blob, Cipher::symmetric(&old)),
+        (&to.id, Cipher::symmetric(&new)),
+    );
     assert!(matches!(refused, Err(KmsError::Moved { .. })), "{refused:?}");
 }
 
@@ -299,7 +326,7 @@ async fn keys_are_named_in_four_ways() {
     lake.kms.update_alias(&both, "alias/one", &other.id).await.expect("moved");
     assert_eq!(lake.encrypt("alias/one", b"x", &none).expect("encrypted").key, other.arn());
     // The proof for the key that the alias named before is not one for the key it names now.
-    let refused = lake.kms.encrypt(caller.authorized(), &scope, "alias/one", b"x", &none);
+    let refused = lake.kms.encrypt(caller.authorized(), &scope, "alias/one", b"x", Cipher::symmetric(&none));
     assert!(matches!(refused, Err(KmsError::Moved { .. })), "{refused:?}");
     let page = KmsPageRequest { marker: None, items_max: Some(1) };
     let listed = lake.kms.list_aliases(both.authorized(), &scope, None, &page).expect("listed");
@@ -412,7 +439,7 @@ async fn material_is_sealed_for_its_key() {
         Ok::<_, KmsError>(())
     });
     swap.await.expect("swapped");
-    let lake = Lake { kms: Kms::new(store, lake.keys.clone(), lake.runtime.clone()), ..lake };
+    let lake = Lake { kms: Kms::new(store, lake.keys.clone(), lake.runtime.clone(), DAY_MS), ..lake };
     let refused = lake.decrypt(None, &sealed.blob, &context(&[]));
     assert!(matches!(refused, Err(KmsError::Keys(crate::KeysError::NotAuthentic { .. }))), "{refused:?}");
 }
