@@ -9,7 +9,7 @@ use tarn_runtime::Runtime;
 
 use crate::config::{Config, Environment, Flags};
 use crate::tls::{self, TlsInitError};
-use crate::{doctor, serve};
+use crate::{doctor, keys, serve};
 
 /// It was done.
 const DONE: u8 = 0;
@@ -63,6 +63,11 @@ enum Command {
         #[command(subcommand)]
         command: TlsCommand,
     },
+    /// The root key of a data directory that no server uses.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     #[command(flatten)]
     Client(tarn_cli::ClientCommand),
 }
@@ -77,6 +82,29 @@ enum TlsCommand {
         /// A host name or address that clients reach the server by, besides localhost; can be repeated.
         #[arg(long, value_name = "NAME")]
         name: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Put a fresh root key in the place of the one in use.
+    RotateRoot {
+        #[command(flatten)]
+        settings: SettingFlags,
+        /// The configuration file that says how the root key is kept until now, if it is to be kept in another way.
+        #[arg(long, value_name = "FILE")]
+        previous_config: Option<PathBuf>,
+    },
+    /// Open a sample of what is stored, to see that a restored lake and its root key belong together.
+    VerifyRestore {
+        #[command(flatten)]
+        settings: SettingFlags,
+        /// How many objects to open, taken evenly from all.
+        #[arg(long, value_name = "N", default_value_t = keys::OBJECTS_COUNT)]
+        objects: u64,
+        /// Say what is found as one JSON object.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -200,6 +228,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let connection = tarn_cli::Connection { endpoint_url: Some(url), region: settings.region, profile };
             of_client(tarn_cli::doctor(&connection, &environment()))
         }
+        Command::Keys { command: KeysCommand::RotateRoot { settings, previous_config } } => {
+            let previous = SettingFlags { config: previous_config.or(settings.config.clone()), ..settings.clone() };
+            load(settings).and_then(|(config, environment)| Ok((load(previous)?.0, config, environment))).map_or_else(
+                |ended| ended,
+                |(previous, config, environment)| keys::rotate_root(&previous, &config, &environment),
+            )
+        }
+        Command::Keys { command: KeysCommand::VerifyRestore { settings, objects, json } } => load(settings)
+            .map_or_else(
+                |ended| ended,
+                |(config, environment)| keys::verify_restore(&config, &environment, objects, json),
+            ),
         Command::Client(command) => of_client(tarn_cli::run(command, &environment())),
         Command::Doctor { endpoint_url: None, settings, rebuild_index, quick, pace, json, .. } => {
             let ask = doctor::Ask { rebuild_index, quick, pace_mib_per_second: pace, json };

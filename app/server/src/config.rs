@@ -16,6 +16,7 @@ use toml::{Table, Value};
 
 use crate::events::{EVENT_RULE_KEYS, EventRuleSetting, QUEUE_KEYS, QueueSetting};
 use crate::remote_buckets::{REPLICATION_TARGET_KEYS, ReplicationTargetSetting};
+use crate::root_key::{ROOT_KEY_KEYS, RootKeySetting};
 
 /// Where a setting came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,6 +181,8 @@ pub struct Tables {
     pub replication_targets: Vec<ReplicationTargetSetting>,
     /// The listener speaks TLS with these.
     pub tls: Option<TlsSetting>,
+    /// Who keeps the root key.
+    pub root_key: RootKeySetting,
     /// Domains under which buckets are host names, besides `localhost`.
     pub domains: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
@@ -280,6 +283,7 @@ const QUEUES: &str = "queues";
 const EVENT_RULES: &str = "event_rules";
 const REPLICATION_TARGETS: &str = "replication_targets";
 const TLS: &str = "tls";
+const ROOT_KEY: &str = "root_key";
 const TLS_KEYS: [&str; 2] = ["certificate", "private_key"];
 const DOMAINS: &str = "domains";
 const TRUSTED_PROXIES: &str = "trusted_proxies";
@@ -368,6 +372,7 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
         EVENT_RULES,
         REPLICATION_TARGETS,
         TLS,
+        ROOT_KEY,
         DOMAINS,
         TRUSTED_PROXIES,
     ];
@@ -427,6 +432,15 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
             Some(value.try_into().map_err(|error| malformed(format!("in [tls]: {error}")))?)
         }
     };
+    let root_key = match table.remove(ROOT_KEY) {
+        None => RootKeySetting::default(),
+        Some(value) => {
+            if let Some(root_key) = value.as_table() {
+                check_keys(root_key, &ROOT_KEY_KEYS, &format!("{shown}, [root_key]"))?;
+            }
+            value.try_into().map_err(|error| malformed(format!("in [root_key]: {error}")))?
+        }
+    };
     let domains = take_list(&mut table, DOMAINS, &[], &shown)?;
     let trusted_proxies = take_list(&mut table, TRUSTED_PROXIES, &[], &shown)?;
     let tables = Tables {
@@ -437,6 +451,7 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
         event_rules,
         replication_targets,
         tls,
+        root_key,
         domains,
         trusted_proxies,
     };
@@ -647,6 +662,7 @@ impl Config {
             event_rules,
             replication_targets,
             tls,
+            root_key,
             domains,
             trusted_proxies,
         } = &self.tables;
@@ -665,6 +681,9 @@ impl Config {
                 quoted(&certificate),
                 quoted(&key)
             ));
+        }
+        if let Some(shown) = root_key.show() {
+            text.push_str(&shown);
         }
         for target in replication_targets {
             let accounts: Vec<String> = target.accounts.iter().map(|account| quoted(account.as_str())).collect();

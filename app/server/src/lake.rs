@@ -18,7 +18,7 @@ use tarn_identity::{AccountConfig, CredentialsConfig, Identity, IdentityError, S
 use tarn_inventory::{InventoryOptions, InventoryWorker};
 use tarn_jobs::{Jobs, JobsOptions};
 use tarn_keys::kms::Kms;
-use tarn_keys::{Keys, KeysError};
+use tarn_keys::{Custody, Keys, KeysError};
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
 use tarn_objects::{EventSink, Objects, ObjectsOptions, RemoteBuckets};
 use tarn_operation::Service;
@@ -51,6 +51,8 @@ const SCRUB_BYTES_PER_SECOND_MAX: u64 = 32 << 20;
 pub struct LakeOptions {
     /// Where everything is kept.
     pub data_dir: PathBuf,
+    /// Who keeps the root key.
+    pub custody: Custody,
     /// The first account.
     pub account_id: AccountId,
     /// The region served.
@@ -266,6 +268,7 @@ impl Lake {
     pub async fn open(options: LakeOptions) -> Result<Self, LakeError> {
         let LakeOptions {
             data_dir,
+            custody,
             account_id,
             region,
             tables,
@@ -288,6 +291,8 @@ impl Lake {
             replication_targets,
             // The listener's.
             tls: _,
+            // It says who `custody` is.
+            root_key: _,
             domains,
             trusted_proxies,
         } = tables;
@@ -310,7 +315,7 @@ impl Lake {
         let store = Arc::new(store);
         let records: Arc<dyn Store> = store.clone();
         let blobs = open_blobs(folder("blobs")?, &runtime).await?;
-        let keys = Keys::open_or_create(&data_dir.join("keys"), &*records, &runtime)
+        let keys = Keys::open_or_create_by(&custody, &data_dir.join("keys"), &*records, &runtime)
             .await
             .map_err(|source| LakeError::Keys { source })?;
         let keys = Arc::new(keys);

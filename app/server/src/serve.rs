@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use tarn_gateway::{Limits, Tls, TlsFiles};
+use tarn_keys::Custody;
 use tarn_objects::ObjectsOptions;
 use tarn_trails::TrailsOptions;
 use tarn_runtime::{Runtime, Shutdown};
@@ -30,11 +31,16 @@ pub(crate) fn run(config: &Config, environment: &Environment) -> Ended {
         Ok(root) => root,
         Err(error) => return Ended::WrongUsage(error.to_string()),
     };
+    let system = Runtime::system();
+    let custody = match config.tables.root_key.custody(environment, &system) {
+        Ok(custody) => custody,
+        Err(reason) => return Ended::Failed(reason),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("tarn").build() {
         Ok(runtime) => runtime,
         Err(error) => return Ended::Failed(format!("the threads cannot be started: {error}")),
     };
-    let ended = runtime.block_on(serve(config, root));
+    let ended = runtime.block_on(serve(config, root, custody, system));
     // The lake is closed and on the disk. A cancelled query that is deep in a computation would keep its thread, and the process.
     runtime.shutdown_timeout(LEFT_THREADS_TIME_MAX);
     match ended {
@@ -50,7 +56,12 @@ fn keep_memory_private() -> rustix::io::Result<()> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
-async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), String> {
+async fn serve(
+    config: &Config,
+    root: Option<RootCredentials>,
+    custody: Custody,
+    system: Runtime,
+) -> Result<(), String> {
     let shutdown = Shutdown::new();
     stop_on_signals(shutdown.clone())?;
     let address = config.listen.value;
@@ -69,6 +80,7 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
     };
     let lake = Lake::open(LakeOptions {
         data_dir: config.data_dir.value.clone(),
+        custody,
         account_id: config.account_id.value.clone(),
         region: config.region.value.clone(),
         tables: config.tables.clone(),
@@ -84,7 +96,7 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
             ..ObjectsOptions::default()
         },
         limits: Limits::default(),
-        runtime: Runtime::system(),
+        runtime: system,
     })
     .await
     .map_err(|error| error.to_string())?;
@@ -93,7 +105,7 @@ async fn serve(config: &Config, root: Option<RootCredentials>) -> Result<(), Str
     }
     if let Some(seconds) = config.debug_day_seconds.value {
         let origin = &config.debug_day_seconds.origin;
-        tracing::warn!(seconds, %origin, "debug.day_seconds is on: a day of lifecycle rules and restored copies lasts so many seconds");
+        tracing::warn!(seconds, %origin, "debug.day_seconds is on: a day of lifecycle rules, restored copies and KMS keys lasts so many seconds");
     }
     if let Some(seconds) = config.debug_digest_seconds.value {
         let origin = &config.debug_digest_seconds.origin;

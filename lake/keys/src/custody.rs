@@ -1,199 +1,159 @@
-//! Custody of the root key: a file beside the data, made at first start, checked against the store at every start.
+//! Custody of the root key: who keeps it from whoever can read the data directory. In the clear in a file of its own, wrapped by a
+//! passphrase, or wrapped by somebody outside, such as another KMS.
+//!
+//! The root key seals one thing, the lake's key, which seals everything else: so another root key is put in its place in one commit.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
+use argon2::{Algorithm, Argon2, Params, Version};
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tarn_metadata::{Key, Keyspace, Read, Record, Store, StoreError, StoreExt, WriteError};
-use tarn_runtime::{Entropy, EntropyExt, Runtime};
+use tarn_metadata::{Record, decode_record, encode_record};
+use tarn_runtime::{Entropy, EntropyExt};
 use zeroize::Zeroizing;
 
+use crate::root_file::Kept;
 use crate::seal::RootKey;
-use crate::{DataKey, KeyContext, KeysError, RootKeyId, SealedDataKey, SealedSecret, Secret};
+use crate::{KeyContext, KeysError, SealedSecret, Secret};
 
-/// What the store knows of the root keys that seal it: enough to tell a wrong file, nothing to open anything.
-pub const ROOT_KEYS: Keyspace<RootKeyRecord> = Keyspace::new(0x0200, "keys.root");
+/// Memory that a passphrase is stretched in, KiB: what a guess costs whoever has the file.
+/// <https://www.rfc-editor.org/rfc/rfc9106#section-4>
+const MEMORY_KIB: u32 = 64 << 10;
+/// The most that a file can make a start use.
+const MEMORY_KIB_MAX: u32 = 1 << 20;
+/// How often that memory is gone through.
+const PASSES: u32 = 3;
+/// The most that a file can ask for.
+const PASSES_MAX: u32 = 64;
+/// The shortest passphrase that is taken.
+pub const PASSPHRASE_CHARS_MIN: usize = 12;
+/// The name of custody by a passphrase in the file.
+const PASSPHRASE: &str = "passphrase";
 
-/// A root key's id and check value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RootKeyRecord {
-    /// Names it.
-    pub id: RootKeyId,
-    /// Derived from it.
-    pub check_value: [u8; 32],
+/// Who keeps the root key.
+#[derive(Clone)]
+pub enum Custody {
+    /// A file beside the data that only its owner can read.
+    File,
+    /// Who knows a passphrase; the file is of no use without it.
+    Passphrase(Secret),
+    /// Somebody outside, who is asked at every start.
+    Keeper(Arc<dyn RootKeyKeeper>),
 }
 
-impl Record for RootKeyRecord {
+impl fmt::Debug for Custody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Somebody outside who wraps the root key and opens it again.
+pub trait RootKeyKeeper: Send + Sync {
+    /// As the configuration calls it: `aws-kms`, `vault-transit`.
+    fn name(&self) -> &'static str;
+    /// Wraps a root key.
+    fn wrap<'a>(&'a self, key: &'a Secret) -> BoxFuture<'a, Result<Vec<u8>, String>>;
+    /// Opens what it wrapped; says why not.
+    fn unwrap<'a>(&'a self, wrapped: &'a [u8]) -> BoxFuture<'a, Result<Secret, String>>;
+}
+
+/// A root key under a passphrase.
+#[derive(Serialize, Deserialize)]
+struct UnderPassphrase {
+    memory_kib: u32,
+    passes: u32,
+    salt: [u8; 16],
+    sealed: SealedSecret,
+}
+
+impl Record for UnderPassphrase {
     const VERSION: u16 = 1;
 }
 
-const FILE_NAME: &str = "root.key";
-const FILE_HEADER: &str = "tarn-root-key-1";
-/// A header, a space, 64 hexadecimal digits and a line's end; more is not a root key.
-const FILE_SIZE_BYTES_MAX: u64 = 256;
-
-/// The lake's keys. Cheap to clone.
-#[derive(Clone)]
-pub struct Keys {
-    root: Arc<RootKey>,
-    entropy: Arc<dyn Entropy>,
+fn context() -> KeyContext {
+    KeyContext::new("root-key")
 }
 
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys(root {})", hex::encode(self.root.id()))
+/// The key that a passphrase stands for. Takes the memory and the time that it says.
+fn stretch(passphrase: &Secret, salt: &[u8; 16], memory_kib: u32, passes: u32) -> Result<RootKey, KeysError> {
+    let failed = |_| KeysError::Library { doing: "stretching a passphrase" };
+    let params = Params::new(memory_kib, passes, 1, Some(32)).map_err(failed)?;
+    let mut key = Zeroizing::new([0; 32]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(passphrase.expose(), salt, key.as_mut_slice())
+        .map_err(failed)?;
+    RootKey::new(key)
+}
+
+fn key_of(secret: &Secret) -> Option<Zeroizing<[u8; 32]>> {
+    Some(Zeroizing::new(secret.expose().try_into().ok()?))
+}
+
+impl Custody {
+    /// As the configuration calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Passphrase(_) => PASSPHRASE,
+            Self::Keeper(keeper) => keeper.name(),
+        }
     }
-}
 
-impl Keys {
-    /// Opens the root key in `directory`, or makes it if neither file nor store knows one.
-    /// Blocks on the file system: for the start of the server.
-    pub async fn open_or_create(directory: &Path, store: &dyn Store, runtime: &Runtime) -> Result<Self, KeysError> {
-        let file = RootKeyFile { directory: directory.to_owned(), path: directory.join(FILE_NAME) };
-        let snapshot = store.read().map_err(|source| KeysError::Store { source })?;
-        let known = snapshot.get(ROOT_KEYS, &current()).map_err(|source| KeysError::Store { source })?;
-        let root = match (file.read()?, known) {
-            (Some(key), Some(known)) => {
-                let root = RootKey::new(key)?;
-                let same =
-                    verify_slices_are_equal(&root.check_value()?, &known.check_value).is_ok() && root.id() == known.id;
-                if !same {
-                    return Err(KeysError::RootKeyWrong { path: file.shown() });
+    /// What to write of a root key.
+    pub(crate) async fn keep(&self, key: &Zeroizing<[u8; 32]>, entropy: &dyn Entropy) -> Result<Kept, KeysError> {
+        let wrapped = |bytes| Kept::Wrapped { by: self.name().to_owned(), bytes };
+        match self {
+            Self::File => Ok(Kept::Plain(key.clone())),
+            Self::Passphrase(passphrase) => {
+                let chars = passphrase.expose_text().map_or(0, |text| text.chars().count());
+                if chars < PASSPHRASE_CHARS_MIN {
+                    return Err(KeysError::PassphraseShort { chars, chars_min: PASSPHRASE_CHARS_MIN });
                 }
-                root
+                let salt = entropy.bytes::<16>();
+                let wrapping = stretch(passphrase, &salt, MEMORY_KIB, PASSES)?;
+                let sealed = wrapping.seal_secret(entropy, key.as_slice(), &context())?;
+                let record = UnderPassphrase { memory_kib: MEMORY_KIB, passes: PASSES, salt, sealed };
+                let bytes = encode_record(&record).map_err(|_| KeysError::Library { doing: "writing a root key" })?;
+                Ok(wrapped(bytes))
             }
-            (None, Some(_)) => return Err(KeysError::RootKeyMissing { path: file.shown() }),
-            // The first start, or one that was cut short after the file was made.
-            (found, None) => {
-                let key = match found {
-                    Some(key) => key,
-                    None => {
-                        let key = Zeroizing::new(runtime.entropy.bytes::<32>());
-                        file.write(&key)?;
-                        key
-                    }
-                };
-                let root = RootKey::new(key)?;
-                let record = RootKeyRecord { id: root.id(), check_value: root.check_value()? };
-                store.write(move |tx| tx.put(ROOT_KEYS, &current(), &record)).await.map_err(
-                    |error: WriteError<StoreError>| match error {
-                        WriteError::Refused(source) | WriteError::Store(source) => KeysError::Store { source },
-                    },
-                )?;
-                root
+            Self::Keeper(keeper) => {
+                let bytes = keeper.wrap(&Secret::new(key.to_vec())).await;
+                Ok(wrapped(bytes.map_err(|reason| KeysError::Keeper { name: keeper.name(), reason })?))
+            }
+        }
+    }
+
+    /// The root key that `kept` says, which stands in the file `path`.
+    pub(crate) async fn open(&self, kept: &Kept, path: &str) -> Result<RootKey, KeysError> {
+        let other = |found: &str| KeysError::CustodyOther {
+            path: path.to_owned(),
+            found: found.to_owned(),
+            configured: self.name(),
+        };
+        let malformed = |reason| KeysError::RootKeyMalformed { path: path.to_owned(), reason };
+        let key = match (self, kept) {
+            (Self::File, Kept::Plain(key)) => key.clone(),
+            (Self::Passphrase(_) | Self::Keeper(_), Kept::Plain(_)) => return Err(other("file")),
+            (_, Kept::Wrapped { by, .. }) if by != self.name() => return Err(other(by)),
+            (Self::File, Kept::Wrapped { by, .. }) => return Err(other(by)),
+            (Self::Passphrase(passphrase), Kept::Wrapped { bytes, .. }) => {
+                let UnderPassphrase { memory_kib, passes, salt, sealed } =
+                    decode_record(bytes).map_err(|_| malformed("what is wrapped by the passphrase is damaged"))?;
+                if memory_kib > MEMORY_KIB_MAX || passes > PASSES_MAX {
+                    return Err(malformed("it asks for more memory or time than any root key needs"));
+                }
+                let wrapping = stretch(passphrase, &salt, memory_kib, passes)?;
+                let secret = wrapping.open_secret(&sealed, &context());
+                let secret = secret.map_err(|_| KeysError::PassphraseWrong { path: path.to_owned() })?;
+                key_of(&secret).ok_or_else(|| malformed("it is not 32 bytes"))?
+            }
+            (Self::Keeper(keeper), Kept::Wrapped { bytes, .. }) => {
+                let secret = keeper.unwrap(bytes).await;
+                let secret = secret.map_err(|reason| KeysError::Keeper { name: keeper.name(), reason })?;
+                key_of(&secret).ok_or_else(|| malformed("what its keeper opened is not 32 bytes"))?
             }
         };
-        Ok(Self { root: Arc::new(root), entropy: runtime.entropy.clone() })
-    }
-
-    /// Keys that are gone with the process: for lakes in memory and for tests.
-    pub fn ephemeral(runtime: &Runtime) -> Result<Self, KeysError> {
-        let root = RootKey::new(Zeroizing::new(runtime.entropy.bytes::<32>()))?;
-        Ok(Self { root: Arc::new(root), entropy: runtime.entropy.clone() })
-    }
-
-    /// The root key in use.
-    pub fn root_key_id(&self) -> RootKeyId {
-        self.root.id()
-    }
-
-    /// A fresh data key, and its form for the store, which opens only for `context`.
-    pub fn data_key(&self, context: &KeyContext) -> Result<(DataKey, SealedDataKey), KeysError> {
-        self.root.data_key(&*self.entropy, context)
-    }
-
-    /// Opens a data key that was made for `context`.
-    pub fn open_data_key(&self, sealed: &SealedDataKey, context: &KeyContext) -> Result<DataKey, KeysError> {
-        self.root.open_data_key(sealed, context)
-    }
-
-    /// Seals a small secret, such as a secret access key, for `context`.
-    pub fn seal_secret(&self, secret: &[u8], context: &KeyContext) -> Result<SealedSecret, KeysError> {
-        self.root.seal_secret(&*self.entropy, secret, context)
-    }
-
-    /// A secret of `N` bytes that follows from the root key and `context`, for what is not kept anywhere.
-    pub fn derived_secret<const N: usize>(&self, context: &KeyContext) -> Result<Secret, KeysError> {
-        self.root.derived_secret::<N>(context)
-    }
-
-    /// Opens a secret that was sealed for `context`.
-    pub fn open_secret(&self, sealed: &SealedSecret, context: &KeyContext) -> Result<Secret, KeysError> {
-        self.root.open_secret(sealed, context)
-    }
-}
-
-/// The one root key in use; a rotation would add others beside it.
-fn current() -> Key {
-    Key::new().text("current")
-}
-
-struct RootKeyFile {
-    directory: PathBuf,
-    path: PathBuf,
-}
-
-impl RootKeyFile {
-    fn shown(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> KeysError + '_ {
-        move |error| KeysError::RootKeyFile { doing, path: self.shown(), reason: error.to_string() }
-    }
-
-    fn read(&self) -> Result<Option<Zeroizing<[u8; 32]>>, KeysError> {
-        let malformed = |reason| KeysError::RootKeyMalformed { path: self.shown(), reason };
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.failed("opening")(error)),
-        };
-        let metadata = file.metadata().map_err(self.failed("inspecting"))?;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KeysError::RootKeyExposed { path: self.shown(), mode });
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.take(FILE_SIZE_BYTES_MAX).read_to_string(&mut text).map_err(self.failed("reading"))?;
-        let digits = text
-            .strip_prefix(FILE_HEADER)
-            .and_then(|rest| rest.strip_prefix(' '))
-            .ok_or_else(|| malformed("its first word is not tarn-root-key-1"))?;
-        let mut key = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(digits.trim_end(), key.as_mut_slice())
-            .map_err(|_| malformed("it is not 64 hexadecimal digits"))?;
-        Ok(Some(key))
-    }
-
-    /// Writes the file so that it is there whole or not at all, and durably, before anything is sealed by it.
-    fn write(&self, key: &[u8; 32]) -> Result<(), KeysError> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)
-            .map_err(self.failed("making the directory of"))?;
-        let draft = self.directory.join("root.key.new");
-        match fs::remove_file(&draft) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(self.failed("replacing the draft of")(error));
-            }
-            _ => {}
-        }
-        let text = Zeroizing::new(format!("{FILE_HEADER} {}\n", Zeroizing::new(hex::encode(key)).as_str()));
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(self.failed("making"))?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(self.failed("writing"))?;
-        fs::rename(&draft, &self.path).map_err(self.failed("naming"))?;
-        let parents = [Some(self.directory.as_path()), self.directory.parent()];
-        for directory in parents.into_iter().flatten().filter(|directory| !directory.as_os_str().is_empty()) {
-            File::open(directory).and_then(|directory| directory.sync_all()).map_err(self.failed("making durable"))?;
-        }
-        Ok(())
+        RootKey::new(key)
     }
 }

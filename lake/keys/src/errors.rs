@@ -21,6 +21,56 @@ pub enum KeysError {
         /// Where it is.
         path: String,
     },
+    /// A rotation was cut short, and this configuration speaks of the root key that it took away.
+    #[error(
+        "the root key was rotated, and {path} is kept by `{by}`: start with the configuration that it was rotated to"
+    )]
+    RotationUnfinished {
+        /// Where the new one is.
+        path: String,
+        /// Who keeps it.
+        by: String,
+    },
+    /// There is no lake yet.
+    #[error("this lake has no root key yet, which would be in {path}: start the server once")]
+    NoRootKey {
+        /// Where it would be.
+        path: String,
+    },
+    /// The root key is kept by somebody else than the configuration says.
+    #[error(
+        "the root key in {path} has custody `{found}`, and the configuration says `{configured}`: set `custody` in [root_key], or run `tarn keys rotate-root` to change it"
+    )]
+    CustodyOther {
+        /// Where it is.
+        path: String,
+        /// Who keeps it.
+        found: String,
+        /// Who should.
+        configured: &'static str,
+    },
+    /// Not the passphrase that wraps the root key.
+    #[error("the passphrase does not open the root key in {path}: give the one that it was wrapped by")]
+    PassphraseWrong {
+        /// Where it is.
+        path: String,
+    },
+    /// Too short to be a passphrase.
+    #[error("the passphrase has {chars} characters, and must have at least {chars_min}")]
+    PassphraseShort {
+        /// How many it has.
+        chars: usize,
+        /// How many it must have.
+        chars_min: usize,
+    },
+    /// Who keeps the root key does not wrap or open it.
+    #[error("{name} does not give the root key: {reason}; the lake cannot be opened without it")]
+    Keeper {
+        /// As the configuration calls it.
+        name: &'static str,
+        /// Its words.
+        reason: String,
+    },
     /// The file is not a root key.
     #[error("{path} does not hold a root key ({reason}): put the file back from your backup")]
     RootKeyMalformed {

@@ -149,6 +149,11 @@ impl RootKey {
         self.id
     }
 
+    /// The key itself, to be sealed by another.
+    pub(crate) fn expose(&self) -> Secret {
+        Secret::new(self.key.to_vec())
+    }
+
     /// Tells this root key from every other, and tells nothing of it.
     pub(crate) fn check_value(&self) -> Result<[u8; 32], KeysError> {
         Ok(*derive::<32>(&self.key, b"", &[b"tarn/keys/1/check-value"])?)

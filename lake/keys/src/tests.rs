@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use proptest::prelude::*;
-use tarn_metadata::MemoryStore;
+use tarn_metadata::{Key, MemoryStore, StoreError, StoreExt};
 use tarn_runtime::{Runtime, SystemEntropy, Timestamp};
 
 use crate::*;
@@ -270,4 +271,171 @@ async fn the_root_key_is_kept_and_checked() {
     let error = Keys::open_or_create(&custody, &store, &runtime(1)).await.expect_err("refused").to_string();
     assert!(error.contains("missing") && error.contains("backup"), "{error}");
     assert!(!file.exists(), "no new key in place of a lost one");
+}
+
+/// The seeds of a probe.
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(name);
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("seeds").map(|entry| entry.expect("a seed").path()).collect();
+    files.sort();
+    files.into_iter().map(|file| std::fs::read(file).expect("a seed")).collect()
+}
+
+#[test]
+fn seeds_keep_the_rules_of_the_probes() {
+    for (name, probe) in crate::probes::ALL {
+        let read = seeds(name).iter().filter(|seed| probe(seed)).count();
+        // A probe that reads nothing proves nothing.
+        assert!([("kms_blob", 1), ("grant_token", 1)].contains(&(name, read)), "{name}: {read}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_bytes_keep_the_rules_of_the_probes(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        which in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        for (name, probe) in crate::probes::ALL {
+            probe(&bytes);
+            let seeds = seeds(name);
+            let mut mangled = which.get::<Vec<u8>>(&seeds).clone();
+            let at = at.index(mangled.len());
+            mangled.splice(at..at, bytes.iter().copied().take(4));
+            probe(&mangled);
+        }
+    }
+}
+
+/// A keeper that can be told to refuse.
+struct Keeper(std::sync::atomic::AtomicBool);
+
+impl RootKeyKeeper for Keeper {
+    fn name(&self) -> &'static str {
+        "keeper"
+    }
+
+    fn wrap<'a>(&'a self, key: &'a Secret) -> futures::future::BoxFuture<'a, Result<Vec<u8>, String>> {
+        let wrapped = key.expose().iter().map(|byte| byte ^ 0x5a).collect();
+        Box::pin(async move { Ok(wrapped) })
+    }
+
+    fn unwrap<'a>(&'a self, wrapped: &'a [u8]) -> futures::future::BoxFuture<'a, Result<Secret, String>> {
+        Box::pin(async move {
+            match self.0.load(std::sync::atomic::Ordering::Relaxed) {
+                true => Err("not today".to_owned()),
+                false => Ok(Secret::new(wrapped.iter().map(|byte| byte ^ 0x5a).collect::<Vec<_>>())),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_root_key_has_keepers_and_moves_between_them() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (folder, store, context) = (dir.path().join("keys"), MemoryStore::new(), KeyContext::new("iam"));
+    let keeper = Arc::new(Keeper(false.into()));
+    let passphrase = |text: &str| Custody::Passphrase(Secret::new(text));
+    let custodies = [Custody::File, passphrase("twelve characters"), Custody::Keeper(keeper.clone()), Custody::File];
+    let first = Keys::open_or_create_by(&custodies[0], &folder, &store, &runtime(1)).await.expect("first start");
+    let (secret, derived) =
+        (first.seal_secret(b"kept", &context).expect("seal"), first.derived_secret::<32>(&context).expect("derive"));
+    let mut before = first.root_key_id();
+    for (number, pair) in custodies.windows(2).enumerate() {
+        let [from, to] = pair else { panic!("two") };
+        let rotated =
+            Keys::rotate_root(from, to, &folder, &store, &runtime(10 + number as u64)).await.expect("rotated");
+        assert_eq!(rotated.before, before);
+        before = rotated.after;
+        let keys = Keys::open(to, &folder, &store, &runtime(2)).await.expect("opened");
+        assert_eq!(keys.root_key_id(), rotated.after);
+        assert_eq!(keys.open_secret(&secret, &context).expect("open").expose(), b"kept");
+        assert_eq!(keys.derived_secret::<32>(&context).expect("derive"), derived);
+        if from.name() != to.name() {
+            let error = Keys::open(from, &folder, &store, &runtime(2)).await.expect_err("another custody").to_string();
+            assert!(error.contains("custody"), "{error}");
+        }
+        let check = async |custody: &Custody, words: &str| {
+            let error = Keys::open(custody, &folder, &store, &runtime(2)).await.expect_err("refused").to_string();
+            assert!(error.contains(words), "{error}");
+        };
+        match to {
+            Custody::File => {}
+            Custody::Passphrase(_) => check(&passphrase("another passphrase"), "does not open").await,
+            Custody::Keeper(_) => {
+                keeper.0.store(true, std::sync::atomic::Ordering::Relaxed);
+                check(to, "not today").await;
+                keeper.0.store(false, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+    }
+    let short = Keys::rotate_root(&Custody::File, &passphrase("short"), &folder, &store, &runtime(3)).await;
+    assert!(matches!(short, Err(KeysError::PassphraseShort { chars: 5, .. })));
+    assert_eq!(Keys::open(&Custody::File, &folder, &store, &runtime(2)).await.expect("opened").root_key_id(), before);
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_cut_short_is_ended_by_the_next_start() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (folder, store) = (dir.path().join("keys"), MemoryStore::new());
+    let (current, next) = (folder.join("root.key"), folder.join("root.key.next"));
+    let keys = Keys::open_or_create(&folder, &store, &runtime(1)).await.expect("first start");
+    let old = std::fs::read(&current).expect("read");
+    let passphrase = Custody::Passphrase(Secret::new("twelve characters"));
+    let file = Custody::File;
+    // Before the commit: another key lies ready, which the store does not know.
+    let other = dir.path().join("other");
+    Keys::open_or_create_by(&passphrase, &other, &MemoryStore::new(), &runtime(2)).await.expect("another");
+    std::fs::copy(other.join("root.key"), &next).expect("copy");
+    let opened = Keys::open(&file, &folder, &store, &runtime(1)).await.expect("opened");
+    assert_eq!(opened.root_key_id(), keys.root_key_id());
+    assert!(!next.exists(), "what came to nothing is gone");
+    // After the commit, before the file is in place.
+    let rotated = Keys::rotate_root(&file, &passphrase, &folder, &store, &runtime(3)).await.expect("rotated");
+    std::fs::rename(&current, &next).expect("rename");
+    std::fs::write(&current, &old).expect("write");
+    std::fs::set_permissions(&current, std::fs::Permissions::from_mode(0o600)).expect("chmod");
+    let error = Keys::open(&file, &folder, &store, &runtime(1)).await.expect_err("the old configuration").to_string();
+    assert!(error.contains("was rotated"), "{error}");
+    let opened = Keys::open(&passphrase, &folder, &store, &runtime(1)).await.expect("opened");
+    assert_eq!(opened.root_key_id(), rotated.after);
+    assert!(!next.exists() && std::fs::read(&current).expect("read") != old);
+}
+
+/// A lake that was made when its root key sealed everything itself.
+#[tokio::test]
+async fn a_lake_without_a_lakes_key_gets_one_by_rotation() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (folder, store, context) = (dir.path().join("keys"), MemoryStore::new(), KeyContext::new("iam"));
+    Keys::open_or_create(&folder, &store, &runtime(1)).await.expect("first start");
+    let put = store.write(|tx| {
+        let at = Key::new().text("current");
+        let record = tarn_metadata::Read::get(tx, ROOT_KEYS, &at)?.expect("a record");
+        tx.put(ROOT_KEYS, &at, &RootKeyRecord { lake_key: None, ..record })?;
+        Ok::<_, StoreError>(())
+    });
+    put.await.expect("put");
+    let keys = Keys::open_or_create(&folder, &store, &runtime(1)).await.expect("opened");
+    let secret = keys.seal_secret(b"kept", &context).expect("seal");
+    let rotated =
+        Keys::rotate_root(&Custody::File, &Custody::File, &folder, &store, &runtime(2)).await.expect("rotated");
+    assert_ne!(rotated.after, rotated.before);
+    let keys = Keys::open_or_create(&folder, &store, &runtime(1)).await.expect("opened");
+    assert_eq!(
+        (keys.root_key_id(), keys.open_secret(&secret, &context).expect("open").expose()),
+        (rotated.after, &b"kept"[..])
+    );
+}
+
+#[test]
+fn a_record_of_version_1_is_read() {
+    let stored = [&[0, 1][..], &[7; 8], &[9; 32]].concat();
+    let read = tarn_metadata::decode_record::<RootKeyRecord>(&stored).expect("read");
+    assert_eq!(read, RootKeyRecord { id: [7; 8], check_value: [9; 32], lake_key: None });
+    let written = tarn_metadata::encode_record(&read).expect("written");
+    assert_eq!(written, [&[0, 2][..], &[7; 8], &[9; 32], &[0]].concat());
 }

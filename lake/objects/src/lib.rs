@@ -34,6 +34,7 @@ mod metrics;
 mod multipart;
 mod names;
 mod objects;
+mod opening;
 mod ownership_controls;
 mod packing;
 mod pins;
@@ -100,6 +101,7 @@ pub use multipart::{
 };
 pub use names::{BucketName, KEY_SIZE_BYTES_MAX, ObjectKey};
 pub use objects::{DAY_MS, Objects, ObjectsOptions};
+pub use opening::OpenedSample;
 pub use ownership_controls::ObjectOwnership;
 pub use packing::Packing;
 pub use public_access_block::PublicAccessBlock;

@@ -10,7 +10,7 @@ import secrets
 import pytest
 from botocore.exceptions import ClientError
 
-from ..conftest import allow
+from ..conftest import allow, wait_for
 
 MIB = 1 << 20
 
@@ -222,6 +222,13 @@ def test_kms_keys_are_enforced(account):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
     unknown = by_kms | {"SSEKMSKeyId": "alias/none"}
     check(s3.put_object, "KMS.NotFoundException", 400, Bucket=bucket, Key="n", Body=b"x", **unknown)
+    for request, code in (
+        ({"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}, "KMS.InvalidKeyUsageException"),
+        ({"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"}, "KMS.InvalidKeyUsageException"),
+        ({"Origin": "EXTERNAL"}, "KMS.KMSInvalidStateException"),
+    ):
+        other = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms.create_key(**request)["KeyMetadata"]["Arn"]}
+        check(s3.put_object, code, 400, Bucket=bucket, Key="n", Body=b"x", **other)
     check(s3.put_object, "InvalidArgument", 400, Bucket=bucket, Key="n", Body=b"x", SSEKMSKeyId=key["KeyId"])
     dsse = {"ServerSideEncryption": "aws:kms:dsse", "SSEKMSKeyId": key["KeyId"]}
     check(s3.put_object, "NotImplemented", 501, Bucket=bucket, Key="n", Body=b"x", **dsse)
@@ -311,6 +318,40 @@ def test_queries_read_and_write_under_kms_keys(account):
     assert run(analyst, "SELECT w FROM d.t")[1] == "FAILED"
 
 
+def plant_elsewhere(account, bucket: str) -> list[bytes]:
+    """Words in what is on its way or only for a while: parts, queries' results and what they spill, streams' records, keys' material."""
+    s3, kms, athena = (account.client(service) for service in ("s3", "kms", "athena"))
+    words = [f"planted-{kind}-{secrets.token_hex(8)}" for kind in ("part", "row", "record")]
+    part, row, record = words
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="on-its-way")["UploadId"]
+    s3.upload_part(Bucket=bucket, Key="on-its-way", UploadId=upload, PartNumber=1, Body=part.encode() * 300_000)
+    # Enough rows to be sorted, and a result that repeats them.
+    s3.put_object(Bucket=bucket, Key="t/a.csv", Body="".join(f"{n},{row}-{n}\n" for n in range(50_000)).encode())
+    columns = "(n int, w string) ROW FORMAT DELIMITED FIELDS TERMINATED BY ','"
+    for text in (
+        "CREATE DATABASE planted",
+        f"CREATE EXTERNAL TABLE planted.t {columns} LOCATION 's3://{bucket}/t/'",
+        "SELECT w, n FROM planted.t ORDER BY w DESC",
+    ):
+        output = {"OutputLocation": f"s3://{bucket}/results/"}
+        started = athena.start_query_execution(QueryString=text, ResultConfiguration=output)["QueryExecutionId"]
+        find = lambda: athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"]["State"]  # noqa: E731, B023
+        assert wait_for(find, lambda state: state not in ("QUEUED", "RUNNING")) == "SUCCEEDED", text
+    firehose = account.client("firehose")
+    firehose.create_delivery_stream(
+        DeliveryStreamName="planted",
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": f"arn:aws:iam::{account.id}:role/lake-ingest",
+            "BucketARN": f"arn:aws:s3:::{bucket}",
+            "BufferingHints": {"SizeInMBs": 5, "IntervalInSeconds": 900},
+        },
+    )
+    firehose.put_record(DeliveryStreamName="planted", Record={"Data": record.encode() * 100})
+    name = kms.create_key()["KeyMetadata"]["KeyId"]
+    pair = kms.generate_data_key_pair(KeyId=name, KeyPairSpec="ECC_NIST_P256")["PrivateKeyPlaintext"]
+    return [*(word.encode() for word in words), pair]
+
+
 def test_the_disk_holds_nothing_in_the_clear(own_server):
     own_server.start()
     account = own_server.root()
@@ -326,6 +367,7 @@ def test_the_disk_holds_nothing_in_the_clear(own_server):
     made = account.client("kms").generate_data_key(KeyId=secret, KeySpec="AES_256")["Plaintext"]
     account.client("kms").encrypt(KeyId=secret, Plaintext=b"planted-for-kms")
     needles = [*planted.values(), b"planted-for-kms", made, KEY, base64.b64encode(KEY), hashlib.md5(KEY).digest()]
+    needles += plant_elsewhere(account, bucket)
     for stopped in (False, True):
         if stopped:
             own_server.stop()

@@ -7,6 +7,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use tarn_gateway::{Gateway, Limits, full_body};
 use tarn_identity::{CredentialsConfig, Secret};
+use tarn_keys::Custody;
 use tarn_objects::ObjectsOptions;
 use tarn_runtime::Runtime;
 use tarn_server::{AccountSetting, Lake, LakeOptions, RootCredentials, Tables, UserSetting};
@@ -37,6 +38,7 @@ pub fn options(folder: &std::path::Path) -> LakeOptions {
     let credentials = CredentialsConfig { access_key_id: ROOT.0.to_owned(), secret_access_key: Secret::new(ROOT.1) };
     LakeOptions {
         data_dir: folder.join("data"),
+        custody: Custody::File,
         account_id: AccountId::first(),
         region: Region::us_east_1(),
         tables: Tables { accounts: vec![first], ..Tables::default() },
