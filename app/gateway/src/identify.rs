@@ -85,10 +85,12 @@ impl Services {
             },
             None if is_form(parts) => {
                 let host = host_label(parts);
-                let mut query =
-                    self.all.iter().filter(|service| service.model().protocols.contains(&Protocol::Query)).peekable();
-                let first = query.peek().copied();
-                match query.find(|service| service.model().endpoint_prefix == host).or(first) {
+                let query = || self.all.iter().filter(|service| service.model().protocols.contains(&Protocol::Query));
+                let by_host = query().find(|service| service.model().endpoint_prefix == host);
+                // Where the host's name says nothing, it can only be meant for who takes what nobody signed.
+                let takes_unsigned =
+                    |service: &&Arc<dyn Service>| service.rows().iter().any(|row| row.access().is_unsigned);
+                match by_host.or_else(|| query().find(takes_unsigned)).or_else(|| query().next()) {
                     Some(service) => Asked::Service(service.clone()),
                     None => Asked::S3,
                 }

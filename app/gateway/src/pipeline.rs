@@ -24,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::AccessKey;
 use crate::body::{Body, BoxError, full_body, read_whole};
 use crate::gate::{Gate, GateError, RequestMeta};
 use crate::identify::{Asked, Services};
@@ -260,8 +261,10 @@ impl Inner {
             .ok()
             .and_then(Option::as_ref)
             .map(|presented| self.gate.access_key(&presented.access_key_id, presented.session_token.as_deref()));
+        let takes_unsigned = service.rows().iter().any(|row| row.access().is_unsigned);
         let unread = match (&presented, &key) {
             (Err(error), _) | (Ok(_), Some(Err(error))) => Some(error.clone()),
+            (Ok(None), _) if takes_unsigned => None,
             (Ok(None), _) => Some(GateError::Unsigned),
             (Ok(Some(_)), Some(Ok(_)) | None) => None,
         };
@@ -270,10 +273,9 @@ impl Inner {
                 self.refuse_unread(&service, protocol, &parts, &meta, presented.ok().flatten().as_ref(), &error);
             return refuse(&error);
         }
-        let (Ok(Some(presented)), Some(Ok(key))) = (presented, key) else {
-            return refuse(&AwsError::internal_failure(
-                "The server could not check the request; report this as a defect.",
-            ));
+        let signer = match (presented, key) {
+            (Ok(Some(presented)), Some(Ok(key))) => Some((presented, key)),
+            (Ok(_) | Err(_), _) => None,
         };
         let (body, held) = match self.read_body(protocol, &parts, body).await {
             Ok(read) => read,
@@ -283,10 +285,13 @@ impl Inner {
         let routed =
             route(model, &WireRequest { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: &body });
         let operation = routed.as_ref().map_or("none", |routed| routed.operation.name);
+        if signer.is_none() && !is_unsigned(&*service, &routed) {
+            return refuse(&self.refuse_unread(&service, protocol, &parts, &meta, None, &GateError::Unsigned));
+        }
         let request_id = meta.request_id.clone();
         let call = Call { service, parts, body, meta, routed, _held: held };
         let gate = self.gate.clone();
-        let run = self.handlers.spawn(async move { call.run(&gate, &presented, &key).await });
+        let run = self.handlers.spawn(async move { call.run(&gate, signer.as_ref()).await });
         let response = match run.await {
             Ok(response) => response,
             Err(ended) => {
@@ -385,14 +390,14 @@ impl Inner {
 
 impl Call {
     /// Authenticate, decode, authorize, dispatch, record, encode.
-    async fn run(self, gate: &Gate, presented: &Presented, key: &crate::AccessKey) -> Response<Bytes> {
+    async fn run(self, gate: &Gate, signer: Option<&(Presented, AccessKey)>) -> Response<Bytes> {
         let model = self.service.model();
         let protocol = match &self.routed {
             Ok(routed) => routed.protocol,
             Err(refused) => refused.protocol,
         };
         let request_id = self.meta.request_id.clone();
-        match self.steps(gate, presented, key).await {
+        match self.steps(gate, signer).await {
             Ok((operation, value)) => encode_response(operation, protocol, &value, &request_id).unwrap_or_else(|error| {
                 tracing::error!(%request_id, operation = operation.name, %error, "an answer does not fit its own shape");
                 let error = AwsError::internal_failure("The server could not write its answer; report this as a defect.");
@@ -405,26 +410,31 @@ impl Call {
     async fn steps(
         self,
         gate: &Gate,
-        presented: &Presented,
-        key: &crate::AccessKey,
+        signer: Option<&(Presented, AccessKey)>,
     ) -> Result<(&'static OperationModel, Value), AwsError> {
         let Self { service, parts, body, meta, routed, _held } = self;
         let model = service.model();
         let protocol = routed.as_ref().map_or_else(|refused| refused.protocol, |routed| routed.protocol);
 
-        // Authenticate: the whole body is part of what was signed.
-        if let Err(error) = gate.check_signature(&parts, presented, key, model.signing_name, sha256(&body)) {
-            if let Err(error) = gate.unproven(&meta) {
-                return Err(refusal::of_gate(model, protocol, &error));
+        // Authenticate: the whole body is part of what was signed. Where nobody signs, whoever did is nobody, too.
+        let principal = match signer {
+            _ if is_unsigned(&*service, &routed) => &Principal::anonymous(),
+            None => return Err(refusal::of_gate(model, protocol, &GateError::Unsigned)),
+            Some((presented, key)) => {
+                if let Err(error) = gate.check_signature(&parts, presented, key, model.signing_name, sha256(&body)) {
+                    if let Err(error) = gate.unproven(&meta) {
+                        return Err(refusal::of_gate(model, protocol, &error));
+                    }
+                    let aws_error = refusal::of_gate(model, protocol, &error);
+                    let operation = routed.ok().map(|routed| routed.operation);
+                    let draft = unauthenticated_draft(gate, model, &meta, &parts, Some(presented), operation);
+                    gate.failed(&draft, &aws_error.code, &aws_error.message);
+                    log_credentials_failure(&meta, &error);
+                    return Err(aws_error);
+                }
+                &key.principal
             }
-            let aws_error = refusal::of_gate(model, protocol, &error);
-            let operation = routed.ok().map(|routed| routed.operation);
-            let draft = unauthenticated_draft(gate, model, &meta, &parts, Some(presented), operation);
-            gate.failed(&draft, &aws_error.code, &aws_error.message);
-            log_credentials_failure(&meta, &error);
-            return Err(aws_error);
-        }
-        let principal = &key.principal;
+        };
         let mut draft = draft_of(gate, model, &meta, &parts, principal);
         let refused = |draft: &EventDraft, error: AwsError| {
             gate.failed(draft, &error.code, &error.message);
@@ -488,6 +498,12 @@ impl Call {
             }
         }
     }
+}
+
+/// Whether the operation that is asked for is one that nobody signs.
+fn is_unsigned(service: &dyn Service, routed: &Result<Routed, RouteError>) -> bool {
+    let row = routed.as_ref().ok().and_then(|routed| service.row(routed.operation.name));
+    row.is_some_and(|row| row.access().is_unsigned)
 }
 
 fn draft_of(gate: &Gate, model: &ServiceModel, meta: &RequestMeta, parts: &Parts, principal: &Principal) -> EventDraft {

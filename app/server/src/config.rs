@@ -187,6 +187,16 @@ pub struct Tables {
     pub domains: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who may have a say in who is who.
+    pub identity: IdentitySetting,
+}
+
+/// `[identity]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct IdentitySetting {
+    /// Issuers of tokens that are asked for their keys although they are not public: at private addresses, or without TLS.
+    pub oidc_issuers_allowed: Vec<String>,
 }
 
 /// Why the settings cannot be used.
@@ -287,6 +297,8 @@ const ROOT_KEY: &str = "root_key";
 const TLS_KEYS: [&str; 2] = ["certificate", "private_key"];
 const DOMAINS: &str = "domains";
 const TRUSTED_PROXIES: &str = "trusted_proxies";
+const IDENTITY: &str = "identity";
+const IDENTITY_KEYS: [&str; 1] = ["oidc_issuers_allowed"];
 const DEBUG: &str = "debug";
 const DEBUG_KEYS: [&str; 2] = ["day_seconds", "digest_seconds"];
 const ACCOUNT_KEYS: [&str; 7] =
@@ -375,6 +387,7 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
         ROOT_KEY,
         DOMAINS,
         TRUSTED_PROXIES,
+        IDENTITY,
     ];
     let known: Vec<&str> = plain.chain(tables).collect();
     check_keys(&table, &known, &shown)?;
@@ -443,6 +456,21 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
     };
     let domains = take_list(&mut table, DOMAINS, &[], &shown)?;
     let trusted_proxies = take_list(&mut table, TRUSTED_PROXIES, &[], &shown)?;
+    let identity = match table.remove(IDENTITY) {
+        None => IdentitySetting::default(),
+        Some(value) => {
+            if let Some(identity) = value.as_table() {
+                check_keys(identity, &IDENTITY_KEYS, &format!("{shown}, [identity]"))?;
+            }
+            let identity: IdentitySetting =
+                value.try_into().map_err(|error| malformed(format!("in [identity]: {error}")))?;
+            for issuer in &identity.oidc_issuers_allowed {
+                crate::events::url_of(issuer)
+                    .map_err(|reason| malformed(format!("in [identity], oidc_issuers_allowed: {reason}")))?;
+            }
+            identity
+        }
+    };
     let tables = Tables {
         accounts,
         volumes,
@@ -454,6 +482,7 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
         root_key,
         domains,
         trusted_proxies,
+        identity,
     };
     Ok((table, tables))
 }
@@ -665,6 +694,7 @@ impl Config {
             root_key,
             domains,
             trusted_proxies,
+            identity,
         } = &self.tables;
         let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
         if !domains.is_empty() {
@@ -684,6 +714,12 @@ impl Config {
         }
         if let Some(shown) = root_key.show() {
             text.push_str(&shown);
+        }
+        if !identity.oidc_issuers_allowed.is_empty() {
+            text.push_str(&format!(
+                "\n[identity]\noidc_issuers_allowed = [{}]\n",
+                list(&identity.oidc_issuers_allowed)
+            ));
         }
         for target in replication_targets {
             let accounts: Vec<String> = target.accounts.iter().map(|account| quoted(account.as_str())).collect();
@@ -813,6 +849,8 @@ mod tests {
         check("data_dir = '/d'\nregion = 'Mars 1'", &[], "region");
         check("data_dir = '/d'\nobject_ownership = 'Nobody'", &[], "BucketOwnerEnforced");
         check("data_dir = '/d'\n[debug]\nday_second = 2", &[], "did you mean `day_seconds`?");
+        check("data_dir = '/d'\n[identity]\noidc_issuer_allowed = []", &[], "did you mean `oidc_issuers_allowed`?");
+        check("data_dir = '/d'\n[identity]\noidc_issuers_allowed = ['x']", &[], "must be a URL");
         check("data_dir = '/d'\naccess_log_seconds = 0", &[], "from 1 to 86400");
         check("data_dir = '/d'\ndebug = 2", &[], "must be a table");
         check("data_dir = '/d'\n[debug]\nday_seconds = 0", &[], "from 1 to 86400");
@@ -821,12 +859,13 @@ mod tests {
 
     #[test]
     fn what_is_shown_holds_no_secret_and_is_read_back() {
-        let file = "data_dir = '/d'\ndomains = ['lake.example']\ntrusted_proxies = ['10.0.0.0/8']\n[tls]\ncertificate = 'c'\nprivate_key = 'k'\n[[queues]]\narn = 'arn:aws:sqs:us-east-1:000000000000:q'\nurl = 'https://x/y?z=1'\naccounts = ['111111111111']\n[[event_rules]]\nname = 'r'\npattern = '{\"source\":[\"aws.s3\"]}'\ntarget = 'arn:aws:sqs:us-east-1:000000000000:q'\n[[replication_targets]]\nbucket = 'arn:aws:s3:::b'\nendpoint = 'http://x:1'\naccess_key_id = 'AKIA3'\nsecret_access_key = 'planted-3'\n[[accounts]]\nid = '000000000001'\nname = 'a'\nroot_access_key_id = 'AKIA1'\nroot_secret_access_key = 'planted-1'\nusers = [{name = 'u', access_key_id = 'AKIA2', secret_access_key = 'planted-2'}]\n";
+        let file = "data_dir = '/d'\ndomains = ['lake.example']\ntrusted_proxies = ['10.0.0.0/8']\n[tls]\ncertificate = 'c'\nprivate_key = 'k'\n[identity]\noidc_issuers_allowed = ['http://127.0.0.1:8080/realms/lake']\n[[queues]]\narn = 'arn:aws:sqs:us-east-1:000000000000:q'\nurl = 'https://x/y?z=1'\naccounts = ['111111111111']\n[[event_rules]]\nname = 'r'\npattern = '{\"source\":[\"aws.s3\"]}'\ntarget = 'arn:aws:sqs:us-east-1:000000000000:q'\n[[replication_targets]]\nbucket = 'arn:aws:s3:::b'\nendpoint = 'http://x:1'\naccess_key_id = 'AKIA3'\nsecret_access_key = 'planted-3'\n[[accounts]]\nid = '000000000001'\nname = 'a'\nroot_access_key_id = 'AKIA1'\nroot_secret_access_key = 'planted-1'\nusers = [{name = 'u', access_key_id = 'AKIA2', secret_access_key = 'planted-2'}]\n";
         let config = load(file, &[("TARN_BINARY", "/x")], Flags::default()).expect("right");
         let shown = config.show(true);
         assert!(!shown.contains("planted") && !format!("{config:?}").contains("planted"), "{shown}");
         assert!(shown.contains("listen = \"127.0.0.1:9000\"  # default"), "{shown}");
-        load(&config.show(false), &[], Flags::default()).expect("what is shown is a configuration");
+        let again = load(&config.show(false), &[], Flags::default()).expect("what is shown is a configuration");
+        assert_eq!(again.tables.identity, config.tables.identity);
         assert!(!shown.contains("debug"), "{shown}");
     }
 

@@ -34,13 +34,14 @@ use tarn_types::{AccountId, Region, Scope};
 use crate::config::{AccountSetting, Tables};
 use crate::doorkeeper::{IdentityCredentials, RecordedCalls};
 use crate::events::{EventTargets, Webhooks};
+use crate::issuers::OidcIssuers;
 use crate::orphans::OrphanSweep;
 use crate::remote_buckets::ReplicationTargets;
 use crate::root_credentials::{RootCredentials, RootCredentialsError};
 use crate::s3::{Doorkeeper, S3Door};
 use crate::storage::StoredObjects;
 use crate::volumes::{OpenVolumes, VolumeError};
-use crate::{metrics, sql, volumes, zones};
+use crate::{duty_roles, metrics, sql, volumes, zones};
 
 /// Every archive container is read through this often, so that rot is found while parity still repairs it.
 const SCRUB_EVERY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -156,6 +157,14 @@ pub enum LakeError {
         name: &'static str,
         /// Why.
         reason: String,
+    },
+    /// A role of a duty could not be made.
+    #[error("the role {name} cannot be made: {source}")]
+    Role {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        source: IdentityError,
     },
     /// Other servers cannot be called.
     #[error("the client for other servers: {reason}")]
@@ -295,6 +304,7 @@ impl Lake {
             root_key: _,
             domains,
             trusted_proxies,
+            identity,
         } = tables;
 
         // The directory, for this process alone.
@@ -327,7 +337,9 @@ impl Lake {
         let audit = Arc::new(audit);
 
         // The domain.
-        let identity = Arc::new(Identity::new(records.clone(), Keys::clone(&keys), runtime.clone()));
+        let issuers = Arc::new(OidcIssuers::new(identity.oidc_issuers_allowed));
+        let identity = Identity::new(records.clone(), Keys::clone(&keys), runtime.clone()).with_issuers(issuers);
+        let identity = Arc::new(identity);
         let volumes = volumes::open(&volumes, &*records, &runtime).await?;
         let mut objects_options = objects;
         objects_options.class_volumes = volumes.classes(&storage_classes)?;
@@ -385,6 +397,7 @@ impl Lake {
             let scope = Scope { account: account_id.clone(), region: region.clone() };
             let steward = Steward { scope, authorizer: authorizer.clone(), runtime: runtime.clone() };
             zones::make(&objects, &catalog, &steward).await?;
+            duty_roles::make(&identity, &steward).await?;
         }
         let root = match root {
             Some(root) => Some(root),

@@ -47,6 +47,14 @@ impl Caller {
         Self { beside: Some(Arc::new(write)), ..self }
     }
 
+    /// The same call of whom its caller turned out to be, in whose account it happens.
+    #[must_use]
+    pub fn turned_out(&self, authorized: Authorized, authorizer: BoundAuthorizer, scope: Scope) -> Self {
+        let principal = authorized.principal().clone();
+        let event = EventDraft { principal, scope, ..EventDraft::clone(&self.event) };
+        Self { authorized, authorizer, event: Arc::new(event), ..self.clone() }
+    }
+
     /// The proof.
     pub fn authorized(&self) -> &Authorized {
         &self.authorized

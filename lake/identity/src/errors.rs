@@ -195,6 +195,36 @@ pub enum IdentityError {
     /// A session's token is none of this lake's, or its user or role is gone.
     #[error("The security token included in the request is invalid")]
     TokenInvalid,
+    /// A provider's token is not its, or not for whom it should be.
+    #[error("{reason}")]
+    WebTokenInvalid {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A provider's token is over.
+    #[error(
+        "Token expired: current date/time {now} must be before the expiration date/time {expires} (seconds since 1970)"
+    )]
+    WebTokenExpired {
+        /// Seconds since 1970.
+        now: i64,
+        /// Seconds since 1970.
+        expires: i64,
+    },
+    /// A provider's token says what cannot be.
+    #[error("{reason}")]
+    ClaimRejected {
+        /// What.
+        reason: String,
+    },
+    /// A provider's keys could not be had.
+    #[error("The identity provider {issuer} could not be asked for its keys: {reason}. Try again later.")]
+    IssuerUnreachable {
+        /// Its URL.
+        issuer: String,
+        /// Why.
+        reason: String,
+    },
     /// Configured credentials contradict each other.
     #[error("the access key {id} is configured for {wanted} but belongs to {owner}: give each its own")]
     AccessKeyTaken {

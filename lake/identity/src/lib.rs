@@ -16,6 +16,7 @@ mod errors;
 mod groups;
 mod holdings;
 mod instance_profiles;
+mod issuers;
 mod last_used;
 mod managed_policies;
 mod oidc_providers;
@@ -28,6 +29,7 @@ mod sessions;
 mod summary;
 mod tags;
 mod users;
+mod web_identity;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +49,7 @@ pub use entity_policies::{AttachedPolicy, InlinePolicy, PolicyUsage};
 pub use errors::IdentityError;
 pub use groups::Group;
 pub use instance_profiles::InstanceProfile;
+pub use issuers::Issuers;
 pub use last_used::{AccessKeyUse, LastUse};
 pub use managed_policies::{ManagedPolicy, NewPolicy, PolicyScope, PolicyVersion};
 pub use oidc_providers::{NewOidcProvider, OidcProvider};
@@ -58,8 +61,10 @@ pub use sessions::{AssumeRole, FederationToken, Narrowing, NewSession};
 pub use tags::{Tag, Taggable};
 pub use tarn_keys::Secret;
 pub use users::{NewUser, User};
+pub use web_identity::{AssumeRoleWithWebIdentity, WebIdentitySession};
 
 use cache::Cache;
+use issuers::{IssuerKeys, NoIssuers};
 use last_used::Noted;
 
 /// Users of an account: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
@@ -124,6 +129,7 @@ pub struct Identity {
     runtime: Runtime,
     cache: Cache,
     noted: Noted,
+    issuers: IssuerKeys,
 }
 
 impl fmt::Debug for Identity {
@@ -148,7 +154,14 @@ const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 impl Identity {
     /// Over `store`; secrets are sealed by `keys`.
     pub fn new(store: Arc<dyn Store>, keys: Keys, runtime: Runtime) -> Self {
-        Self { store, keys, runtime, cache: Cache::new(), noted: Noted::default() }
+        let issuers = IssuerKeys::new(Arc::new(NoIssuers));
+        Self { store, keys, runtime, cache: Cache::new(), noted: Noted::default(), issuers }
+    }
+
+    /// The same, with a way to the issuers of tokens.
+    #[must_use]
+    pub fn with_issuers(self, issuers: Arc<dyn Issuers>) -> Self {
+        Self { issuers: IssuerKeys::new(issuers), ..self }
     }
 
     fn new_id(&self, kind: IdKind) -> String {

@@ -26,7 +26,7 @@ pub struct OidcProvider {
     pub url: String,
     /// Whom its tokens may be for.
     pub client_ids: Vec<String>,
-    /// Of its certificates. They are kept; TLS checks the certificate by the roots that are known here, as AWS does by now.
+    /// Of its certificates: they count, as on AWS, where no root that is known here vouches for its certificate.
     pub thumbprints: Vec<String>,
     /// When it was made, milliseconds since 1970.
     pub created_ms: i64,
@@ -71,7 +71,7 @@ fn tags_id(name: &str) -> String {
     format!("{ARN_KIND}{name}")
 }
 
-fn arn(account: &AccountId, name: &str) -> Arn {
+pub(crate) fn provider_arn(account: &AccountId, name: &str) -> Arn {
     Arn::iam(account, format!("{ARN_KIND}{name}"))
 }
 
@@ -150,7 +150,7 @@ impl Identity {
         let mut arns = Vec::new();
         for item in snapshot.prefix(OIDC_PROVIDERS, &account_key(account)) {
             let (_, record): (Key, OidcProviderRecord) = item?;
-            arns.push(arn(account, without_scheme(&record.url).unwrap_or_default()));
+            arns.push(provider_arn(account, without_scheme(&record.url).unwrap_or_default()));
         }
         Ok(arns)
     }
@@ -215,5 +215,5 @@ fn complete(
 ) -> Result<OidcProvider, IdentityError> {
     let OidcProviderRecord { url, client_ids, thumbprints, created_ms } = record;
     let tags = tags_of(read, account, &tags_id(name))?;
-    Ok(OidcProvider { arn: arn(account, name), url, client_ids, thumbprints, created_ms, tags })
+    Ok(OidcProvider { arn: provider_arn(account, name), url, client_ids, thumbprints, created_ms, tags })
 }

@@ -121,10 +121,10 @@ fn parse_trust(document: &str) -> Result<Policy, IdentityError> {
     Ok(parsed)
 }
 
-/// The users and roles that a trust policy names, by their ids. All that it names must exist.
-fn trusted(read: &impl Read, policy: &Policy) -> Result<Vec<TrustedRecord>, IdentityError> {
+/// The users and roles that a trust policy of a role in `own` names, by their ids. All that it names must exist.
+fn trusted(read: &impl Read, own: &AccountId, policy: &Policy) -> Result<Vec<TrustedRecord>, IdentityError> {
     let unknown = |found: String| malformed(PolicyProblem::Principal { found });
-    for account in policy.named_accounts() {
+    for account in policy.named_accounts().filter(|account| *account != own) {
         if read.get(ACCOUNTS, &account_key(account))?.is_none() {
             return Err(unknown(format!("arn:aws:iam::{account}:root")));
         }
@@ -207,7 +207,7 @@ impl Identity {
             created_ms: caller.time_ms(),
         };
         self.commit(caller, move |tx| {
-            role.trusted = trusted(tx, &policy)?;
+            role.trusted = trusted(tx, &account, &policy)?;
             insert(tx, &account, &role)?;
             put_boundary(tx, &account, &role.id, boundary.as_deref(), role.created_ms)?;
             put_tags(tx, &account, &role.id, tags)?;
@@ -260,8 +260,9 @@ impl Identity {
     /// Says anew who may have a session of a role. Sessions that there are go on.
     pub async fn update_trust_policy(&self, caller: &Caller, name: &str, document: &str) -> Result<(), IdentityError> {
         let (policy, document) = (parse_trust(document)?, document.to_owned());
+        let account = caller.scope().account.clone();
         self.change_role(caller, name, move |tx, role| {
-            role.trusted = trusted(tx, &policy)?;
+            role.trusted = trusted(tx, &account, &policy)?;
             role.trust_policy = document;
             Ok(())
         })

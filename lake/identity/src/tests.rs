@@ -444,3 +444,4 @@ async fn a_policy_that_cannot_be_read_refuses_everything() {
 
 mod entities;
 mod sessions;
+mod web_identity;

@@ -296,6 +296,12 @@ impl BoundAuthorizer {
         &self.principal
     }
 
+    /// The same policies asked as whom the caller turned out to be, with the request's condition keys.
+    #[must_use]
+    pub fn as_principal(&self, principal: Principal) -> Self {
+        Self { principal, ..self.clone() }
+    }
+
     /// The same policies asked as a service that is to work for a configuration, before the configuration is taken.
     #[must_use]
     pub fn of_service(&self, service: Principal, context: Context) -> Self {

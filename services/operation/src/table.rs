@@ -29,22 +29,30 @@ pub struct Access {
     pub management: bool,
     /// The IAM action that stands for the operation on the coverage page. `None`: any signed caller may, as with sts:GetCallerIdentity.
     pub iam_action: Option<&'static str>,
+    /// Whether nobody signs it, as with sts:AssumeRoleWithWebIdentity: what the caller has to show is in the input, and the handler asks
+    /// for what it may.
+    pub is_unsigned: bool,
 }
 
 impl Access {
     /// A control-plane read.
     pub const fn read(iam_action: &'static str) -> Self {
-        Self { kind: Kind::Read, management: true, iam_action: Some(iam_action) }
+        Self { kind: Kind::Read, management: true, iam_action: Some(iam_action), is_unsigned: false }
     }
 
     /// A control-plane change.
     pub const fn write(iam_action: &'static str) -> Self {
-        Self { kind: Kind::Write, management: true, iam_action: Some(iam_action) }
+        Self { kind: Kind::Write, management: true, iam_action: Some(iam_action), is_unsigned: false }
+    }
+
+    /// A control-plane read that nobody signs.
+    pub const fn unsigned(iam_action: &'static str) -> Self {
+        Self { kind: Kind::Read, management: true, iam_action: Some(iam_action), is_unsigned: true }
     }
 
     /// A data-plane change, such as putting a record.
     pub const fn data_write(iam_action: &'static str) -> Self {
-        Self { kind: Kind::Write, management: false, iam_action: Some(iam_action) }
+        Self { kind: Kind::Write, management: false, iam_action: Some(iam_action), is_unsigned: false }
     }
 }
 

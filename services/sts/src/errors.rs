@@ -14,6 +14,12 @@ pub(crate) fn to_aws(error: IdentityError) -> AwsError {
         IdentityError::PackedPolicyTooLarge { .. } => {
             AwsError::modelled(&of_sts::PACKED_POLICY_TOO_LARGE_EXCEPTION, message)
         }
+        IdentityError::WebTokenInvalid { .. } => AwsError::modelled(&of_sts::INVALID_IDENTITY_TOKEN_EXCEPTION, message),
+        IdentityError::WebTokenExpired { .. } => AwsError::modelled(&of_sts::EXPIRED_TOKEN_EXCEPTION, message),
+        IdentityError::ClaimRejected { .. } => AwsError::modelled(&of_sts::IDP_REJECTED_CLAIM_EXCEPTION, message),
+        IdentityError::IssuerUnreachable { .. } => {
+            AwsError::modelled(&of_sts::IDP_COMMUNICATION_ERROR_EXCEPTION, message)
+        }
         IdentityError::Denied { .. } | IdentityError::Refused { .. } => AwsError::access_denied(&SERVICE, message),
         IdentityError::InvalidInput { .. }
         | IdentityError::InvalidTags { .. }

@@ -14,7 +14,7 @@ use tarn_operation::{Access, Kind, Table};
 
 /// Who one is needs no permission: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>; nor do credentials as
 /// which one can do no more than one can: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html>
-const WITHOUT_PERMISSION: Access = Access { kind: Kind::Read, management: true, iam_action: None };
+const WITHOUT_PERMISSION: Access = Access { kind: Kind::Read, management: true, iam_action: None, is_unsigned: false };
 
 /// STS over `identity`.
 pub fn service(identity: Arc<Identity>) -> Table<Identity> {
@@ -26,6 +26,11 @@ pub fn service(identity: Arc<Identity>) -> Table<Identity> {
             identity::get_access_key_info,
         )
         .with::<op::AssumeRole, _, _>(Access::read("sts:AssumeRole"), resources::assume_role, sessions::assume_role)
+        .with::<op::AssumeRoleWithWebIdentity, _, _>(
+            Access::unsigned("sts:AssumeRoleWithWebIdentity"),
+            resources::assume_role_with_web_identity,
+            sessions::assume_role_with_web_identity,
+        )
         .with::<op::GetSessionToken, _, _>(WITHOUT_PERMISSION, resources::nothing, sessions::get_session_token)
         .with::<op::GetFederationToken, _, _>(
             Access::read("sts:GetFederationToken"),

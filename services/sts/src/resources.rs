@@ -71,6 +71,15 @@ pub(crate) fn assume_role(identity: &Identity, input: &wire::AssumeRoleRequest, 
     Ok(all)
 }
 
+/// Nobody asks, for credentials that will be its own: the role is asked by the handler, once it is known for whom.
+pub(crate) fn assume_role_with_web_identity(
+    _: &Identity,
+    _: &wire::AssumeRoleWithWebIdentityRequest,
+    _: &Scope,
+) -> Requirements {
+    Ok(vec![Requirement::any("sts:AssumeRoleWithWebIdentity").of_callers_own()])
+}
+
 pub(crate) fn get_federation_token(
     _: &Identity,
     input: &wire::GetFederationTokenRequest,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tarn_audit::Caller;
 use tarn_aws_model::sts as wire;
 use tarn_aws_protocol::AwsError;
-use tarn_identity::{AssumeRole, FederationToken, Identity};
+use tarn_identity::{AssumeRole, AssumeRoleWithWebIdentity, FederationToken, Identity, WebIdentitySession};
 
 use crate::convert::{self, narrowing, required, seconds, tags};
 use crate::errors::to_aws;
@@ -46,6 +46,37 @@ pub(crate) async fn assume_role(
         assumed_role_user: Some(convert::assumed_role(&session)),
         packed_policy_size: convert::percent(&session),
         source_identity: session.source_identity,
+    })
+}
+
+pub(crate) async fn assume_role_with_web_identity(
+    identity: Arc<Identity>,
+    caller: Caller,
+    input: wire::AssumeRoleWithWebIdentityRequest,
+) -> Result<wire::AssumeRoleWithWebIdentityResponse, AwsError> {
+    // It names providers of OAuth 2.0; AWS refuses it with an OIDC token.
+    refuse_unbuilt("ProviderId", input.provider_id.as_ref())?;
+    refuse_unbuilt("MinimumSessionTokenSize", input.minimum_session_token_size.as_ref())?;
+    let asked = AssumeRoleWithWebIdentity {
+        role_arn: required(input.role_arn, "RoleArn")?,
+        session_name: required(input.role_session_name, "RoleSessionName")?,
+        token: required(input.web_identity_token, "WebIdentityToken")?,
+        duration_seconds: seconds(input.duration_seconds),
+        narrowing: narrowing(input.policy, input.policy_arns),
+    };
+    let made = identity.assume_role_with_web_identity(&caller, asked).await.map_err(to_aws)?;
+    let WebIdentitySession { session, subject, audience, provider } = made;
+    let (session_token_size, session_token_utilization) = convert::token_size(&session.credentials);
+    Ok(wire::AssumeRoleWithWebIdentityResponse {
+        session_token_size,
+        session_token_utilization,
+        credentials: Some(convert::credentials(&session.credentials)),
+        assumed_role_user: Some(convert::assumed_role(&session)),
+        packed_policy_size: convert::percent(&session),
+        source_identity: session.source_identity,
+        subject_from_web_identity_token: Some(subject),
+        audience: Some(audience),
+        provider: Some(provider),
     })
 }
 

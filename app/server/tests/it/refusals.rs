@@ -57,12 +57,19 @@ async fn every_operation_refuses_callers_who_may_not() {
                     breaches.push(format!("{name} by {who}: {body}"));
                 }
             };
+            let denied = operation.service.access_denied_code;
+            if row.access().is_unsigned {
+                // Nobody signs it: what is to be shown is in the input, and the smallest input shows nothing.
+                refused += 1;
+                let (_, body) = send(gateway, request()).await;
+                check("nobody", &body, &[denied, "InvalidIdentityToken"], "");
+                continue;
+            }
             let (_, body) = send(gateway, request()).await;
             check("nobody", &body, &["MissingAuthenticationToken", "MissingAuthenticationTokenException"], "");
             let (_, body) = send(gateway, tampered(sign(request(), ROOT, signing_name))).await;
             check("a wrong signature", &body, &["SignatureDoesNotMatch", "InvalidSignatureException"], "");
             refused += 2;
-            let denied = operation.service.access_denied_code;
             // What any signed caller may has no action to deny.
             if row.access().iam_action.is_some() {
                 refused += 2;
