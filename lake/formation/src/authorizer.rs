@@ -67,7 +67,7 @@ fn need(requirement: &Requirement) -> Option<Need<'_>> {
     let database = resource.strip_prefix("database/");
     match (action, database) {
         ("CreateDatabase", _) if resource == "catalog" => Some(Need::Catalog(Permission::CreateDatabase)),
-        ("GetDatabase", Some(database)) => Some(Need::Database(database, &[Describe])),
+        ("GetDatabase" | "GetDatabases", Some(database)) => Some(Need::Database(database, &[Describe])),
         ("UpdateDatabase", Some(database)) => Some(Need::Database(database, &[Alter])),
         ("DeleteDatabase", Some(database)) => Some(Need::Database(database, &[Drop])),
         _ => None,
@@ -135,6 +135,23 @@ impl Formation {
                     })
             }
         }
+    }
+
+    /// Whether the principal may see what is said of a database, or of a table of it.
+    pub(crate) fn may_see(
+        &self,
+        principal: &Principal,
+        database: &str,
+        table: Option<&str>,
+    ) -> Result<bool, FormationError> {
+        let describe = &[Permission::Describe];
+        self.grants_allow(
+            principal,
+            &match table {
+                None => Need::Database(database, describe),
+                Some(table) => Need::Table(database, table, describe),
+            },
+        )
     }
 
     /// A table with its database, if it is there and IAM alone does not decide about it.

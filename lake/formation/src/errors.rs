@@ -40,6 +40,12 @@ pub enum FormationError {
         /// On what.
         on: String,
     },
+    /// The caller may read parts of a table, and what it asks for cannot be told apart by them.
+    #[error("Access to {table} is limited to some of its columns or rows, which credentials cannot be limited to.")]
+    PartialAccess {
+        /// The table.
+        table: String,
+    },
     /// There are too many.
     #[error("{what}: at most {limit}.")]
     Limit {

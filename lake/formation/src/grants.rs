@@ -16,7 +16,7 @@ use crate::access::{held_on_database, held_on_table};
 use crate::keyspaces::{CELLS_FILTERS, GRANTS, SHARED, account_key, filters_key, grant_key, resource_key, shared_key};
 use crate::permissions::{Permission, allowed_on, implies};
 use crate::principals::{IAM_ALLOWED_PRINCIPALS, LakePrincipal, is_beyond_grants, names_of};
-use crate::resources::{Columns, Resource};
+use crate::resources::{Columns, Resource, ResourceKind};
 use crate::settings::settings_in;
 use crate::shared::{Shared, is_database_shared, is_table_shared};
 use crate::tags::require_tag;
@@ -66,6 +66,8 @@ pub struct ListGrants {
     pub principal: Option<String>,
     /// On what. A table stands for its columns and filters too.
     pub resource: Option<Resource>,
+    /// On things of which kind.
+    pub kind: Option<ResourceKind>,
     /// Behind this one.
     pub after: Option<Vec<u8>>,
     /// At most so many.
@@ -106,7 +108,8 @@ pub(crate) fn page<R: Record>(
     // What is handed in is not believed: a page never leaves its account.
     let from = match &start {
         Some(start) if start.as_bytes().starts_with(prefix.as_bytes()) => Bound::Excluded(start),
-        Some(_) | None => Bound::Included(prefix),
+        Some(_) => return Err(FormationError::invalid("The place to go on from is not one of this list.")),
+        None => Bound::Included(prefix),
     };
     let end = prefix.after_prefix();
     let mut items = Vec::new();
@@ -227,7 +230,9 @@ impl Formation {
                 key: key.to_lowercase(),
                 values: values.iter().map(|value| value.to_lowercase()).collect(),
             },
-            Resource::Catalog | Resource::Location { .. } | Resource::TagPolicy { .. } => resource,
+            // As locations are registered.
+            Resource::Location { arn } => Resource::Location { arn: arn.trim_end_matches('/').to_owned() },
+            Resource::Catalog | Resource::TagPolicy { .. } => resource,
         };
         match &resource {
             Resource::Tag { key, values } => {
@@ -322,12 +327,18 @@ impl Formation {
 
     /// Gives what `entry` says.
     pub async fn grant(&self, caller: &Caller, entry: Entry) -> Result<(), FormationError> {
-        self.change(caller, vec![entry], true).await?.pop().map_or(Ok(()), |(_, error)| Err(error))
+        self.change_single(caller, entry, true).await
     }
 
     /// Takes what `entry` says; the right to give it on goes with a permission.
     pub async fn revoke(&self, caller: &Caller, entry: Entry) -> Result<(), FormationError> {
-        self.change(caller, vec![entry], false).await?.pop().map_or(Ok(()), |(_, error)| Err(error))
+        self.change_single(caller, entry, false).await
+    }
+
+    async fn change_single(&self, caller: &Caller, entry: Entry, is_grant: bool) -> Result<(), FormationError> {
+        let (account, by) = (caller.scope().account.clone(), caller.principal().clone());
+        let (formation, now) = (self.clone(), self.now_ms());
+        self.commit(caller, move |tx| formation.change_one(tx, &account, &by, entry, is_grant, now)).await
     }
 
     /// Gives or takes what all `entries` say; returns those that could not be, by their place, each with why.
@@ -342,15 +353,12 @@ impl Formation {
         }
         let (account, by) = (caller.scope().account.clone(), caller.principal().clone());
         let (formation, now) = (self.clone(), self.now_ms());
-        let single = entries.len() == 1;
         self.commit(caller, move |tx| {
             let mut failed = Vec::new();
             for (at, entry) in entries.into_iter().enumerate() {
                 match formation.change_one(tx, &account, &by, entry, is_grant, now) {
                     Ok(()) => {}
                     Err(FormationError::Store { source }) => return Err(FormationError::Store { source }),
-                    // A call that did nothing leaves no record of having changed something.
-                    Err(error) if single => return Err(error),
                     Err(error) => failed.push((at, error)),
                 }
             }
@@ -388,6 +396,10 @@ impl Formation {
         if principal.as_str() == IAM_ALLOWED_PRINCIPALS {
             return self.share(tx, account, &known, &permissions, is_grant);
         }
+        if matches!(&known.resource, Resource::Columns { columns: Columns::Named(_), .. } | Resource::Tag { .. }) {
+            let wanted = Rights { permissions: all, grantable };
+            return change_parts(tx, account, &known, principal.as_str(), (&wanted, &permissions), is_grant, now);
+        }
         let key = grant_key(account, &known.resource, principal.as_str());
         let found = tx.get(GRANTS, &key)?.filter(|found| found.id == known.id);
         if is_grant {
@@ -402,28 +414,12 @@ impl Formation {
             grant.permissions.extend(all);
             grant.grantable.extend(grantable);
             grant.updated_ms = now;
-            merge(&mut grant.resource, &known.resource);
             return Ok(tx.put(GRANTS, &key, &grant)?);
         }
-        let nothing = || {
-            FormationError::invalid(format!(
-                "No permissions revoked. Grantee {} does not have them on {}.",
-                principal.as_str(),
-                known.resource
-            ))
-        };
+        let nothing = || nothing_revoked(principal.as_str(), &known.resource);
         let mut grant = found.ok_or_else(nothing)?;
         if permissions.union(&grantable).any(|permission| !grant.permissions.contains(permission)) {
             return Err(nothing());
-        }
-        if let Some(left) = without(&grant.resource, &known.resource) {
-            if left == grant.resource {
-                return Err(nothing());
-            }
-            // What is left of the columns or values is as it was.
-            grant.resource = left;
-            grant.updated_ms = now;
-            return Ok(tx.put(GRANTS, &key, &grant)?);
         }
         grant.permissions.retain(|permission| !permissions.contains(permission));
         grant.grantable.retain(|permission| !permissions.contains(permission) && !grantable.contains(permission));
@@ -499,7 +495,8 @@ impl Formation {
         let keep = |grant: &Grant| {
             let of_principal = list.principal.as_ref().is_none_or(|asked| *asked == grant.principal)
                 && own.as_ref().is_none_or(|own| own.contains(&grant.principal));
-            let of_resource = resource.as_ref().is_none_or(|asked| is_of(grant, &asked.resource));
+            let of_resource = resource.as_ref().is_none_or(|asked| is_of(grant, &asked.resource))
+                && list.kind.is_none_or(|kind| kind.has(&grant.resource));
             Ok(of_principal && of_resource && is_there(grant))
         };
         let mut found = page(&snapshot, GRANTS, &account_key(account), list.after.as_deref(), list.limit, keep)?;
@@ -513,7 +510,8 @@ impl Formation {
                 }
                 _ => false,
             };
-            if shared && !matches!(asked.resource, Resource::Columns { .. } | Resource::CellsFilter { .. }) {
+            let of_kind = list.kind.is_none_or(|kind| kind.has(&asked.resource));
+            if shared && of_kind && !matches!(asked.resource, Resource::Columns { .. } | Resource::CellsFilter { .. }) {
                 found.items.insert(
                     0,
                     Grant {
@@ -565,36 +563,98 @@ fn is_of(grant: &Grant, asked: &Resource) -> bool {
     }
 }
 
-/// Adds the columns or values of `more` to those of a grant.
-fn merge(resource: &mut Resource, more: &Resource) {
-    match (resource, more) {
-        (
-            Resource::Columns { columns: Columns::Named(names), .. },
-            Resource::Columns { columns: Columns::Named(more), .. },
-        ) => names.extend(more.iter().cloned()),
-        (Resource::Tag { values, .. }, Resource::Tag { values: more, .. }) => values.extend(more.iter().cloned()),
-        _ => {}
+fn nothing_revoked(principal: &str, on: &Resource) -> FormationError {
+    FormationError::invalid(format!("No permissions revoked. Grantee {principal} does not have them on {on}."))
+}
+
+/// What one column, or one value of a tag, is granted with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Rights {
+    permissions: BTreeSet<Permission>,
+    grantable: BTreeSet<Permission>,
+}
+
+/// Gives or takes named columns of a table or values of a tag. Those that a principal has with the same rights are one grant; others are
+/// others, so that what one column may be given on with says nothing of the next.
+fn change_parts(
+    tx: &mut Tx<'_>,
+    account: &AccountId,
+    known: &Known,
+    principal: &str,
+    (wanted, revoked): (&Rights, &BTreeSet<Permission>),
+    is_grant: bool,
+    now: i64,
+) -> Result<(), FormationError> {
+    let prefix = grant_key(account, &known.resource, principal);
+    let mut parts: BTreeMap<String, Rights> = BTreeMap::new();
+    let mut before = Vec::new();
+    for entry in tx.prefix(GRANTS, &prefix) {
+        let (key, grant) = entry?;
+        let Some(names) = named_parts(&grant.resource) else { continue };
+        if grant.id == known.id {
+            let Grant { permissions, grantable, .. } = &grant;
+            parts.extend(names.iter().map(|name| {
+                (name.clone(), Rights { permissions: permissions.clone(), grantable: grantable.clone() })
+            }));
+        }
+        before.push((key, grant));
+    }
+    for name in named_parts(&known.resource).into_iter().flatten() {
+        if is_grant {
+            let rights = parts.entry(name.clone()).or_default();
+            rights.permissions.extend(&wanted.permissions);
+            rights.grantable.extend(&wanted.grantable);
+            continue;
+        }
+        let nothing = || nothing_revoked(principal, &known.resource);
+        let rights = parts.get_mut(name).ok_or_else(nothing)?;
+        if !wanted.permissions.is_subset(&rights.permissions) {
+            return Err(nothing());
+        }
+        rights.permissions.retain(|permission| !revoked.contains(permission));
+        rights.grantable.retain(|permission| !revoked.contains(permission) && !wanted.grantable.contains(permission));
+    }
+    let mut groups: BTreeMap<Rights, BTreeSet<String>> = BTreeMap::new();
+    for (name, rights) in parts.into_iter().filter(|(_, rights)| !rights.permissions.is_empty()) {
+        groups.entry(rights).or_default().insert(name);
+    }
+    for (key, _) in &before {
+        tx.delete(GRANTS, key)?;
+    }
+    for (Rights { permissions, grantable }, names) in groups {
+        let words = |set: &BTreeSet<Permission>| set.iter().map(|one| one.name()).collect::<Vec<_>>().join(",");
+        let key = prefix.clone().text(&words(&permissions)).text(&words(&grantable));
+        let resource = with_parts(&known.resource, names);
+        let is_as_before = |grant: &&(Key, Grant)| {
+            (&grant.1.resource, &grant.1.permissions, &grant.1.grantable) == (&resource, &permissions, &grantable)
+        };
+        let updated_ms = before.iter().find(is_as_before).map_or(now, |(_, grant)| grant.updated_ms);
+        let principal = principal.to_owned();
+        let grant = Grant { resource, principal, permissions, grantable, id: known.id, updated_ms };
+        tx.put(GRANTS, &key, &grant)?;
+    }
+    Ok(())
+}
+
+/// The named columns, or the values of a tag.
+fn named_parts(resource: &Resource) -> Option<&BTreeSet<String>> {
+    match resource {
+        Resource::Columns { columns: Columns::Named(names), .. } | Resource::Tag { values: names, .. } => Some(names),
+        Resource::Columns { columns: Columns::AllBut(_), .. }
+        | Resource::Catalog
+        | Resource::Database { .. }
+        | Resource::Table { .. }
+        | Resource::AllTables { .. }
+        | Resource::Location { .. }
+        | Resource::CellsFilter { .. }
+        | Resource::TagPolicy { .. } => None,
     }
 }
 
-/// What is left of a grant's columns or values without `less`; `None` if nothing is, or it has none.
-fn without(resource: &Resource, less: &Resource) -> Option<Resource> {
-    match (resource, less) {
-        (
-            Resource::Columns { database, table, columns: Columns::Named(names) },
-            Resource::Columns { columns: Columns::Named(less), .. },
-        ) => {
-            let left: BTreeSet<String> = names.difference(less).cloned().collect();
-            (!left.is_empty()).then(|| Resource::Columns {
-                database: database.clone(),
-                table: table.clone(),
-                columns: Columns::Named(left),
-            })
-        }
-        (Resource::Tag { key, values }, Resource::Tag { values: less, .. }) => {
-            let left: BTreeSet<String> = values.difference(less).cloned().collect();
-            (!left.is_empty()).then(|| Resource::Tag { key: key.clone(), values: left })
-        }
-        _ => None,
+fn with_parts(resource: &Resource, names: BTreeSet<String>) -> Resource {
+    let mut resource = resource.clone();
+    if let Resource::Columns { columns: Columns::Named(of), .. } | Resource::Tag { values: of, .. } = &mut resource {
+        *of = names;
     }
+    resource
 }

@@ -47,7 +47,8 @@ pub(crate) fn resource_key(account: &AccountId, resource: &Resource) -> Key {
     }
 }
 
-/// Where the grant on `resource` to `principal` lies. Grants on named columns of one table are one; so are those on values of a tag.
+/// Where the grant on `resource` to `principal` lies. Those on named columns of one table lie together, by what is granted; so do those on
+/// values of a tag.
 pub(crate) fn grant_key(account: &AccountId, resource: &Resource, principal: &str) -> Key {
     let key = resource_key(account, resource).text(principal);
     match resource {

@@ -39,7 +39,7 @@ pub use grants::{Entry, Grant, ListGrants};
 pub use locations::{Location, LocationInput};
 pub use permissions::Permission;
 pub use principals::{IAM_ALLOWED_PRINCIPALS, LakePrincipal};
-pub use resources::{Columns, Resource, TagPolicyKind};
+pub use resources::{Columns, Resource, ResourceKind, TagPolicyKind};
 pub use settings::{DefaultPermissions, Settings};
 pub use tags::{LfTag, ResourceTags, TagExpression, TagPair};
 

@@ -135,6 +135,49 @@ impl Resource {
     }
 }
 
+/// A kind of resource, to list grants by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResourceKind {
+    /// The catalog.
+    Catalog,
+    /// Databases.
+    Database,
+    /// Tables, their columns and filters.
+    Table,
+    /// Locations.
+    Location,
+    /// LF-tags.
+    Tag,
+    /// Whatever has such tags.
+    TagPolicy,
+    /// Databases that have such tags.
+    DatabaseTagPolicy,
+    /// Tables that have such tags.
+    TableTagPolicy,
+}
+
+impl ResourceKind {
+    /// Whether a resource is of this kind.
+    pub(crate) fn has(self, resource: &Resource) -> bool {
+        match resource {
+            Resource::Catalog => self == Self::Catalog,
+            Resource::Database { .. } => self == Self::Database,
+            Resource::Table { .. }
+            | Resource::AllTables { .. }
+            | Resource::Columns { .. }
+            | Resource::CellsFilter { .. } => self == Self::Table,
+            Resource::Location { .. } => self == Self::Location,
+            Resource::Tag { .. } => self == Self::Tag,
+            Resource::TagPolicy { kind: TagPolicyKind::Database, .. } => {
+                matches!(self, Self::TagPolicy | Self::DatabaseTagPolicy)
+            }
+            Resource::TagPolicy { kind: TagPolicyKind::Table, .. } => {
+                matches!(self, Self::TagPolicy | Self::TableTagPolicy)
+            }
+        }
+    }
+}
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -11,7 +11,7 @@ use tarn_types::AccountId;
 
 use crate::keyspaces::{SETTINGS, account_key};
 use crate::permissions::Permission;
-use crate::principals::{IAM_ALLOWED_PRINCIPALS, is_beyond_grants, names_of};
+use crate::principals::{IAM_ALLOWED_PRINCIPALS, LakePrincipal, is_beyond_grants, names_of};
 use crate::{ADMINISTRATORS_MAX, Formation, FormationError};
 
 /// How many changes of the defaults are remembered.
@@ -40,6 +40,8 @@ pub struct Settings {
     pub table_defaults: DefaultPermissions,
     /// Free.
     pub parameters: BTreeMap<String, String>,
+    /// Whether who may read all of a table is given credentials for its data.
+    pub allow_full_table_external_data_access: bool,
     database_changes: Vec<Since>,
     table_changes: Vec<Since>,
 }
@@ -57,6 +59,7 @@ impl Default for Settings {
             database_defaults: defaults.clone(),
             table_defaults: defaults,
             parameters: BTreeMap::new(),
+            allow_full_table_external_data_access: false,
             database_changes: Vec::new(),
             table_changes: Vec::new(),
         }
@@ -90,6 +93,15 @@ fn check(defaults: &DefaultPermissions) -> Result<(), FormationError> {
         }
     }
     Ok(())
+}
+
+/// A user or role of the account; the account itself may be named, and always is one.
+fn check_administrator(account: &AccountId, name: &str) -> Result<(), FormationError> {
+    let is_account = name == format!("arn:aws:iam::{account}:root");
+    if is_account || (name.starts_with("arn:") && LakePrincipal::parse(account, name).is_ok()) {
+        return Ok(());
+    }
+    Err(FormationError::InvalidPrincipal { principal: name.to_owned() })
 }
 
 impl Settings {
@@ -133,6 +145,9 @@ impl Formation {
             return Err(FormationError::Limit { what: "Data lake administrators", limit: ADMINISTRATORS_MAX });
         }
         let (account, now) = (caller.scope().account.clone(), self.now_ms());
+        for name in change.administrators.iter().chain(&change.read_only_administrators) {
+            check_administrator(&account, name)?;
+        }
         self.commit(caller, move |tx| {
             let found = settings_in(tx, &account)?;
             let mut settings =
