@@ -227,7 +227,7 @@ impl EventDraft {
 /// Writes the record of what a worker could not do, in the transaction that says what becomes of it.
 pub fn put_failure(tx: &mut Tx<'_>, draft: EventDraft, code: &str, message: &str) -> Result<(), StoreError> {
     let event = draft.into_event(Outcome::Failure { code: code.to_owned(), message: message.to_owned() });
-    tx.put(EVENTS, &event.key(), &event)
+    event.record(tx)
 }
 
 /// Who asked, in one word; `None` for nobody.

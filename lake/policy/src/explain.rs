@@ -170,6 +170,10 @@ impl Told<'_> {
                 let text = format!("{}: it is AWS's own and cannot be changed", self.what);
                 self.say(text);
             }
+            DeniedBecause::NoLakeFormationPermission => {
+                let text = format!("no Lake Formation permission allows {}", self.what);
+                self.say(text);
+            }
             DeniedBecause::PoliciesUnreadable => self.say("the policies could not be read".to_owned()),
         }
     }

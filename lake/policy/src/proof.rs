@@ -191,6 +191,7 @@ impl DeniedBecause {
             | Self::NoResourcePolicyAllows
             | Self::PublicPolicyRestricted
             | Self::OfAws
+            | Self::NoLakeFormationPermission
             | Self::PoliciesUnreadable => false,
         }
     }

@@ -46,6 +46,10 @@ pub(crate) fn to_aws(error: IdentityError) -> AwsError {
         IdentityError::PackedPolicyTooLarge { .. }
         | IdentityError::TokenExpired
         | IdentityError::TokenInvalid
+        | IdentityError::WebTokenInvalid { .. }
+        | IdentityError::WebTokenExpired { .. }
+        | IdentityError::ClaimRejected { .. }
+        | IdentityError::IssuerUnreachable { .. }
         | IdentityError::AccessKeyTaken { .. }
         | IdentityError::Keys { .. }
         | IdentityError::Store { .. } => {

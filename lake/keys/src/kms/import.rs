@@ -7,7 +7,7 @@
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrapPadded};
 use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256};
 use serde::{Deserialize, Serialize};
-use tarn_audit::{Caller, EVENTS, Outcome};
+use tarn_audit::{Caller, Outcome};
 use tarn_metadata::{Key, Read, Record, StoreExt, Tx, decode_record, encode_record};
 use tarn_policy::Authorized;
 use tarn_types::{AccountId, Arn, Scope};
@@ -284,7 +284,7 @@ impl Kms {
                 }
                 drop_material(tx, &mut key)?;
                 let event = event.into_event(Outcome::Success);
-                tx.put(EVENTS, &event.key(), &event)?;
+                event.record(tx)?;
                 Ok::<_, KmsError>(())
             });
             expired.await?;

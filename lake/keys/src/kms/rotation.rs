@@ -1,7 +1,7 @@
 //! Rotation: new material for a key that keeps its name, its policy and its older material, so that every ciphertext still opens.
 //! <https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html>
 
-use tarn_audit::{Caller, EVENTS, Outcome};
+use tarn_audit::{Caller, Outcome};
 use tarn_metadata::{Key, Read, StoreExt, Tx};
 use tarn_policy::Authorized;
 use tarn_types::Scope;
@@ -180,7 +180,7 @@ impl Kms {
                 }
                 kms.rotate_in(tx, &mut key, &bytes, RotationKind::Automatic)?;
                 let event = event.into_event(Outcome::Success);
-                tx.put(EVENTS, &event.key(), &event)?;
+                event.record(tx)?;
                 Ok::<_, KmsError>(())
             });
             rotated.await?;
