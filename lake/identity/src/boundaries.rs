@@ -5,7 +5,7 @@ use tarn_audit::Caller;
 use tarn_metadata::{Read, StoreExt, Tx};
 use tarn_types::{AccountId, Arn};
 
-use crate::entities::find_entity;
+use crate::entities::{find_changeable, find_entity};
 use crate::managed_policies::find_policy;
 use crate::paging::count;
 use crate::records::{BOUNDARIES, BOUNDARY_OF, BoundaryRecord, Link, in_account};
@@ -54,7 +54,7 @@ impl Identity {
         let account = caller.scope().account.clone();
         let (name, arn, now_ms) = (name.to_owned(), arn.to_owned(), caller.time_ms());
         self.commit(caller, move |tx| {
-            let entity = find_entity(tx, &account, kind, &name)?;
+            let entity = find_changeable(tx, &account, kind, &name)?;
             put_boundary(tx, &account, &entity.id, Some(&arn), now_ms)
         })
         .await
@@ -65,7 +65,7 @@ impl Identity {
         let account = caller.scope().account.clone();
         let (name, now_ms) = (name.to_owned(), caller.time_ms());
         self.commit(caller, move |tx| {
-            let entity = find_entity(tx, &account, kind, &name)?;
+            let entity = find_changeable(tx, &account, kind, &name)?;
             if boundary_of(tx, &account, &entity.id)?.is_none() {
                 return Err(IdentityError::NoBoundary { kind, name: entity.name });
             }

@@ -7,6 +7,7 @@ use tarn_metadata::Read;
 use tarn_types::{AccountId, Arn};
 
 use crate::records::{GROUP_NAMES, GROUPS, ROLE_NAMES, ROLES, USER_NAMES, USERS, by_name, in_account};
+use crate::roles::check_unprotected;
 use crate::{GROUP_POLICIES_SIZE_CHARS_MAX, IdentityError, ROLE_POLICIES_SIZE_CHARS_MAX, USER_POLICIES_SIZE_CHARS_MAX};
 
 /// What policies can be put into and attached to.
@@ -109,6 +110,20 @@ pub(crate) fn find_entity(
     };
     let missing = || IdentityError::NoSuchEntity { kind, name: name.to_owned() };
     entity_by_id(read, account, &id.ok_or_else(missing)?)?.ok_or_else(missing)
+}
+
+/// As `find_entity`, to be changed: a service's role is not.
+pub(crate) fn find_changeable(
+    read: &impl Read,
+    account: &AccountId,
+    kind: EntityKind,
+    name: &str,
+) -> Result<Entity, IdentityError> {
+    let entity = find_entity(read, account, kind, name)?;
+    if kind == EntityKind::Role {
+        check_unprotected(&entity.path, &entity.name)?;
+    }
+    Ok(entity)
 }
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-names>

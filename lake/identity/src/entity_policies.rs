@@ -5,7 +5,7 @@ use tarn_metadata::{Key, Read, StoreExt};
 use tarn_policy::{Policy, PolicyKind};
 use tarn_types::{AccountId, Arn};
 
-use crate::entities::{entity_by_id, find_entity};
+use crate::entities::{entity_by_id, find_changeable, find_entity};
 use crate::managed_policies::{find_policy, name_of};
 use crate::paging::count;
 use crate::records::{ATTACHED_TO, ATTACHMENTS, BOUNDARY_OF, INLINE_POLICIES, InlinePolicyRecord, Link, in_account};
@@ -67,7 +67,7 @@ impl Identity {
         let account = caller.scope().account.clone();
         let (name, policy_name, document) = (name.to_owned(), policy_name.to_owned(), document.to_owned());
         self.commit(caller, move |tx| {
-            let entity = find_entity(tx, &account, kind, &name)?;
+            let entity = find_changeable(tx, &account, kind, &name)?;
             let of_entity = in_account(&account, &entity.id);
             let at = of_entity.clone().text(&policy_name);
             let mut size_chars = parsed.size_chars();
@@ -128,7 +128,7 @@ impl Identity {
         let account = caller.scope().account.clone();
         let (name, policy_name) = (name.to_owned(), policy_name.to_owned());
         self.commit(caller, move |tx| {
-            let at = in_account(&account, &find_entity(tx, &account, kind, &name)?.id).text(&policy_name);
+            let at = in_account(&account, &find_changeable(tx, &account, kind, &name)?.id).text(&policy_name);
             if !tx.contains(INLINE_POLICIES, &at)? {
                 return Err(IdentityError::NoSuchInlinePolicy { kind, policy: policy_name });
             }
@@ -148,7 +148,7 @@ impl Identity {
         let account = caller.scope().account.clone();
         let (name, arn, since_ms) = (name.to_owned(), arn.to_owned(), caller.time_ms());
         self.commit(caller, move |tx| {
-            let entity = find_entity(tx, &account, kind, &name)?;
+            let entity = find_changeable(tx, &account, kind, &name)?;
             find_policy(tx, &account, &arn)?;
             let of_entity = in_account(&account, &entity.id);
             let at = of_entity.clone().text(&arn);
@@ -176,7 +176,7 @@ impl Identity {
         let account = caller.scope().account.clone();
         let (name, arn) = (name.to_owned(), arn.to_owned());
         self.commit(caller, move |tx| {
-            let entity = find_entity(tx, &account, kind, &name)?;
+            let entity = find_changeable(tx, &account, kind, &name)?;
             let at = in_account(&account, &entity.id).text(&arn);
             if !tx.contains(ATTACHMENTS, &at)? {
                 return Err(IdentityError::NotAttached { arn });

@@ -3,6 +3,7 @@
 use tarn_keys::KeysError;
 use tarn_metadata::StoreError;
 use tarn_policy::{Denied, PolicyError};
+use tarn_types::AccountId;
 
 use crate::EntityKind;
 
@@ -147,6 +148,81 @@ pub enum IdentityError {
     ManagedByAws {
         /// Which.
         arn: String,
+    },
+    /// The user has no password.
+    #[error("Login Profile for User {user} cannot be found.")]
+    NoSuchLoginProfile {
+        /// The user.
+        user: String,
+    },
+    /// The user has a password.
+    #[error("Login Profile for user {user} already exists.")]
+    LoginProfileExists {
+        /// The user.
+        user: String,
+    },
+    /// The password is not what the account asks for.
+    #[error("{reason}")]
+    PasswordPolicyViolation {
+        /// What to do about it.
+        reason: String,
+    },
+    /// The old password is another.
+    #[error("The old password was incorrect.")]
+    WrongPassword,
+    /// Somebody else changed it at the same time.
+    #[error("The password of {user} was changed meanwhile: try again.")]
+    PasswordChangedMeanwhile {
+        /// The user.
+        user: String,
+    },
+    /// A password could not be hashed.
+    #[error("a password could not be hashed: {reason}")]
+    Hash {
+        /// Why.
+        reason: String,
+    },
+    /// The account asks for nothing.
+    #[error("The Password Policy with domain name {account} cannot be found.")]
+    NoPasswordPolicy {
+        /// The account.
+        account: AccountId,
+    },
+    /// The alias is another account's.
+    #[error("The account alias {alias} already exists.")]
+    AliasExists {
+        /// The alias.
+        alias: String,
+    },
+    /// The account has no such alias.
+    #[error("The account alias {alias} cannot be found.")]
+    NoSuchAlias {
+        /// As asked.
+        alias: String,
+    },
+    /// No report was made.
+    #[error("No credential report is present; generate one first.")]
+    NoCredentialReport,
+    /// The report is too old.
+    #[error("The credential report has expired; generate another.")]
+    CredentialReportExpired,
+    /// The service cannot have such a role.
+    #[error("{reason}")]
+    InvalidServiceRole {
+        /// What to do about it.
+        reason: String,
+    },
+    /// The role is a service's.
+    #[error("Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS")]
+    ProtectedRole {
+        /// The role.
+        name: String,
+    },
+    /// No such task has removed a role.
+    #[error("The deletion task {task} cannot be found.")]
+    NoSuchDeletion {
+        /// As asked.
+        task: String,
     },
     /// The tags cannot be taken.
     #[error("{reason}")]

@@ -7,9 +7,11 @@
 
 mod access_keys;
 mod accounts;
+mod aliases;
 mod aws_managed;
 mod boundaries;
 mod cache;
+mod credential_report;
 mod entities;
 mod entity_policies;
 mod errors;
@@ -18,14 +20,17 @@ mod holdings;
 mod instance_profiles;
 mod issuers;
 mod last_used;
+mod login_profiles;
 mod managed_policies;
 mod oidc_providers;
 mod paging;
 mod records;
 mod roles;
+mod service_linked_roles;
 mod service_sessions;
 mod session_tokens;
 mod sessions;
+mod simulation;
 mod summary;
 mod tags;
 mod users;
@@ -44,6 +49,7 @@ use tarn_runtime::{EntropyExt, Runtime};
 
 pub use access_keys::{AccessKey, AccessKeyCreated, AccessKeySummary, KeyHolder};
 pub use accounts::{Account, AccountConfig, Bootstrapped, CredentialsConfig, UserConfig};
+pub use credential_report::{CredentialReport, CredentialRow, ReportedKey};
 pub use entities::{Entity, EntityKind};
 pub use entity_policies::{AttachedPolicy, InlinePolicy, PolicyUsage};
 pub use errors::IdentityError;
@@ -51,6 +57,7 @@ pub use groups::Group;
 pub use instance_profiles::InstanceProfile;
 pub use issuers::Issuers;
 pub use last_used::{AccessKeyUse, LastUse};
+pub use login_profiles::{LoginProfile, PASSWORDS_REMEMBERED_MAX, PasswordPolicy};
 pub use managed_policies::{ManagedPolicy, NewPolicy, PolicyScope, PolicyVersion};
 pub use oidc_providers::{NewOidcProvider, OidcProvider};
 pub use paging::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page, PageRequest};
@@ -58,6 +65,9 @@ pub use records::{AccessKeyStatus, KEYSPACES};
 pub use roles::{NewRole, Role};
 pub use session_tokens::{SESSION_TOKEN_CHARS_MAX, SessionCredentials};
 pub use sessions::{AssumeRole, FederationToken, Narrowing, NewSession};
+pub use simulation::{
+    Exclusion, MatchedStatement, PolicySource, SIMULATED_COUNT_MAX, Simulated, Simulation, SourcePolicy,
+};
 pub use tags::{Tag, Taggable};
 pub use tarn_keys::Secret;
 pub use users::{NewUser, User};

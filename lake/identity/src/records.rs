@@ -5,7 +5,7 @@ use tarn_keys::SealedSecret;
 use tarn_metadata::{Key, Keyspace, Record, RecordError, decode_form};
 use tarn_types::AccountId;
 
-use crate::Tag;
+use crate::{CredentialRow, PasswordPolicy, Tag};
 
 /// By account id.
 pub(crate) const ACCOUNTS: Keyspace<AccountRecord> = Keyspace::new(0x0100, "identity.accounts");
@@ -50,6 +50,20 @@ pub(crate) const INSTANCE_PROFILES: Keyspace<InstanceProfileRecord> =
 pub(crate) const ROLE_PROFILES: Keyspace<Link> = Keyspace::new(0x0113, "identity.role-profiles");
 /// By account and URL without scheme.
 pub(crate) const OIDC_PROVIDERS: Keyspace<OidcProviderRecord> = Keyspace::new(0x0114, "identity.oidc-providers");
+/// By account and user id.
+pub(crate) const LOGIN_PROFILES: Keyspace<LoginProfileRecord> = Keyspace::new(0x0138, "identity.login-profiles");
+/// By account.
+pub(crate) const PASSWORD_POLICIES: Keyspace<PasswordPolicyRecord> =
+    Keyspace::new(0x0139, "identity.password-policies");
+/// By account.
+pub(crate) const ACCOUNT_ALIASES: Keyspace<AccountAliasRecord> = Keyspace::new(0x013a, "identity.account-aliases");
+/// By alias, across accounts.
+pub(crate) const ALIAS_OWNERS: Keyspace<AliasOwnerRecord> = Keyspace::new(0x013b, "identity.alias-owners");
+/// By account: the last report.
+pub(crate) const CREDENTIAL_REPORTS: Keyspace<CredentialReportRecord> =
+    Keyspace::new(0x013c, "identity.credential-reports");
+/// By account and task id.
+pub(crate) const ROLE_DELETIONS: Keyspace<RoleDeletionRecord> = Keyspace::new(0x013d, "identity.role-deletions");
 /// By access key id: the last use of each.
 pub(crate) const LAST_USES: Keyspace<LastUseRecord> = Keyspace::new(0x0170, "identity.last-uses");
 
@@ -76,6 +90,12 @@ pub const KEYSPACES: &[(u16, &str)] = &[
     (INSTANCE_PROFILES.id, INSTANCE_PROFILES.name),
     (ROLE_PROFILES.id, ROLE_PROFILES.name),
     (OIDC_PROVIDERS.id, OIDC_PROVIDERS.name),
+    (LOGIN_PROFILES.id, LOGIN_PROFILES.name),
+    (PASSWORD_POLICIES.id, PASSWORD_POLICIES.name),
+    (ACCOUNT_ALIASES.id, ACCOUNT_ALIASES.name),
+    (ALIAS_OWNERS.id, ALIAS_OWNERS.name),
+    (CREDENTIAL_REPORTS.id, CREDENTIAL_REPORTS.name),
+    (ROLE_DELETIONS.id, ROLE_DELETIONS.name),
     (LAST_USES.id, LAST_USES.name),
 ];
 
@@ -131,6 +151,52 @@ pub(crate) struct LastUseRecord {
     pub at_ms: i64,
     pub service: String,
     pub region: String,
+}
+
+/// A password as it is kept: from what it was given nothing can be had back. It has no Debug.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PasswordRecord {
+    pub salt: Vec<u8>,
+    pub hash: Vec<u8>,
+    pub memory_kib: u32,
+    pub passes: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LoginProfileRecord {
+    pub created_ms: i64,
+    pub changed_ms: i64,
+    pub reset_required: bool,
+    pub password: PasswordRecord,
+    /// The latest first.
+    pub previous: Vec<PasswordRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PasswordPolicyRecord {
+    pub policy: PasswordPolicy,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AccountAliasRecord {
+    pub alias: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AliasOwnerRecord {
+    pub account: AccountId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CredentialReportRecord {
+    pub generated_ms: i64,
+    pub rows: Vec<CredentialRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RoleDeletionRecord {
+    pub role: String,
+    pub ended_ms: i64,
 }
 
 /// One thing belongs to another; the key says all but since when.
@@ -246,7 +312,13 @@ records!(
     TagsRecord,
     BoundaryRecord,
     InstanceProfileRecord,
-    OidcProviderRecord
+    OidcProviderRecord,
+    LoginProfileRecord,
+    PasswordPolicyRecord,
+    AccountAliasRecord,
+    AliasOwnerRecord,
+    CredentialReportRecord,
+    RoleDeletionRecord
 );
 
 impl Record for ManagedPolicyRecord {

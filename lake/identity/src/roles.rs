@@ -12,6 +12,7 @@ use crate::records::{
     ACCOUNTS, ATTACHMENTS, INLINE_POLICIES, NameRecord, ROLE_NAMES, ROLE_PROFILES, ROLES, RoleRecord, TrustedRecord,
     account_key, by_name, in_account,
 };
+use crate::service_linked_roles;
 use crate::tags::{check_tags, put_tags, tags_of};
 use crate::{
     EntityKind, IdKind, Identity, IdentityError, NAME_CHARS_MAX, Page, PageRequest, ROLES_PER_ACCOUNT_MAX,
@@ -161,6 +162,33 @@ impl RoleRecord {
     }
 }
 
+/// Removes a role that nothing hangs on.
+pub(crate) fn remove(tx: &mut Tx<'_>, account: &AccountId, role: &RoleRecord) -> Result<(), IdentityError> {
+    let of_role = in_account(account, &role.id);
+    let first = |first| Err(IdentityError::DeleteConflict { first });
+    if count(tx, ROLE_PROFILES, &of_role, 1)? > 0 {
+        return first("remove roles from instance profile");
+    }
+    if count(tx, INLINE_POLICIES, &of_role, 1)? > 0 {
+        return first("delete policies");
+    }
+    if count(tx, ATTACHMENTS, &of_role, 1)? > 0 {
+        return first("detach all policies");
+    }
+    put_boundary(tx, account, &role.id, None, 0)?;
+    put_tags(tx, account, &role.id, Vec::new())?;
+    tx.delete(ROLE_NAMES, &by_name(account, &role.name))?;
+    Ok(tx.delete(ROLES, &of_role)?)
+}
+
+/// Refuses changes of a service's role.
+pub(crate) fn check_unprotected(path: &str, name: &str) -> Result<(), IdentityError> {
+    if path.starts_with(service_linked_roles::PATH) {
+        return Err(IdentityError::ProtectedRole { name: name.to_owned() });
+    }
+    Ok(())
+}
+
 fn check_session_seconds(seconds: u32) -> Result<(), IdentityError> {
     if (SESSION_SECONDS_DEFAULT..=SESSION_SECONDS_MAX).contains(&seconds) {
         return Ok(());
@@ -187,6 +215,15 @@ fn insert(tx: &mut Tx<'_>, account: &AccountId, role: &RoleRecord) -> Result<(),
 impl Identity {
     /// Makes a role.
     pub async fn create_role(&self, caller: &Caller, new: NewRole) -> Result<Role, IdentityError> {
+        if new.path.as_deref().is_some_and(|path| path.starts_with(service_linked_roles::PATH)) {
+            let reason = format!("The path {} is for the roles of services.", service_linked_roles::PATH);
+            return Err(IdentityError::InvalidInput { reason });
+        }
+        self.insert_role(caller, new).await
+    }
+
+    /// As `create_role`, also where the roles of services are.
+    pub(crate) async fn insert_role(&self, caller: &Caller, new: NewRole) -> Result<Role, IdentityError> {
         let NewRole { name, path, description, trust_policy, session_seconds_max, boundary, tags } = new;
         let path = path.unwrap_or_else(|| "/".to_owned());
         let session_seconds_max = session_seconds_max.unwrap_or(SESSION_SECONDS_DEFAULT);
@@ -277,6 +314,7 @@ impl Identity {
         let (account, name) = (caller.scope().account.clone(), name.to_owned());
         self.commit(caller, move |tx| {
             let mut role = find_role(tx, &account, &name)?;
+            check_unprotected(&role.path, &role.name)?;
             change(tx, &mut role)?;
             tx.put(ROLES, &in_account(&account, &role.id), &role)?;
             complete_role(tx, &account, role)
@@ -289,21 +327,8 @@ impl Identity {
         let (account, name) = (caller.scope().account.clone(), name.to_owned());
         self.commit(caller, move |tx| {
             let role = find_role(tx, &account, &name)?;
-            let of_role = in_account(&account, &role.id);
-            let first = |first| Err(IdentityError::DeleteConflict { first });
-            if count(tx, ROLE_PROFILES, &of_role, 1)? > 0 {
-                return first("remove roles from instance profile");
-            }
-            if count(tx, INLINE_POLICIES, &of_role, 1)? > 0 {
-                return first("delete policies");
-            }
-            if count(tx, ATTACHMENTS, &of_role, 1)? > 0 {
-                return first("detach all policies");
-            }
-            put_boundary(tx, &account, &role.id, None, 0)?;
-            put_tags(tx, &account, &role.id, Vec::new())?;
-            tx.delete(ROLE_NAMES, &by_name(&account, &role.name))?;
-            Ok(tx.delete(ROLES, &of_role)?)
+            check_unprotected(&role.path, &role.name)?;
+            remove(tx, &account, &role)
         })
         .await
     }

@@ -9,6 +9,7 @@ use crate::access_keys::SealedKey;
 use crate::accounts::put_key;
 use crate::boundaries::{boundary_of, put_boundary};
 use crate::entities::{check_name, check_path, find_entity};
+use crate::login_profiles::has_login_profile;
 use crate::paging::count;
 use crate::records::{
     ATTACHMENTS, INLINE_POLICIES, KeyOwner, Link, MEMBERSHIPS, USER_ACCESS_KEYS, USER_NAMES, USERS, UserNameRecord,
@@ -201,6 +202,9 @@ impl Identity {
             let first = |first| Err(IdentityError::DeleteConflict { first });
             if count(tx, USER_ACCESS_KEYS, &of_user, 1)? > 0 {
                 return first("delete access keys");
+            }
+            if has_login_profile(tx, &account, &user.id)? {
+                return first("delete login profile");
             }
             if count(tx, INLINE_POLICIES, &of_user, 1)? > 0 {
                 return first("delete policies");

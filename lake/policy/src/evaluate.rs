@@ -293,6 +293,39 @@ pub fn decide(question: &Question<'_>, sets: &PolicySets<'_>) -> Decision {
     conclude(&asked, sets, &asked.verdicts(sets))
 }
 
+/// All statements that speak to a question, and whether each denies.
+pub fn matching(question: &Question<'_>, sets: &PolicySets<'_>) -> Vec<(StatementRef, bool)> {
+    let asked = Asked::new(question, sets);
+    let mut found = Vec::new();
+    let mut of_set = |set: PolicySet, level: usize, policies: &mut dyn Iterator<Item = &Policy>| {
+        for (policy, of_policy) in policies.enumerate() {
+            for (statement, of_statement) in of_policy.statements.iter().enumerate() {
+                if of_statement.applies(&asked.action, &asked.resource, &asked.facts) != Mention::None {
+                    let at = StatementRef { set, level, policy, statement };
+                    found.push((at, of_statement.effect == Effect::Deny));
+                }
+            }
+        }
+    };
+    let lists = [
+        (PolicySet::Identity, sets.identity),
+        (PolicySet::Boundary, sets.boundary.unwrap_or_default()),
+        (PolicySet::Session, sets.session.unwrap_or_default()),
+    ];
+    for (set, policies) in lists {
+        of_set(set, 0, &mut policies.iter().map(|policy| &**policy));
+    }
+    of_set(PolicySet::Resource, 0, &mut sets.resource.into_iter());
+    for (set, levels) in
+        [(PolicySet::ServiceControl, sets.service_control), (PolicySet::ResourceControl, sets.resource_control)]
+    {
+        for (at, level) in levels.iter().enumerate() {
+            of_set(set, at, &mut level.policies.iter().map(|policy| &**policy));
+        }
+    }
+    found
+}
+
 /// How the sets' answers combine.
 pub(crate) fn conclude(asked: &Asked<'_>, sets: &PolicySets<'_>, verdicts: &Verdicts) -> Decision {
     let Asked { principal, ref action, same_account, of_callers_own, .. } = *asked;

@@ -37,7 +37,8 @@ pub use document::{
 };
 pub use errors::{PolicyError, PolicyProblem};
 pub use evaluate::{
-    ControlLevel, Decision, PolicySet, PolicySets, Question, StatementRef, Verdict, decide, resource_policy_decides,
+    ControlLevel, Decision, PolicySet, PolicySets, Question, StatementRef, Verdict, decide, matching,
+    resource_policy_decides,
 };
 pub use explain::{Explanation, explain};
 pub use grants::{Granted, GrantedTo};

@@ -18,10 +18,15 @@ pub(crate) fn to_aws(error: IdentityError) -> AwsError {
         | IdentityError::NoBoundary { .. }
         | IdentityError::NotInGroup { .. }
         | IdentityError::NoSuchInstanceProfile { .. }
+        | IdentityError::NoSuchLoginProfile { .. }
+        | IdentityError::NoPasswordPolicy { .. }
+        | IdentityError::NoSuchAlias { .. }
+        | IdentityError::NoSuchDeletion { .. }
         | IdentityError::NoSuchOidcProvider { .. } => AwsError::modelled(&of_iam::NO_SUCH_ENTITY_EXCEPTION, message),
-        IdentityError::Exists { .. } | IdentityError::PolicyExists { .. } => {
-            AwsError::modelled(&of_iam::ENTITY_ALREADY_EXISTS_EXCEPTION, message)
-        }
+        IdentityError::Exists { .. }
+        | IdentityError::PolicyExists { .. }
+        | IdentityError::LoginProfileExists { .. }
+        | IdentityError::AliasExists { .. } => AwsError::modelled(&of_iam::ENTITY_ALREADY_EXISTS_EXCEPTION, message),
         IdentityError::DeleteConflict { .. }
         | IdentityError::PolicyAttached
         | IdentityError::PolicyHasVersions
@@ -34,11 +39,28 @@ pub(crate) fn to_aws(error: IdentityError) -> AwsError {
         IdentityError::MalformedPolicy { .. } => {
             AwsError::modelled(&of_iam::MALFORMED_POLICY_DOCUMENT_EXCEPTION, message)
         }
-        IdentityError::InvalidTags { .. } => AwsError::modelled(&of_iam::INVALID_INPUT_EXCEPTION, message),
+        IdentityError::PasswordPolicyViolation { .. } => {
+            AwsError::modelled(&of_iam::PASSWORD_POLICY_VIOLATION_EXCEPTION, message)
+        }
+        IdentityError::WrongPassword => AwsError::access_denied(&SERVICE, message),
+        IdentityError::PasswordChangedMeanwhile { .. } => {
+            AwsError::modelled(&of_iam::ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION, message)
+        }
+        IdentityError::NoCredentialReport => {
+            AwsError::modelled(&of_iam::CREDENTIAL_REPORT_NOT_PRESENT_EXCEPTION, message)
+        }
+        IdentityError::CredentialReportExpired => {
+            AwsError::modelled(&of_iam::CREDENTIAL_REPORT_EXPIRED_EXCEPTION, message)
+        }
+        IdentityError::InvalidTags { .. } | IdentityError::InvalidServiceRole { .. } => {
+            AwsError::modelled(&of_iam::INVALID_INPUT_EXCEPTION, message)
+        }
         IdentityError::ManagedByAws { .. } | IdentityError::Denied { .. } | IdentityError::Refused { .. } => {
             AwsError::access_denied(&SERVICE, message)
         }
-        IdentityError::ConfiguredKey { .. } => AwsError::modelled(&of_iam::UNMODIFIABLE_ENTITY_EXCEPTION, message),
+        IdentityError::ConfiguredKey { .. } | IdentityError::ProtectedRole { .. } => {
+            AwsError::modelled(&of_iam::UNMODIFIABLE_ENTITY_EXCEPTION, message)
+        }
         IdentityError::InvalidInput { .. } => AwsError::validation(&SERVICE, message),
         IdentityError::NotAUser => {
             AwsError::validation(&SERVICE, "Must specify userName when calling with non-User credentials")
@@ -52,6 +74,7 @@ pub(crate) fn to_aws(error: IdentityError) -> AwsError {
         | IdentityError::IssuerUnreachable { .. }
         | IdentityError::AccessKeyTaken { .. }
         | IdentityError::Keys { .. }
+        | IdentityError::Hash { .. }
         | IdentityError::Store { .. } => {
             tracing::error!(error = %message, "identity could not answer");
             AwsError::modelled(&of_iam::SERVICE_FAILURE_EXCEPTION, "The server could not do this now; try again.")

@@ -6,14 +6,19 @@
 mod access_keys;
 mod account;
 mod convert;
+mod credential_report;
 mod entity_policies;
 mod errors;
 mod groups;
 mod instance_profiles;
+mod login_profiles;
+mod not_kept;
 mod oidc_providers;
 mod policies;
 mod resources;
 mod roles;
+mod service_linked_roles;
+mod simulation;
 mod tags;
 mod users;
 
@@ -125,7 +130,7 @@ pub fn service(identity: Arc<Identity>) -> Table<Identity> {
         write UntagPolicy: resources::untag_policy, tags::untag_policy;
         read ListPolicyTags: resources::list_policy_tags, tags::list_policy;
     );
-    rows!(table;
+    let table = rows!(table;
         write CreateOpenIDConnectProvider: resources::create_oidc_provider, oidc_providers::create;
         read GetOpenIDConnectProvider: resources::get_oidc_provider, oidc_providers::get;
         read ListOpenIDConnectProviders: resources::list_oidc_providers, oidc_providers::list;
@@ -137,5 +142,36 @@ pub fn service(identity: Arc<Identity>) -> Table<Identity> {
         write UntagOpenIDConnectProvider: resources::untag_oidc_provider, tags::untag_oidc_provider;
         read ListOpenIDConnectProviderTags: resources::list_oidc_provider_tags, tags::list_oidc_provider;
         read GetAccountSummary: resources::get_account_summary, account::summary;
+    );
+    let table = rows!(table;
+        write CreateAccountAlias: resources::create_account_alias, account::create_alias;
+        read ListAccountAliases: resources::list_account_aliases, account::list_aliases;
+        write DeleteAccountAlias: resources::delete_account_alias, account::delete_alias;
+        read GetAccountPasswordPolicy: resources::get_password_policy, account::get_password_policy;
+        write UpdateAccountPasswordPolicy: resources::update_password_policy, account::update_password_policy;
+        write DeleteAccountPasswordPolicy: resources::delete_password_policy, account::delete_password_policy;
+        write CreateLoginProfile: resources::create_login_profile, login_profiles::create;
+        read GetLoginProfile: resources::get_login_profile, login_profiles::get;
+        write UpdateLoginProfile: resources::update_login_profile, login_profiles::update;
+        write DeleteLoginProfile: resources::delete_login_profile, login_profiles::delete;
+        write ChangePassword: resources::change_password, login_profiles::change_password;
+        write GenerateCredentialReport: resources::generate_credential_report, credential_report::generate;
+        read GetCredentialReport: resources::get_credential_report, credential_report::get;
+        write CreateServiceLinkedRole: resources::create_service_linked_role, service_linked_roles::create;
+        write DeleteServiceLinkedRole: resources::delete_service_linked_role, service_linked_roles::delete;
+        read GetServiceLinkedRoleDeletionStatus: resources::get_service_linked_role_deletion, service_linked_roles::deletion_status;
+    );
+    rows!(table;
+        read SimulateCustomPolicy: resources::simulate_custom_policy, simulation::custom;
+        read SimulatePrincipalPolicy: resources::simulate_principal_policy, simulation::principal;
+        read GetContextKeysForCustomPolicy: resources::context_keys_of_custom_policy, simulation::keys_of_custom;
+        read GetContextKeysForPrincipalPolicy: resources::context_keys_of_principal_policy, simulation::keys_of_principal;
+        read ListMFADevices: resources::list_mfa_devices, not_kept::mfa_devices;
+        read ListSSHPublicKeys: resources::list_ssh_public_keys, not_kept::ssh_public_keys;
+        read ListSigningCertificates: resources::list_signing_certificates, not_kept::signing_certificates;
+        read ListServiceSpecificCredentials: resources::list_service_specific_credentials, not_kept::service_specific_credentials;
+        read ListVirtualMFADevices: resources::list_virtual_mfa_devices, not_kept::virtual_mfa_devices;
+        read ListServerCertificates: resources::list_server_certificates, not_kept::server_certificates;
+        read ListSAMLProviders: resources::list_saml_providers, not_kept::saml_providers;
     )
 }

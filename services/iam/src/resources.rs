@@ -81,6 +81,7 @@ on_entity!(User, user_name:
     delete_user_policy(DeleteUserPolicyRequest) "iam:DeleteUserPolicy";
     list_attached_user_policies(ListAttachedUserPoliciesRequest) "iam:ListAttachedUserPolicies";
     list_groups_for_user(ListGroupsForUserRequest) "iam:ListGroupsForUser";
+    update_login_profile(UpdateLoginProfileRequest) "iam:UpdateLoginProfile";
 );
 
 on_entity!(Group, group_name:
@@ -110,6 +111,7 @@ on_entity!(Role, role_name:
     delete_role_policy(DeleteRolePolicyRequest) "iam:DeleteRolePolicy";
     list_attached_role_policies(ListAttachedRolePoliciesRequest) "iam:ListAttachedRolePolicies";
     list_instance_profiles_for_role(ListInstanceProfilesForRoleRequest) "iam:ListInstanceProfilesForRole";
+    delete_service_linked_role(DeleteServiceLinkedRoleRequest) "iam:DeleteServiceLinkedRole";
 );
 
 /// Operations that attach a managed policy or take it away: which one is a condition key.
@@ -168,7 +170,82 @@ on_nothing!(
     list_policies(ListPoliciesRequest) "iam:ListPolicies";
     list_instance_profiles(ListInstanceProfilesRequest) "iam:ListInstanceProfiles";
     list_oidc_providers(ListOpenIDConnectProvidersRequest) "iam:ListOpenIDConnectProviders";
+    create_account_alias(CreateAccountAliasRequest) "iam:CreateAccountAlias";
+    list_account_aliases(ListAccountAliasesRequest) "iam:ListAccountAliases";
+    delete_account_alias(DeleteAccountAliasRequest) "iam:DeleteAccountAlias";
+    update_password_policy(UpdateAccountPasswordPolicyRequest) "iam:UpdateAccountPasswordPolicy";
+    get_service_linked_role_deletion(GetServiceLinkedRoleDeletionStatusRequest) "iam:GetServiceLinkedRoleDeletionStatus";
+    simulate_custom_policy(SimulateCustomPolicyRequest) "iam:SimulateCustomPolicy";
+    context_keys_of_custom_policy(GetContextKeysForCustomPolicyRequest) "iam:GetContextKeysForCustomPolicy";
+    list_virtual_mfa_devices(ListVirtualMFADevicesRequest) "iam:ListVirtualMFADevices";
+    list_server_certificates(ListServerCertificatesRequest) "iam:ListServerCertificates";
 );
+
+/// Operations without input that no resource can be named for.
+macro_rules! without_input {
+    ($($name:ident $action:literal;)*) => {$(
+        pub(crate) fn $name(_: &Identity, _: &Unit, _: &Scope) -> Requirements {
+            Ok(vec![Requirement::any($action)])
+        }
+    )*};
+}
+
+without_input!(
+    get_password_policy "iam:GetAccountPasswordPolicy";
+    delete_password_policy "iam:DeleteAccountPasswordPolicy";
+    generate_credential_report "iam:GenerateCredentialReport";
+    get_credential_report "iam:GetCredentialReport";
+);
+
+pub(crate) fn list_saml_providers(_: &Identity, _: &wire::ListSAMLProvidersRequest, _: &Scope) -> Requirements {
+    Ok(vec![Requirement::any("iam:ListSAMLProviders")])
+}
+
+/// Operations on the user, group or role whose policies are asked.
+macro_rules! on_source {
+    ($($name:ident($input:ident) $action:literal;)*) => {$(
+        pub(crate) fn $name(_: &Identity, input: &wire::$input, _: &Scope) -> Requirements {
+            let text = required(input.policy_source_arn.as_deref(), "PolicySourceArn")?;
+            Ok(vec![Requirement::new($action, parsed(text)?)])
+        }
+    )*};
+}
+
+on_source!(
+    simulate_principal_policy(SimulatePrincipalPolicyRequest) "iam:SimulatePrincipalPolicy";
+    context_keys_of_principal_policy(GetContextKeysForPrincipalPolicyRequest) "iam:GetContextKeysForPrincipalPolicy";
+);
+
+pub(crate) fn create_service_linked_role(
+    _: &Identity,
+    input: &wire::CreateServiceLinkedRoleRequest,
+    scope: &Scope,
+) -> Requirements {
+    let service = required(input.aws_service_name.as_deref(), "AWSServiceName")?;
+    let arn = Arn::iam(&scope.account, format!("role/aws-service-role/{service}/AWSServiceRoleFor*"));
+    Ok(vec![Requirement::new("iam:CreateServiceLinkedRole", arn).with("iam:AWSServiceName", service)])
+}
+
+/// Who may change its own password is for the handler to find out: whose it is is not known here.
+pub(crate) fn change_password(_: &Identity, _: &wire::ChangePasswordRequest, _: &Scope) -> Requirements {
+    Ok(Vec::new())
+}
+
+/// Users may where the account's policy says so, or their own policies do.
+pub(crate) fn may_change_password(identity: &Identity, caller: &Caller) -> Result<(), AwsError> {
+    let PrincipalKind::User { name, .. } = &caller.principal().kind else {
+        return Err(to_aws(IdentityError::NotAUser));
+    };
+    let own = on(identity, caller.scope(), "iam:ChangePassword", EntityKind::User, name)?;
+    let policy = identity.password_policy(&caller.scope().account).map_err(to_aws)?;
+    match caller.authorizer().authorize(own) {
+        Ok(_) => Ok(()),
+        Err(refused) if !refused.because.is_explicit() && policy.is_some_and(|policy| policy.users_may_change) => {
+            Ok(())
+        }
+        Err(refused) => Err(denied(refused)),
+    }
+}
 
 pub(crate) fn get_account_summary(_: &Identity, _: &Unit, _: &Scope) -> Requirements {
     Ok(vec![Requirement::any("iam:GetAccountSummary")])
@@ -275,6 +352,13 @@ on_user_or_caller!(
     list_access_keys(ListAccessKeysRequest) "iam:ListAccessKeys";
     update_access_key(UpdateAccessKeyRequest) "iam:UpdateAccessKey";
     delete_access_key(DeleteAccessKeyRequest) "iam:DeleteAccessKey";
+    create_login_profile(CreateLoginProfileRequest) "iam:CreateLoginProfile";
+    get_login_profile(GetLoginProfileRequest) "iam:GetLoginProfile";
+    delete_login_profile(DeleteLoginProfileRequest) "iam:DeleteLoginProfile";
+    list_mfa_devices(ListMFADevicesRequest) "iam:ListMFADevices";
+    list_ssh_public_keys(ListSSHPublicKeysRequest) "iam:ListSSHPublicKeys";
+    list_signing_certificates(ListSigningCertificatesRequest) "iam:ListSigningCertificates";
+    list_service_specific_credentials(ListServiceSpecificCredentialsRequest) "iam:ListServiceSpecificCredentials";
 );
 
 /// The user that a call speaks of: the one it names, which the gateway has authorized, or the caller's own, which is authorized here.
