@@ -74,7 +74,7 @@ pub struct ListGrants {
     pub limit: usize,
 }
 
-fn catalog_proof(account: &AccountId) -> Authorized {
+pub(crate) fn catalog_proof(account: &AccountId) -> Authorized {
     Authorized::internal(SERVICE, account.clone())
 }
 
@@ -198,11 +198,11 @@ pub(crate) fn has_on_tag(
 }
 
 /// A thing that is there, with the id that its grants hold for.
-struct Known {
-    resource: Resource,
-    id: Option<EntityId>,
-    table: Option<(Database, Table)>,
-    database: Option<Database>,
+pub(crate) struct Known {
+    pub(crate) resource: Resource,
+    pub(crate) id: Option<EntityId>,
+    pub(crate) table: Option<(Database, Table)>,
+    pub(crate) database: Option<Database>,
 }
 
 impl Formation {
@@ -569,14 +569,14 @@ fn nothing_revoked(principal: &str, on: &Resource) -> FormationError {
 
 /// What one column, or one value of a tag, is granted with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Rights {
-    permissions: BTreeSet<Permission>,
-    grantable: BTreeSet<Permission>,
+pub(crate) struct Rights {
+    pub(crate) permissions: BTreeSet<Permission>,
+    pub(crate) grantable: BTreeSet<Permission>,
 }
 
 /// Gives or takes named columns of a table or values of a tag. Those that a principal has with the same rights are one grant; others are
 /// others, so that what one column may be given on with says nothing of the next.
-fn change_parts(
+pub(crate) fn change_parts(
     tx: &mut Tx<'_>,
     account: &AccountId,
     known: &Known,

@@ -7,13 +7,18 @@ use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
 use tarn_catalog::{EntityId, Table};
 use tarn_metadata::{Key, Read, Record, Tx};
-use tarn_policy::Authorized;
+use tarn_policy::{Authorized, Principal};
 use tarn_types::AccountId;
 
-use crate::grants::{has_on_catalog, has_on_tag, require_database, require_table};
-use crate::keyspaces::{RESOURCE_TAGS, TAGS, account_key, tagged_key};
-use crate::permissions::Permission;
-use crate::resources::Resource;
+use crate::access::column_names;
+use crate::grants::{
+    Known, Rights, catalog_proof, change_parts, grants_on, has_on_catalog, has_on_tag, require_database, require_table,
+};
+use crate::keyspaces::{GRANTS, RESOURCE_TAGS, TAGS, account_key, resource_key, tagged_key};
+use crate::permissions::{Permission, allowed_on};
+use crate::principals::names_of;
+use crate::resources::{Resource, TagPolicyKind};
+use crate::settings::settings_in;
 use crate::{Formation, FormationError, Page, RESOURCE_TAGS_MAX, TAG_VALUES_MAX, TAGS_MAX};
 
 /// An LF-tag and the values it can have.
@@ -250,6 +255,7 @@ impl Formation {
             return Err(FormationError::invalid(format!("An LF-tag has 1 to {TAG_VALUES_MAX} values.")));
         }
         let (account, principal) = (caller.scope().account.clone(), caller.principal().clone());
+        let now = self.now_ms();
         self.commit(caller, move |tx| {
             has_on_catalog(tx, &account, &principal, Permission::CreateLfTag)?;
             let at = account_key(&account).text(&key);
@@ -258,6 +264,9 @@ impl Formation {
             }
             if tx.prefix(TAGS, &account_key(&account)).count() >= TAGS_MAX {
                 return Err(FormationError::Limit { what: "LF-tags", limit: TAGS_MAX });
+            }
+            if !settings_in(tx, &account)?.is_administered_by(&principal) {
+                grant_to_maker(tx, &account, &principal, &key, now)?;
             }
             Ok(tx.put(TAGS, &at, &LfTag { key, values })?)
         })
@@ -292,7 +301,7 @@ impl Formation {
         .await
     }
 
-    /// Deletes an LF-tag, also where things have it.
+    /// Deletes an LF-tag, also where things have it, with the grants of it and by it: one of the same key is another.
     pub async fn delete_tag(&self, caller: &Caller, key: &str) -> Result<(), FormationError> {
         let key = check_key(key)?;
         let (account, principal) = (caller.scope().account.clone(), caller.principal().clone());
@@ -309,21 +318,28 @@ impl Formation {
             for at in gone {
                 tx.delete(RESOURCE_TAGS, &at)?;
             }
+            delete_grants(tx, &account, &key)?;
             tx.delete(TAGS, &account_key(&account).text(&key))?;
             Ok(())
         })
         .await
     }
 
-    /// An LF-tag.
+    /// An LF-tag that the proof's principal may see.
     pub fn tag(&self, proof: &Authorized, key: &str) -> Result<LfTag, FormationError> {
-        require_tag(&self.snapshot()?, &proof.principal().account, &check_key(key)?)
+        let (snapshot, key) = (self.snapshot()?, check_key(key)?);
+        if !sees_tag(&snapshot, proof.principal(), &key)? {
+            let on = format!("LF-tag {key}");
+            return Err(FormationError::Insufficient { required: Permission::Describe.name().to_owned(), on });
+        }
+        require_tag(&snapshot, &proof.principal().account, &key)
     }
 
-    /// Up to `limit` LF-tags in the order of their keys, those behind `after`.
+    /// Up to `limit` LF-tags that the proof's principal may see, in the order of their keys, those behind `after`.
     pub fn tags(&self, proof: &Authorized, after: Option<&[u8]>, limit: usize) -> Result<Page<LfTag>, FormationError> {
-        let snapshot = self.snapshot()?;
-        crate::grants::page(&snapshot, TAGS, &account_key(&proof.principal().account), after, limit, |_| Ok(true))
+        let (snapshot, principal) = (self.snapshot()?, proof.principal());
+        let keep = |tag: &LfTag| sees_tag(&snapshot, principal, &tag.key);
+        crate::grants::page(&snapshot, TAGS, &account_key(&principal.account), after, limit, keep)
     }
 
     /// Puts LF-tags on a thing; returns those that could not be, each with why.
@@ -401,20 +417,202 @@ impl Formation {
         .await
     }
 
-    /// The LF-tags of a database, or of a table and its columns.
-    pub fn tags_of(&self, proof: &Authorized, resource: &Resource) -> Result<ResourceTags, FormationError> {
+    /// The LF-tags of a database, or of a table and its columns: those right on them alone if `is_own_only`, otherwise those they inherit too.
+    pub fn tags_of(
+        &self,
+        proof: &Authorized,
+        resource: &Resource,
+        is_own_only: bool,
+    ) -> Result<ResourceTags, FormationError> {
         let (snapshot, account) = (self.snapshot()?, &proof.principal().account);
         let Some(name) = resource.database() else {
             return Err(FormationError::invalid("LF-tags are on databases, tables and columns."));
         };
         let database = require_database(self, account, name)?;
+        let table = resource.table().map(|table| require_table(self, account, name, table)).transpose()?;
+        if !self.may_see(proof.principal(), database.name(), table.as_ref().map(Table::name))? {
+            let (required, on) = (Permission::Describe.name().to_owned(), resource.to_string());
+            return Err(FormationError::Insufficient { required, on });
+        }
         let of_database = database_tags(&snapshot, account, &database)?;
-        let Some(table) = resource.table() else {
+        let Some(table) = table else {
             return Ok(ResourceTags { database: pairs(of_database), ..ResourceTags::default() });
         };
-        let table = require_table(self, account, name, table)?;
+        if is_own_only {
+            return own_table_tags(&snapshot, account, &table);
+        }
         let (of_table, of_columns) = table_tags(&snapshot, account, &database, &table)?;
         let columns = of_columns.into_iter().map(|(name, tags)| (name, pairs(tags))).collect();
         Ok(ResourceTags { database: pairs(of_database), table: pairs(of_table), columns })
     }
+
+    /// Up to `limit` databases that have such tags and that the proof's principal may see, those behind `after`, with their tags.
+    pub fn databases_by_tags(
+        &self,
+        proof: &Authorized,
+        expression: &TagExpression,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<(String, Vec<TagPair>)>, FormationError> {
+        let (snapshot, principal) = (self.snapshot()?, proof.principal());
+        let mut found = Vec::new();
+        let mut at = place(after)?.map(|(database, _)| database);
+        loop {
+            let page = self.catalog.databases(&catalog_proof(&principal.account), at.as_deref(), SEARCH_STEP)?;
+            for database in page.items {
+                let tags = database_tags(&snapshot, &principal.account, &database)?;
+                if expression.holds(&tags) && self.may_see(principal, database.name(), None)? {
+                    if found.len() == limit {
+                        return Ok(Page { items: found, next: at.map(|name| place_after(&name, "")) });
+                    }
+                    found.push((database.name().to_owned(), pairs(tags)));
+                }
+                at = Some(database.name().to_owned());
+            }
+            if page.next.is_none() {
+                return Ok(Page { items: found, next: None });
+            }
+        }
+    }
+
+    /// Up to `limit` tables that have such tags, or columns that do, and that the proof's principal may see, those behind `after`: database,
+    /// table and tags.
+    pub fn tables_by_tags(
+        &self,
+        proof: &Authorized,
+        expression: &TagExpression,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page<(String, String, ResourceTags)>, FormationError> {
+        let (snapshot, principal) = (self.snapshot()?, proof.principal());
+        let (account, of_catalog) = (&principal.account, catalog_proof(&principal.account));
+        let mut found = Vec::new();
+        // The database to go on in, and the table behind which.
+        let (mut database_at, mut table_at) = match place(after)? {
+            None => (None, None),
+            Some((database, table)) => (Some(database), Some(table)),
+        };
+        loop {
+            let database = match (&database_at, &table_at) {
+                (Some(name), Some(_)) => match require_database(self, account, name) {
+                    Ok(database) => Some(database),
+                    // It is gone meanwhile.
+                    Err(FormationError::NotFound { .. }) => {
+                        table_at = None;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+                (after, _) => self.catalog.databases(&of_catalog, after.as_deref(), 1)?.items.pop(),
+            };
+            let Some(database) = database else { return Ok(Page { items: found, next: None }) };
+            let name = database.name().to_owned();
+            let mut behind = table_at.take().filter(|table| !table.is_empty());
+            loop {
+                let page = self.catalog.tables(&of_catalog, &name, None, behind.as_deref(), SEARCH_STEP)?;
+                for table in page.items {
+                    let (of_table, of_columns) = table_tags(&snapshot, account, &database, &table)?;
+                    let is_meant = expression.holds(&of_table) || of_columns.values().any(|tags| expression.holds(tags));
+                    if is_meant && self.may_see(principal, &name, Some(table.name()))? {
+                        if found.len() == limit {
+                            let next = place_after(&name, behind.as_deref().unwrap_or_default());
+                            return Ok(Page { items: found, next: Some(next) });
+                        }
+                        let columns = of_columns.into_iter().map(|(name, tags)| (name, pairs(tags))).collect();
+                        let of_database = pairs(database_tags(&snapshot, account, &database)?);
+                        let tags = ResourceTags { database: of_database, table: pairs(of_table), columns };
+                        found.push((name.clone(), table.name().to_owned(), tags));
+                    }
+                    behind = Some(table.name().to_owned());
+                }
+                if page.next.is_none() {
+                    break;
+                }
+            }
+            database_at = Some(name);
+        }
+    }
+}
+
+/// Databases or tables that a search looks at in one step.
+const SEARCH_STEP: usize = 100;
+
+/// Where a search goes on: behind a table of a database, or behind a database. Names have no NUL.
+fn place_after(database: &str, table: &str) -> Vec<u8> {
+    format!("{database}\0{table}").into_bytes()
+}
+
+fn place(after: Option<&[u8]>) -> Result<Option<(String, String)>, FormationError> {
+    let Some(after) = after else { return Ok(None) };
+    std::str::from_utf8(after)
+        .ok()
+        .and_then(|text| text.split_once('\0'))
+        .map(|(database, table)| Some((database.to_owned(), table.to_owned())))
+        .ok_or_else(|| FormationError::invalid("The place to go on from is not one of this search."))
+}
+
+/// The tags right on a table and right on its columns.
+fn own_table_tags(read: &impl Read, account: &AccountId, table: &Table) -> Result<ResourceTags, FormationError> {
+    let of = |column: Option<&str>| {
+        let prefix = tagged_key(account, &table.database_name, Some(table.name()), column);
+        own_tags(read, &prefix, table.id()).map(pairs)
+    };
+    let mut columns = BTreeMap::new();
+    for name in column_names(table) {
+        let tags = of(Some(&name))?;
+        if !tags.is_empty() {
+            columns.insert(name, tags);
+        }
+    }
+    Ok(ResourceTags { database: Vec::new(), table: of(None)?, columns })
+}
+
+/// Whether somebody may see a tag: with any right on any of its values.
+fn sees_tag(read: &impl Read, principal: &Principal, key: &str) -> Result<bool, FormationError> {
+    let account = &principal.account;
+    if settings_in(read, account)?.is_read_by(principal) {
+        return Ok(true);
+    }
+    let tag = Resource::Tag { key: key.to_owned(), values: BTreeSet::new() };
+    Ok(!grants_on(read, account, &tag, None, &names_of(principal))?.is_empty())
+}
+
+/// Who makes a tag may do everything with it, and let others.
+fn grant_to_maker(
+    tx: &mut Tx<'_>,
+    account: &AccountId,
+    principal: &Principal,
+    key: &str,
+    now: i64,
+) -> Result<(), FormationError> {
+    // The first of its names is its own.
+    let Some(name) = names_of(principal).into_iter().next() else { return Ok(()) };
+    let resource = Resource::Tag { key: key.to_owned(), values: [ANY_VALUE.to_owned()].into() };
+    let known = Known { resource, id: None, table: None, database: None };
+    let all: BTreeSet<Permission> = allowed_on(&known.resource).iter().copied().collect();
+    let rights = Rights { permissions: all.clone(), grantable: all };
+    change_parts(tx, account, &known, &name, (&rights, &BTreeSet::new()), true, now)
+}
+
+/// Takes away all grants of a tag, and those by expressions that name it.
+fn delete_grants(tx: &mut Tx<'_>, account: &AccountId, key: &str) -> Result<(), FormationError> {
+    let tag = Resource::Tag { key: key.to_owned(), values: BTreeSet::new() };
+    let policy = |kind| Resource::TagPolicy { kind, expression: TagExpression::any() };
+    let mut gone = Vec::new();
+    for place in [tag, policy(TagPolicyKind::Database), policy(TagPolicyKind::Table)] {
+        for entry in tx.prefix(GRANTS, &resource_key(account, &place)) {
+            let (at, grant) = entry?;
+            let names_it = match &grant.resource {
+                Resource::TagPolicy { expression, .. } => expression.0.contains_key(key),
+                _ => true,
+            };
+            if names_it {
+                gone.push(at);
+            }
+        }
+    }
+    for at in gone {
+        tx.delete(GRANTS, &at)?;
+    }
+    Ok(())
 }
