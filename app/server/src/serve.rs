@@ -6,8 +6,8 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use tarn_gateway::{Limits, Tls, TlsFiles};
 use tarn_keys::Custody;
 use tarn_objects::ObjectsOptions;
-use tarn_trails::TrailsOptions;
 use tarn_runtime::{Runtime, Shutdown};
+use tarn_trails::TrailsOptions;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 

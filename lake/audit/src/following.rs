@@ -181,9 +181,8 @@ fn wished(resources: &[String]) -> Vec<(Option<&'static str>, String)> {
 
 impl EventWish {
     fn takes(&self, seen: &Seen<'_>) -> bool {
-        let is_of_resource = |condition: &&FieldCondition| {
-            matches!(condition.field, EventField::ResourceType | EventField::ResourceArn)
-        };
+        let is_of_resource =
+            |condition: &&FieldCondition| matches!(condition.field, EventField::ResourceType | EventField::ResourceArn);
         let flag = |value: bool| if value { "true" } else { "false" };
         let of_event = |condition: &FieldCondition| match condition.field {
             EventField::Category => condition.holds(Some(if seen.management { "Management" } else { "Data" })),

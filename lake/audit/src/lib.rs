@@ -23,11 +23,13 @@ pub use caller::Caller;
 pub use errors::AuditError;
 pub use event::{EVENTS, Event, EventDraft, EventId, Outcome, SessionContext, put_failure, user_kind, user_name};
 pub use following::{
-    EventField, EventWish, FOLLOWERS, FieldCondition, Follower, FollowerId, Followers, QUEUE, Queued, TRAIL_SERVICE, Waiting, set_followers, take,
-    waiting,
+    EventField, EventWish, FOLLOWERS, FieldCondition, Follower, FollowerId, Followers, QUEUE, Queued, TRAIL_SERVICE,
+    Waiting, set_followers, take, waiting,
 };
 pub use log::{AuditLog, AuditWriter, EVENTS_LOST};
 pub use resource_types::{resource_name, resource_type};
 pub use retention::Retention;
-pub use search::{EventFilter, EventHistory, EventPage, OutcomeFilter, SEARCH_EVENTS_MAX, SEARCH_SCANNED_EVENTS_MAX, search};
+pub use search::{
+    EventFilter, EventHistory, EventPage, OutcomeFilter, SEARCH_EVENTS_MAX, SEARCH_SCANNED_EVENTS_MAX, search,
+};
 pub use settings::{AuditSettings, SETTINGS};

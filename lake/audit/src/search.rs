@@ -73,12 +73,14 @@ impl EventFilter {
             && self.id.is_none_or(|wanted| wanted == event.id)
             && self.read_only.is_none_or(|wanted| wanted == event.read_only)
             && self.management.is_none_or(|wanted| wanted == event.management)
-            && self.resource.as_ref().is_none_or(|wanted| {
-                event.resources.iter().any(|arn| arn == wanted || resource_name(arn) == wanted)
-            })
-            && self.resource_type.as_ref().is_none_or(|wanted| {
-                event.resources.iter().any(|arn| resource_type(arn) == Some(wanted.as_str()))
-            })
+            && self
+                .resource
+                .as_ref()
+                .is_none_or(|wanted| event.resources.iter().any(|arn| arn == wanted || resource_name(arn) == wanted))
+            && self
+                .resource_type
+                .as_ref()
+                .is_none_or(|wanted| event.resources.iter().any(|arn| resource_type(arn) == Some(wanted.as_str())))
             && self.user.as_ref().is_none_or(|wanted| is_user(event, wanted))
     }
 }

@@ -442,6 +442,7 @@ async fn a_policy_that_cannot_be_read_refuses_everything() {
     assert!(lake.identity.identity_policies(&Principal::user(AccountId::first(), "ada", &ada.id)).is_err());
 }
 
+mod accounts;
 mod entities;
 mod sessions;
 mod web_identity;

@@ -33,7 +33,8 @@ fn context(account: &AccountId, arn: &Arn) -> Context {
 
 fn put(bucket: &BucketName, key: &str) -> Requirement {
     // The policy that AWS has users write asks for this list on every file.
-    Requirement::new("s3:PutObject", Arn::s3_object(bucket.as_str(), key)).with("s3:x-amz-acl", "bucket-owner-full-control")
+    Requirement::new("s3:PutObject", Arn::s3_object(bucket.as_str(), key))
+        .with("s3:x-amz-acl", "bucket-owner-full-control")
 }
 
 impl Trails {

@@ -59,7 +59,9 @@ pub enum TrailsError {
         reason: &'static str,
     },
     /// The bucket's policy does not let CloudTrail in.
-    #[error("Incorrect S3 bucket policy is detected for bucket: {bucket}. It must allow cloudtrail.amazonaws.com {action}{condition}")]
+    #[error(
+        "Incorrect S3 bucket policy is detected for bucket: {bucket}. It must allow cloudtrail.amazonaws.com {action}{condition}"
+    )]
     BucketRefuses {
         /// Which.
         bucket: String,
@@ -87,7 +89,9 @@ pub enum TrailsError {
         reason: String,
     },
     /// The KMS key's policy does not let CloudTrail in.
-    #[error("Insufficient permissions to access KMS key {key}: its policy must allow cloudtrail.amazonaws.com kms:GenerateDataKey*")]
+    #[error(
+        "Insufficient permissions to access KMS key {key}: its policy must allow cloudtrail.amazonaws.com kms:GenerateDataKey*"
+    )]
     KeyRefuses {
         /// Which.
         key: String,

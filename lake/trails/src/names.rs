@@ -63,10 +63,14 @@ pub(crate) fn name_in(scope: &Scope, text: &str) -> Result<String, TrailsError> 
 /// A prefix that may stand before a trail's keys.
 pub(crate) fn check_prefix(prefix: &str) -> Result<(), TrailsError> {
     if prefix.chars().count() > PREFIX_LENGTH_MAX {
-        return Err(TrailsError::InvalidPrefix { reason: "S3 prefix is longer than maximum length of 200 characters." });
+        return Err(TrailsError::InvalidPrefix {
+            reason: "S3 prefix is longer than maximum length of 200 characters.",
+        });
     }
     if prefix.starts_with('/') || prefix.chars().any(char::is_control) {
-        return Err(TrailsError::InvalidPrefix { reason: "S3 prefix must not start with / nor have control characters." });
+        return Err(TrailsError::InvalidPrefix {
+            reason: "S3 prefix must not start with / nor have control characters.",
+        });
     }
     Ok(())
 }

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value as Json, json};
 use tarn_audit::{Event, Outcome, SessionContext, resource_type, user_kind};
-use tarn_runtime::Timestamp;
 use tarn_policy::{Principal, PrincipalKind, SessionIssuer};
+use tarn_runtime::Timestamp;
 use tarn_types::{AccountId, Arn};
 
 /// The bytes of an id in that form.

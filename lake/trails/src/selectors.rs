@@ -232,10 +232,7 @@ fn of_basic(selector: &EventSelector, wishes: &mut Vec<EventWish>) {
     for DataResource { kind, values } in &selector.data_resources {
         let mut conditions = of_category("Data");
         conditions.push(equals(EventField::ResourceType, kind));
-        conditions.push(FieldCondition {
-            starts_with: values.clone(),
-            ..FieldCondition::of(EventField::ResourceArn)
-        });
+        conditions.push(FieldCondition { starts_with: values.clone(), ..FieldCondition::of(EventField::ResourceArn) });
         // Without a value nothing is selected.
         if !values.is_empty() {
             wishes.push(EventWish(conditions));

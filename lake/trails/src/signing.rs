@@ -155,9 +155,7 @@ impl Trails {
         }
         let begin = match after {
             None => 0,
-            Some(after) => {
-                keys.iter().position(|key| key.fingerprint == after).ok_or(TrailsError::InvalidToken)? + 1
-            }
+            Some(after) => keys.iter().position(|key| key.fingerprint == after).ok_or(TrailsError::InvalidToken)? + 1,
         };
         let page: Vec<_> = keys.iter().skip(begin).take(PUBLIC_KEYS_PAGE_COUNT_MAX).cloned().collect();
         let is_all = begin + page.len() == keys.len();

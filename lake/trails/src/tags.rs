@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tarn_audit::Caller;
-use tarn_policy::Authorized;
 use tarn_metadata::Read;
+use tarn_policy::Authorized;
 use tarn_types::{AccountId, Arn, Scope};
 
 use crate::records::{TRAILS, trail_key};
@@ -65,12 +65,7 @@ impl Trails {
     }
 
     /// The tags of a trail.
-    pub fn tags(
-        &self,
-        proof: &Authorized,
-        scope: &Scope,
-        name: &str,
-    ) -> Result<BTreeMap<String, String>, TrailsError> {
+    pub fn tags(&self, proof: &Authorized, scope: &Scope, name: &str) -> Result<BTreeMap<String, String>, TrailsError> {
         Ok(self.trail(proof, scope, name)?.tags)
     }
 }

@@ -111,7 +111,8 @@ impl TrailWorker {
         }
         let (store, at) = (&self.trails.parts().store, of_trail(&trail.id));
         loop {
-            let files = self.trails.snapshot()?.prefix(LOG_FILES, &at).take(STEP_RECORDS_MAX).collect::<Result<Vec<_>, _>>()?;
+            let files =
+                self.trails.snapshot()?.prefix(LOG_FILES, &at).take(STEP_RECORDS_MAX).collect::<Result<Vec<_>, _>>()?;
             let (is_last, at) = (files.len() < STEP_RECORDS_MAX, at.clone());
             let forgotten = store.write(move |tx| {
                 files.iter().try_for_each(|(place, _)| tx.delete(LOG_FILES, place))?;

@@ -97,10 +97,7 @@ fn to_wire(selectors: EventSelectors) -> (Option<Vec<wire::EventSelector>>, Opti
         }
         EventSelectors::Advanced(selectors) => {
             let field = |condition: FieldCondition| wire::AdvancedFieldSelector {
-                field: FIELDS
-                    .iter()
-                    .find(|(_, field)| *field == condition.field)
-                    .map(|(name, _)| (*name).to_owned()),
+                field: FIELDS.iter().find(|(_, field)| *field == condition.field).map(|(name, _)| (*name).to_owned()),
                 equals: some(condition.equals),
                 starts_with: some(condition.starts_with),
                 ends_with: some(condition.ends_with),

@@ -97,7 +97,8 @@ pub(crate) async fn lookup(
 ) -> Result<wire::LookupEventsResponse, AwsError> {
     let filter = filter(&mut input)?;
     let limit = input.max_results.and_then(|events| usize::try_from(events).ok()).unwrap_or(EVENTS_MAX).min(EVENTS_MAX);
-    let page = state.log.search(caller.authorized(), &filter, input.next_token.as_deref(), limit).await.map_err(to_aws)?;
+    let page =
+        state.log.search(caller.authorized(), &filter, input.next_token.as_deref(), limit).await.map_err(to_aws)?;
     Ok(wire::LookupEventsResponse {
         events: Some(page.events.into_iter().map(event).collect()),
         next_token: page.marker,

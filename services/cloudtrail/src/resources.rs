@@ -75,11 +75,7 @@ pub(crate) fn stop_logging(state: &CloudTrail, input: &wire::StopLoggingRequest,
     Ok(vec![on_trail(state, scope, "cloudtrail:StopLogging", input.name.as_ref())?])
 }
 
-pub(crate) fn get_trail_status(
-    state: &CloudTrail,
-    input: &wire::GetTrailStatusRequest,
-    scope: &Scope,
-) -> Requirements {
+pub(crate) fn get_trail_status(state: &CloudTrail, input: &wire::GetTrailStatusRequest, scope: &Scope) -> Requirements {
     Ok(vec![on_trail(state, scope, "cloudtrail:GetTrailStatus", input.name.as_ref())?])
 }
 
@@ -121,9 +117,8 @@ pub(crate) fn remove_tags(state: &CloudTrail, input: &wire::RemoveTagsRequest, s
 
 pub(crate) fn list_tags(state: &CloudTrail, input: &wire::ListTagsRequest, scope: &Scope) -> Requirements {
     let named = input.resource_id_list.iter().flatten();
-    let mut requirements: Vec<_> = named
-        .map(|name| on_trail(state, scope, "cloudtrail:ListTags", Some(name)))
-        .collect::<Result<_, _>>()?;
+    let mut requirements: Vec<_> =
+        named.map(|name| on_trail(state, scope, "cloudtrail:ListTags", Some(name))).collect::<Result<_, _>>()?;
     // An empty list asks for nothing, and must still be allowed.
     if requirements.is_empty() {
         requirements.push(Requirement::any("cloudtrail:ListTags"));

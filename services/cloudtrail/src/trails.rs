@@ -31,7 +31,8 @@ fn check(asked: &Elsewhere<'_>) -> Result<(), AwsError> {
         return Err(AwsError::modelled(&of_cloudtrail::CLOUD_WATCH_LOGS_DELIVERY_UNAVAILABLE_EXCEPTION, message));
     }
     if asked.organization == Some(true) {
-        let message = "This server has no organizations; leave IsOrganizationTrail out, and make a trail in each account.";
+        let message =
+            "This server has no organizations; leave IsOrganizationTrail out, and make a trail in each account.";
         return Err(AwsError::modelled(&of_cloudtrail::ORGANIZATIONS_NOT_IN_USE_EXCEPTION, message));
     }
     Ok(())

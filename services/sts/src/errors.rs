@@ -45,6 +45,20 @@ pub(crate) fn to_aws(error: IdentityError) -> AwsError {
         | IdentityError::ManagedByAws { .. }
         | IdentityError::ConfiguredKey { .. }
         | IdentityError::NotAUser
+        | IdentityError::NoSuchLoginProfile { .. }
+        | IdentityError::LoginProfileExists { .. }
+        | IdentityError::PasswordPolicyViolation { .. }
+        | IdentityError::WrongPassword
+        | IdentityError::PasswordChangedMeanwhile { .. }
+        | IdentityError::Hash { .. }
+        | IdentityError::NoPasswordPolicy { .. }
+        | IdentityError::AliasExists { .. }
+        | IdentityError::NoSuchAlias { .. }
+        | IdentityError::NoCredentialReport
+        | IdentityError::CredentialReportExpired
+        | IdentityError::InvalidServiceRole { .. }
+        | IdentityError::ProtectedRole { .. }
+        | IdentityError::NoSuchDeletion { .. }
         | IdentityError::TokenExpired
         | IdentityError::TokenInvalid
         | IdentityError::AccessKeyTaken { .. }

@@ -1,7 +1,8 @@
-"""`tarn env`, `tarn doctor` and `tarn audit search`."""
+"""`tarn env`, `tarn doctor`, `tarn audit search` and `tarn audit tail`."""
 
 import json
 import os
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -82,3 +83,24 @@ def test_unsigned_and_unknown_callers_learn_nothing(account):
     assert json.loads(refused.value.read())["__type"] == "MissingAuthenticationTokenException"
     done = tarn(account, "audit", "search", code=1, env={"AWS_ACCESS_KEY_ID": "AKIANOBODY"})
     assert b"UnrecognizedClientException" in done.stderr
+
+
+def test_tail_follows_what_happens(account):
+    account.user("before")
+    with subprocess.Popen(
+        [os.environ["TARN_BINARY"], "audit", "tail", "-n", "2", "--source", "iam.amazonaws.com"],
+        env=account.env(), stdout=subprocess.PIPE,
+    ) as tail:
+        event = lambda: json.loads(tail.stdout.readline())
+        # A pipe gets whole records: the last two, oldest first, and then each as it comes.
+        assert [event()["eventName"] for _ in range(2)] == ["CreateUser", "CreateAccessKey"]
+        for number in range(3):
+            account.client("iam").create_user(UserName=f"u{number}")
+            assert event()["requestParameters"]["userName"] == f"u{number}"
+        tail.send_signal(signal.SIGINT)
+    done = subprocess.run(
+        ["timeout", "-s", "INT", "5", os.environ["TARN_BINARY"], "audit", "tail", "--output", "table", "--name", "CreateUser"],
+        env=account.env(), capture_output=True, text=True, timeout=30,
+    )
+    header, *told = done.stdout.splitlines()
+    assert header.startswith("eventTime") and len(told) == 4 and all("CreateUser" in line for line in told)

@@ -212,11 +212,7 @@ async fn follow(client: &Client, arguments: &TailArguments, out: &mut Out) -> Re
 }
 
 /// All events since `begin`, newest first.
-async fn window(
-    client: &Client,
-    filter: &[(&'static str, String)],
-    begin: Timestamp,
-) -> Result<Vec<Value>, CliError> {
+async fn window(client: &Client, filter: &[(&'static str, String)], begin: Timestamp) -> Result<Vec<Value>, CliError> {
     let mut filter = filter.to_vec();
     filter.push(("since", begin.to_string()));
     let (mut events, mut after) = (Vec::new(), None::<String>);
