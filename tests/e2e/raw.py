@@ -35,7 +35,9 @@ class Answer:
             return "", ""
         if self.is_json:
             read = json.loads(self.body)
-            return read["__type"].rsplit("#")[-1], read.get("message") or read.get("Message") or ""
+            # Of REST services, the code is in a header.
+            code = read.get("__type") or self.headers["x-amzn-errortype"]
+            return code.rsplit("#")[-1], read.get("message") or read.get("Message") or ""
         root = xml.etree.ElementTree.fromstring(self.body)
         texts = {element.tag.rsplit("}")[-1]: element.text or "" for element in root.iter()}
         return texts.get("Code", ""), texts.get("Message", "")

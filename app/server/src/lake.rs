@@ -471,6 +471,7 @@ impl Lake {
                 &objects,
                 &jobs,
                 &catalog,
+                &formation,
                 &crawlers,
                 &streams,
                 &queries,
@@ -577,6 +578,7 @@ fn services(
     objects: &Objects,
     jobs: &Jobs,
     catalog: &Catalog,
+    formation: &Formation,
     crawlers: &Crawlers,
     streams: &Arc<Streams>,
     queries: &Queries,
@@ -588,6 +590,7 @@ fn services(
         Arc::new(tarn_service_cloudtrail::service(audit.clone(), trails.clone())),
         Arc::new(tarn_service_s3control::service(objects.clone(), jobs.clone(), identity.clone())),
         Arc::new(tarn_service_glue::service(catalog.clone(), crawlers.clone())),
+        Arc::new(tarn_service_lakeformation::service(formation.clone(), identity.clone())),
         Arc::new(tarn_service_firehose::service(streams.clone())),
         Arc::new(tarn_service_athena::service(queries.clone(), Arc::new(catalog.clone()))),
     ]

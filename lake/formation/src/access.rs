@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tarn_catalog::{Database, Table};
+use tarn_catalog::{Database, S3Location, Table};
 use tarn_metadata::Read;
-use tarn_policy::{Principal, PrincipalKind};
+use tarn_policy::{Authorized, Principal, PrincipalKind};
 use tarn_types::AccountId;
 
 use crate::grants::{Grant, grants_on, require_database};
@@ -38,6 +38,18 @@ pub enum TableAccess {
     /// Nothing.
     None,
 }
+
+/// A table's data, for which credentials can be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableData {
+    /// Where it is: a bucket and the prefix of a folder in it, which has no character that means something in a policy.
+    pub folder: S3Location,
+    /// The role that it is read as; the lake's own if there is none.
+    pub role_arn: Option<String>,
+}
+
+/// Characters that mean something in a policy's resources.
+const POLICY_CHARACTERS: [char; 3] = ['*', '?', '$'];
 
 /// What was granted, of any kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -228,6 +240,59 @@ impl Formation {
             return Ok(TableAccess::Full);
         }
         Ok(if cells.is_empty() { TableAccess::None } else { TableAccess::Partial(cells) })
+    }
+
+    /// The data of a table, for who may do all that `wanted` says with the whole of it: credentials know of files, not of columns and rows.
+    /// <https://docs.aws.amazon.com/lake-formation/latest/dg/using-cred-vending.html>
+    pub fn table_data(
+        &self,
+        proof: &Authorized,
+        database: &str,
+        table: &str,
+        wanted: &BTreeSet<Permission>,
+    ) -> Result<TableData, FormationError> {
+        let (snapshot, principal) = (self.snapshot()?, proof.principal());
+        let account = &principal.account;
+        let on = format!("table {database}.{table}");
+        let insufficient =
+            |required: &str| FormationError::Insufficient { required: required.to_owned(), on: on.clone() };
+        if !settings_in(&snapshot, account)?.allow_full_table_external_data_access {
+            return Err(insufficient("AllowFullTableExternalDataAccess in the settings of the data lake"));
+        }
+        let names = names_of(principal);
+        let of = require_database(self, account, database)?;
+        let table = require_table(self, account, database, table)?;
+        match self.table_access(principal, &table)? {
+            TableAccess::Full => {}
+            TableAccess::Partial(_) => return Err(FormationError::PartialAccess { table: on }),
+            // Where IAM alone decides, everybody reads with rights of their own.
+            TableAccess::Shared | TableAccess::None => return Err(insufficient(Permission::Select.name())),
+        }
+        let held = held_on_table(&snapshot, account, principal, &of, &table, &names)?;
+        for permission in wanted {
+            match permission {
+                Permission::Select => {}
+                Permission::Insert | Permission::Delete => {
+                    if !is_beyond_grants(principal) && !held.has(*permission) {
+                        return Err(insufficient(permission.name()));
+                    }
+                }
+                other => {
+                    let reason = format!("Credentials are given for SELECT, INSERT and DELETE, not {}.", other.name());
+                    return Err(FormationError::invalid(reason));
+                }
+            }
+        }
+        let location = table.definition.storage_descriptor.as_ref().and_then(|storage| storage.location.as_deref());
+        let place = location.and_then(|location| S3Location::parse(location).ok());
+        let Some(place) = place.filter(|place| !place.prefix.contains(POLICY_CHARACTERS)) else {
+            return Err(FormationError::invalid(format!("Credentials cannot be limited to the location of {on}.")));
+        };
+        let folder = place.folder();
+        match crate::locations::covering(&snapshot, account, &folder.to_string())? {
+            Some(registered) => Ok(TableData { folder, role_arn: registered.input.role_arn }),
+            None => Err(FormationError::invalid(format!("The location of {on} is not registered."))),
+        }
     }
 
     /// Whether `principal` may do so with `table` as a whole.

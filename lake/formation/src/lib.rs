@@ -31,7 +31,7 @@ use tarn_catalog::Catalog;
 use tarn_metadata::{Snapshot, Store, StoreExt, Tx};
 use tarn_runtime::Runtime;
 
-pub use access::{Cells, TableAccess};
+pub use access::{Cells, TableAccess, TableData};
 pub use authorizer::FormationAuthorizer;
 pub use errors::FormationError;
 pub use filters::{CellsFilter, RowFilterCheck};

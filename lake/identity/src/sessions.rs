@@ -99,7 +99,7 @@ fn inherited(caller: &Caller) -> Vec<Tag> {
 
 impl Identity {
     /// Checks what a session is narrowed by.
-    fn check_narrowing(
+    pub(crate) fn check_narrowing(
         &self,
         read: &impl Read,
         account: &AccountId,

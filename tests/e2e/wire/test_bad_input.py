@@ -50,12 +50,17 @@ class Caller:
         self.model = model(service)
         metadata = self.model.metadata
         self.is_query = "query" in metadata["protocol"]
+        # Operations are paths, and all input is in bodies.
+        self.is_rest = metadata["protocol"] == "rest-json"
         self.version = metadata["apiVersion"]
         self.prefix = metadata.get("targetPrefix")
         self.wire = Wire(account, metadata.get("signingName", metadata["endpointPrefix"]))
 
     def raw(self, body: bytes, operation: str | None = None, content_type: str | None = None, target: str | None = None):
         headers = []
+        if self.is_rest:
+            headers = [("content-type", "application/json" if content_type is None else content_type)]
+            return self.wire.send("POST", f"/{operation or target}", headers, body)
         if not self.is_query:
             target = f"{self.prefix}.{operation}" if operation else target
             headers += [("x-amz-target", target)] if target is not None else []
@@ -297,6 +302,11 @@ def bodies(caller, operation, codes, check):
         answer = caller.raw(b"\x9f\x9f\xff", operation, content_type=content_type)
         # The first is answered in CBOR, as it was asked.
         check(f"content type {content_type!r}", answer, None if answer.status == 400 else f"is answered {answer}")
+    if caller.is_rest:
+        for target in (f"{operation}Nope", operation.lower(), f"Nope/{operation}", "x" * 5_000):
+            answer = caller.raw(b"{}", target=target)
+            check(f"path {target[:60]}", answer, refusal(answer, {"UnknownOperationException"}))
+        return
     for target in (f"{caller.prefix}.{operation}Nope", f"{caller.prefix}.{operation.lower()}", f"Nope.{operation}", operation, ".", "x" * 5_000):
         answer = caller.raw(b"{}", target=target)
         check(f"target {target[:60]}", answer, refusal(answer, {"UnknownOperationException"}))

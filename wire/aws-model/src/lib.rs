@@ -14,6 +14,8 @@ pub mod iam;
 #[rustfmt::skip]
 pub mod kms;
 #[rustfmt::skip]
+pub mod lakeformation;
+#[rustfmt::skip]
 pub mod s3control;
 #[rustfmt::skip]
 pub mod sts;
@@ -28,6 +30,7 @@ pub static SERVICES: &[&ServiceModel] = &[
     &glue::SERVICE,
     &iam::SERVICE,
     &kms::SERVICE,
+    &lakeformation::SERVICE,
     &s3control::SERVICE,
     &sts::SERVICE,
 ];

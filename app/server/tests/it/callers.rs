@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use tarn_gateway::{Gateway, Limits, full_body};
 use tarn_identity::{CredentialsConfig, Secret};
@@ -75,9 +75,15 @@ pub fn sign(request: Request<Bytes>, key: (&str, &str), service: &str) -> Reques
 
 /// Status and body of the answer.
 pub async fn send(gateway: &Gateway, request: Request<Bytes>) -> (u16, String) {
+    let (status, _, body) = send_whole(gateway, request).await;
+    (status, body)
+}
+
+/// Status, headers and body of the answer.
+pub async fn send_whole(gateway: &Gateway, request: Request<Bytes>) -> (u16, HeaderMap, String) {
     let peer: SocketAddr = ([192, 0, 2, 1], 4000).into();
     let response = gateway.handle(request.map(full_body), peer, None).await;
-    let status = response.status().as_u16();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = response.into_body().collect().await.expect("a body").to_bytes();
-    (status, String::from_utf8_lossy(&body).into_owned())
+    (status, headers, String::from_utf8_lossy(&body).into_owned())
 }

@@ -23,7 +23,7 @@ fn candidates(name: &str, service: &str) -> Vec<String> {
         texts.push("arn:aws:iam::000000000000:role/a".to_owned());
         texts.push("arn:aws:s3:::lake-raw".to_owned());
     }
-    if name == "AccountId" {
+    if name == "AccountId" || name == "TableCatalogId" {
         texts.push("000000000000".to_owned());
     }
     if name == "VersionId" {
@@ -138,6 +138,21 @@ fn rest_xml(operation: &'static OperationModel, input: &Json) -> Request<Bytes> 
     request.uri(format!("http://127.0.0.1:9000{path}{query}")).body(Bytes::from(body)).expect("a request")
 }
 
+/// A rest-json operation whose input is all in the body.
+fn rest_json(operation: &'static OperationModel, input: &Json) -> Request<Bytes> {
+    let Shape::Structure { members, .. } = operation.input.shape else { panic!("{}: no structure", operation.name) };
+    for member in members.iter().filter(|member| member.required) {
+        let is_in_body = matches!(member.location, Location::Body);
+        assert!(is_in_body, "{}: teach this file where {} travels before serving it", operation.name, member.name);
+    }
+    Request::builder()
+        .method(operation.http_method)
+        .uri(format!("http://127.0.0.1:9000{}", operation.request_uri))
+        .header("content-type", "application/json")
+        .body(Bytes::from(input.to_string()))
+        .expect("a request")
+}
+
 /// The request, not signed.
 pub fn request(operation: &'static OperationModel) -> Request<Bytes> {
     let service = operation.service;
@@ -156,7 +171,8 @@ pub fn request(operation: &'static OperationModel) -> Request<Bytes> {
                 .body(Bytes::from(form.join("&")))
         }
         Protocol::RestXml => return rest_xml(operation, &input),
-        Protocol::RestJson | Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
+        Protocol::RestJson => return rest_json(operation, &input),
+        Protocol::RpcV2Cbor | Protocol::AwsCbor11 => {
             panic!("{}: teach this file the protocol before serving it", service.name)
         }
     };
