@@ -49,7 +49,8 @@ pub fn kms_blob(bytes: &[u8]) -> bool {
     let mut laid = lake.blob.clone();
     laid.iter_mut().zip(bytes).for_each(|(byte, over)| *byte ^= over);
     let cut = laid.len().min(bytes.len());
-    for (blob, is_whole) in [(bytes, bytes == lake.blob), (&laid, laid == lake.blob), (&laid[..cut], false)] {
+    let whole = |blob: &[u8]| blob == lake.blob;
+    for (blob, is_whole) in [(bytes, whole(bytes)), (&laid, whole(&laid)), (&laid[..cut], whole(&laid[..cut]))] {
         match open(blob) {
             Ok(opened) => assert!(is_whole && opened.plaintext.expose() == PLAIN, "{blob:?} opened"),
             Err(KmsError::Keys(error)) => panic!("{blob:?}: {error}"),
