@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tarn_gateway::Limits;
 use tarn_objects::{ObjectOwnership, StorageClass};
 use tarn_types::{AccountId, Region};
 use toml::{Table, Value};
@@ -150,6 +151,8 @@ pub struct Config {
     pub object_ownership: Setting<ObjectOwnership>,
     /// Whether new buckets have Block Public Access.
     pub block_public_access: Setting<bool>,
+    /// How many requests without a right signature one address may send at once.
+    pub signature_failures_max: Setting<u32>,
     /// How often access logs of buckets are delivered, seconds.
     pub access_log_seconds: Setting<u32>,
     /// Whether a line of an access log ends with the source region, as AWS's do of late.
@@ -261,6 +264,8 @@ const ZONES: Name = Name { key: "zones", variable: "TARN_ZONES", flag: "--no-zon
 const LOG: Name = Name { key: "log", variable: "TARN_LOG", flag: "--log" };
 const OBJECT_OWNERSHIP: Name = Name { key: "object_ownership", variable: "TARN_OBJECT_OWNERSHIP", flag: "" };
 const BLOCK_PUBLIC_ACCESS: Name = Name { key: "block_public_access", variable: "TARN_BLOCK_PUBLIC_ACCESS", flag: "" };
+const SIGNATURE_FAILURES_MAX: Name =
+    Name { key: "signature_failures_max", variable: "TARN_SIGNATURE_FAILURES_MAX", flag: "" };
 const ACCESS_LOG_SECONDS: Name = Name { key: "access_log_seconds", variable: "TARN_ACCESS_LOG_SECONDS", flag: "" };
 const ACCESS_LOG_SOURCE_REGION: Name =
     Name { key: "access_log_source_region", variable: "TARN_ACCESS_LOG_SOURCE_REGION", flag: "" };
@@ -271,7 +276,7 @@ const DEBUG_DAY_SECONDS: Name = Name { key: "debug.day_seconds", variable: "TARN
 const DEBUG_DIGEST_SECONDS: Name =
     Name { key: "debug.digest_seconds", variable: "TARN_DEBUG_DIGEST_SECONDS", flag: "" };
 
-const NAMES: [&Name; 13] = [
+const NAMES: [&Name; 14] = [
     &DATA_DIR,
     &LISTEN,
     &ACCOUNT_ID,
@@ -281,6 +286,7 @@ const NAMES: [&Name; 13] = [
     &OBJECT_OWNERSHIP,
     &BLOCK_PUBLIC_ACCESS,
     &ACCESS_LOG_SECONDS,
+    &SIGNATURE_FAILURES_MAX,
     &ACCESS_LOG_SOURCE_REGION,
     &TRAIL_SECONDS,
     &DEBUG_DAY_SECONDS,
@@ -645,6 +651,12 @@ impl Config {
                 ObjectOwnership::BucketOwnerEnforced,
             ),
             block_public_access: or(sources.parse(&BLOCK_PUBLIC_ACCESS, None, parse_bool)?, true),
+            signature_failures_max: or(
+                sources.parse(&SIGNATURE_FAILURES_MAX, None, |text| {
+                    text.parse().map_err(|_| "it must be a number of requests".to_owned())
+                })?,
+                Limits::default().signature_failures_count_max,
+            ),
             access_log_seconds: or(sources.parse(&ACCESS_LOG_SECONDS, None, parse_log_seconds)?, 300),
             access_log_source_region: or(sources.parse(&ACCESS_LOG_SOURCE_REGION, None, parse_bool)?, false),
             trail_seconds: or(sources.parse(&TRAIL_SECONDS, None, parse_log_seconds)?, 60),
@@ -673,6 +685,8 @@ impl Config {
         line(&LOG, quoted(&self.log.value), &self.log.origin);
         line(&OBJECT_OWNERSHIP, quoted(self.object_ownership.value.name()), &self.object_ownership.origin);
         line(&BLOCK_PUBLIC_ACCESS, self.block_public_access.value.to_string(), &self.block_public_access.origin);
+        let failures = &self.signature_failures_max;
+        line(&SIGNATURE_FAILURES_MAX, failures.value.to_string(), &failures.origin);
         line(&ACCESS_LOG_SECONDS, self.access_log_seconds.value.to_string(), &self.access_log_seconds.origin);
         let source_region = &self.access_log_source_region;
         line(&ACCESS_LOG_SOURCE_REGION, source_region.value.to_string(), &source_region.origin);

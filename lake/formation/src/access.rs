@@ -7,7 +7,7 @@ use tarn_metadata::Read;
 use tarn_policy::{Authorized, Principal, PrincipalKind};
 use tarn_types::AccountId;
 
-use crate::grants::{Grant, grants_on, require_database};
+use crate::grants::{Grant, grants_on, require_database, require_table};
 use crate::keyspaces::{CELLS_FILTERS, filters_key};
 use crate::permissions::{Permission, implies};
 use crate::principals::{is_beyond_grants, names_of};

@@ -22,7 +22,7 @@ pub type DefaultPermissions = BTreeMap<String, BTreeSet<Permission>>;
 
 /// Since when IAM alone decides about new things, or no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Since {
+pub(crate) struct Since {
     time_ms: i64,
     shared: bool,
 }
@@ -42,8 +42,8 @@ pub struct Settings {
     pub parameters: BTreeMap<String, String>,
     /// Whether who may read all of a table is given credentials for its data.
     pub allow_full_table_external_data_access: bool,
-    database_changes: Vec<Since>,
-    table_changes: Vec<Since>,
+    pub(crate) database_changes: Vec<Since>,
+    pub(crate) table_changes: Vec<Since>,
 }
 
 impl Record for Settings {

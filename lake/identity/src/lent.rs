@@ -62,7 +62,7 @@ impl Identity {
             .authorizer()
             .of_service(service, Context::new())
             .authorize(vec![Requirement::new("sts:AssumeRole", arn)])
-            .map_err(|source| IdentityError::Denied { source })?;
+            .map_err(|source| IdentityError::Denied { source: Box::new(source) })?;
         let session = AssumeRole {
             role_arn,
             session_name: asked.session_name,

@@ -85,6 +85,24 @@ pub(crate) fn of_identity(error: IdentityError) -> AwsError {
         | IdentityError::ManagedByAws { .. }
         | IdentityError::InvalidTags { .. }
         | IdentityError::NotAUser
+        | IdentityError::NoSuchLoginProfile { .. }
+        | IdentityError::LoginProfileExists { .. }
+        | IdentityError::PasswordPolicyViolation { .. }
+        | IdentityError::WrongPassword
+        | IdentityError::PasswordChangedMeanwhile { .. }
+        | IdentityError::Hash { .. }
+        | IdentityError::NoPasswordPolicy { .. }
+        | IdentityError::AliasExists { .. }
+        | IdentityError::NoSuchAlias { .. }
+        | IdentityError::NoCredentialReport
+        | IdentityError::CredentialReportExpired
+        | IdentityError::InvalidServiceRole { .. }
+        | IdentityError::ProtectedRole { .. }
+        | IdentityError::NoSuchDeletion { .. }
+        | IdentityError::WebTokenInvalid { .. }
+        | IdentityError::WebTokenExpired { .. }
+        | IdentityError::ClaimRejected { .. }
+        | IdentityError::IssuerUnreachable { .. }
         | IdentityError::ConfiguredKey { .. }
         | IdentityError::TokenExpired
         | IdentityError::TokenInvalid

@@ -59,15 +59,13 @@ pub(crate) async fn put(
     let principals = |list: Option<Vec<wire::DataLakePrincipal>>| {
         list.unwrap_or_default().into_iter().map(|one| principal(Some(one))).collect::<Result<_, _>>()
     };
-    let settings = Settings {
-        administrators: principals(data_lake_admins)?,
-        read_only_administrators: principals(read_only_admins)?,
-        database_defaults: defaults(create_database_default_permissions)?,
-        table_defaults: defaults(create_table_default_permissions)?,
-        parameters: parameters.unwrap_or_default(),
-        allow_full_table_external_data_access: allow_full_table_external_data_access.unwrap_or_default(),
-        ..Settings::default()
-    };
+    let mut settings = Settings::default();
+    settings.administrators = principals(data_lake_admins)?;
+    settings.read_only_administrators = principals(read_only_admins)?;
+    settings.database_defaults = defaults(create_database_default_permissions)?;
+    settings.table_defaults = defaults(create_table_default_permissions)?;
+    settings.parameters = parameters.unwrap_or_default();
+    settings.allow_full_table_external_data_access = allow_full_table_external_data_access.unwrap_or_default();
     lake.formation.put_settings(&caller, settings).await.map_err(to_aws)?;
     Ok(wire::PutDataLakeSettingsResponse {})
 }

@@ -146,7 +146,7 @@ def test_bad_input_is_refused(account):
     check(iam.list_users, "ValidationError", MaxItems=0)
     check(iam.attach_user_policy, "NoSuchEntity", UserName="ada", PolicyArn="arn:aws:iam::aws:policy/NoSuchPolicy")
     check(iam.delete_policy, "AccessDenied", "managed by AWS", PolicyArn=ADMINISTRATOR)
-    check(iam.list_virtual_mfa_devices, "InvalidAction", "not built")
+    check(iam.create_virtual_mfa_device, "InvalidAction", "not built", VirtualMFADeviceName="x")
     assert [user["UserName"] for user in iam.list_users()["Users"]] == ["ada"]
 
 

@@ -521,7 +521,7 @@ def test_there_is_no_other_api(account, s3, path):
     for headers in ({"x-rustfs-signature": "0" * 64}, grpc):
         for method in ("GET", "POST"):
             answer = exact(account, method, path, headers)
-            assert answer.status_code in (400, 403, 404, 405), (method, answer.status_code)
+            assert answer.status_code in (400, 403, 404, 405, 501), (method, answer.status_code)
             assert b"root:" not in answer.content and b"TARN" not in answer.content and b"MINIO" not in answer.content
 
 
@@ -591,7 +591,7 @@ def test_cve_2019_10222(account, s3, bucket):
                     answer += piece
             except ConnectionError:
                 pass
-        assert not answer.startswith(b"HTTP/1.1 5"), (request[:40], answer[:80])
+        assert answer[9:12] in (b"", b"501") or answer[9:10] == b"4", (request[:40], answer[:80])
     assert s3.get_object(Bucket=bucket, Key="secret")["Body"].read() == b"secret"
 
 
