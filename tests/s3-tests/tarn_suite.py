@@ -167,7 +167,7 @@ class Server:
         for name, key in zip(("kms_keyid", "kms_keyid2"), kms):
             main[name] = key
         conf["s3 tenant"]["tenant"] = ""
-        # No case of it gets as far as to show a token: each wants the ARN of the role that it made to be without an account.
+        # No case of it gets as far as to show a token: AWS answers each otherwise before; reasons.toml says how.
         names = ("token", "user_token", "aud", "sub", "azp", "thumbprint", "KC_REALM")
         conf["webidentity"] = {name: "0" * 40 if name == "thumbprint" else name.lower() for name in names}
         path = self.folder / "s3tests.conf"
