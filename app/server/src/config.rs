@@ -851,6 +851,17 @@ mod tests {
             "a pattern is an object",
         );
         check("data_dir = '/d'\n[tls]\ncertificat = 'a'", &[], "did you mean `certificate`?");
+        let root_key = |text: &str, words: &str| check(&format!("data_dir = '/d'\n[root_key]\n{text}"), &[], words);
+        root_key("custodi = 'file'", "did you mean `custody`?");
+        root_key("", "`custody` must be");
+        root_key("custody = 'nobody'", "passphrase, aws-kms or vault-transit");
+        root_key("custody = 'file'\nkey = 'k'", "has no use for");
+        root_key("custody = 'passphrase'", "exactly one of");
+        root_key("custody = 'passphrase'\npassphrase_file = 'a'\npassphrase_env = 'B'", "exactly one of");
+        root_key("custody = 'passphrase'\npassphrase_credential = '../a'", "without a directory");
+        root_key("custody = 'aws-kms'\nkey = 'k'", "needs `endpoint`");
+        root_key("custody = 'aws-kms'\nendpoint = 'ftp://x'\nkey = 'k'", "in [root_key]");
+        root_key("custody = 'vault-transit'\nendpoint = 'http://x'\nkey = 'k'", "exactly one of `token_file`");
         check("data_dir = '/d'\n[tls]\ncertificate = 'a'", &[], "missing field `private_key`");
         check("data_dir = '/d'\ntrusted_proxies = ['10.0.0.1']", &[], "[[trusted_proxies]]");
         check("data_dir = ", &[], "line 1");
@@ -881,6 +892,29 @@ mod tests {
         let again = load(&config.show(false), &[], Flags::default()).expect("what is shown is a configuration");
         assert_eq!(again.tables.identity, config.tables.identity);
         assert!(!shown.contains("debug"), "{shown}");
+    }
+
+    #[test]
+    fn who_keeps_the_root_key_is_shown_without_secrets_and_read_back() {
+        let check = |text: &str| {
+            let file = format!("data_dir = '/d'\n[root_key]\n{text}");
+            let config = load(&file, &[], Flags::default()).expect("right");
+            let shown = config.show(false);
+            assert!(!shown.contains("planted") && !format!("{config:?}").contains("planted"), "{shown}");
+            let again = load(&shown, &[], Flags::default()).expect("what is shown is a configuration");
+            assert_eq!(again.show(false), shown);
+            shown
+        };
+        assert!(!check("custody = 'file'").contains("root_key"), "it is the default");
+        assert!(check("custody = 'passphrase'\npassphrase_env = 'LAKE'").contains("passphrase_env = \"LAKE\""));
+        check("custody = 'passphrase'\npassphrase_file = '/run/a b'");
+        check("custody = 'passphrase'\npassphrase_credential = 'lake'");
+        let kms = "custody = 'aws-kms'\nendpoint = 'https://kms.example/'\nkey = 'alias/a'\n";
+        check(kms);
+        check(&format!("{kms}region = 'eu-west-1'\naccess_key_id = 'AKIA'\nsecret_access_key = 'planted'"));
+        let vault = "custody = 'vault-transit'\nendpoint = 'https://v.example:8200'\nkey = 'tarn'\n";
+        check(&format!("{vault}token_file = '/run/token'"));
+        check(&format!("{vault}mount = 'm'\nnamespace = 'n'\ntoken_env = 'VAULT_TOKEN'"));
     }
 
     #[test]
