@@ -84,7 +84,7 @@ pub(crate) fn verify_restore(config: &Config, environment: &Environment, objects
 }
 
 fn tell(sample: &OpenedSample, as_json: bool) -> Ended {
-    let OpenedSample { versions_total, opened, bytes, of_customers, failed, failures } = sample;
+    let OpenedSample { versions_total, opened, bytes, of_customers, under_unusable_keys, failed, failures } = sample;
     if as_json {
         let failures = failures.iter().map(|(place, reason)| json!({ "object": place, "reason": reason }));
         let told = json!({
@@ -92,6 +92,7 @@ fn tell(sample: &OpenedSample, as_json: bool) -> Ended {
             "opened": opened,
             "bytes": bytes,
             "underCustomersKeys": of_customers,
+            "underUnusableKeys": under_unusable_keys,
             "failed": failed,
             "failures": failures.collect::<Vec<_>>(),
         });
@@ -100,6 +101,9 @@ fn tell(sample: &OpenedSample, as_json: bool) -> Ended {
         println!("{opened} of {versions_total} versions opened, {bytes} bytes read");
         if *of_customers > 0 {
             println!("{of_customers} are under keys that customers keep, and were not tried");
+        }
+        if *under_unusable_keys > 0 {
+            println!("{under_unusable_keys} are under KMS keys that are disabled or deleted, and open to nobody");
         }
         for (place, reason) in failures {
             println!("{place}: {reason}");

@@ -2,6 +2,7 @@
 //! anybody relies on it.
 
 use futures::StreamExt;
+use tarn_keys::kms::KmsError;
 use tarn_metadata::{Key, Read};
 use tarn_policy::Authorized;
 use tarn_types::AccountId;
@@ -27,6 +28,8 @@ pub struct OpenedSample {
     pub bytes: u64,
     /// Versions of the sample under keys that customers keep: nobody else can open them.
     pub of_customers: u64,
+    /// Versions of the sample under KMS keys that are disabled, about to be deleted, or gone: they open to nobody, as was wanted.
+    pub under_unusable_keys: u64,
     /// Versions of the sample that did not open.
     pub failed: u64,
     /// The first of them: where, and why.
@@ -55,6 +58,12 @@ impl Objects {
                     sample.bytes += bytes;
                 }
                 Err(ObjectsError::CustomerKeyRequired) => sample.of_customers += 1,
+                Err(ObjectsError::Kms(
+                    KmsError::Disabled { .. }
+                    | KmsError::PendingDeletion { .. }
+                    | KmsError::PendingImport { .. }
+                    | KmsError::NoSuchKey { .. },
+                )) => sample.under_unusable_keys += 1,
                 Err(error) => {
                     sample.failed += 1;
                     if sample.failures.len() < FAILURES_TOLD_MAX {

@@ -124,3 +124,23 @@ def test_what_policies_say_of_grants(account):
         {"Constraints": {"EncryptionContextEquals": RAW}},
     ):
         check(limited.create_grant, "AccessDeniedException", **(fits | change))
+
+
+def test_a_grant_reads_objects(account):
+    """S3 asks for the key as whoever reads: a grant is enough, for the objects of its constraint."""
+    s3, kms, bucket = account.client("s3"), account.client("kms"), account.bucket()
+    name = make(kms)["KeyId"]
+    for key in ("mine", "other"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId=name)
+    reader = account.user("reader", allow("s3:*")).client("s3")
+    check(reader.get_object, "AccessDenied", Bucket=bucket, Key="mine")
+    made = kms.create_grant(
+        KeyId=name,
+        GranteePrincipal=f"arn:aws:iam::{account.id}:user/reader",
+        Operations=["Decrypt"],
+        Constraints={"EncryptionContextSubset": {"aws:s3:arn": f"arn:aws:s3:::{bucket}/mine"}},
+    )
+    assert reader.get_object(Bucket=bucket, Key="mine")["Body"].read() == b"x"
+    check(reader.get_object, "AccessDenied", Bucket=bucket, Key="other")
+    kms.revoke_grant(KeyId=name, GrantId=made["GrantId"])
+    check(reader.get_object, "AccessDenied", Bucket=bucket, Key="mine")
