@@ -3,7 +3,7 @@
 use std::fmt;
 
 use futures::future::BoxFuture;
-use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
+use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
 use tarn_policy::Principal;
 use tarn_runtime::Timestamp;
 
@@ -76,9 +76,9 @@ pub trait Credentials: Send + Sync {
 /// Takes what is not recorded by a change's own commit. Must not block: it is called while a caller waits.
 pub trait AuditLog: Send + Sync {
     /// A call was refused or failed.
-    fn failed(&self, draft: &EventDraft, code: &str, message: &str);
+    fn failed(&self, draft: &EventDraft, details: &EventDetails, code: &str, message: &str);
     /// A call was done that committed nothing: kept if a trail asks for it.
-    fn done(&self, draft: &EventDraft);
+    fn done(&self, draft: &EventDraft, details: &EventDetails);
     /// Events of the caller's account, newest first: at most `limit` of those that `filter` takes, after `marker`.
     fn search(
         &self,

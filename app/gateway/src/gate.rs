@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::request::Parts;
-use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
+use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
 use tarn_policy::{Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
 use tarn_runtime::{EntropyExt, Runtime, Timestamp};
 use tarn_sigv4::{PathEncoding, Presented, Rules, SignatureError, SigningKeys};
@@ -212,6 +212,15 @@ impl Gate {
         }
     }
 
+    /// How a request came, for its record.
+    pub fn details(&self, meta: &RequestMeta, headers: &HeaderMap) -> EventDetails {
+        EventDetails {
+            host: conditions::claim(headers, http::header::HOST),
+            tls: meta.tls.map(|tls| (tls.version.to_owned(), tls.cipher_suite.to_owned())),
+            additional: Vec::new(),
+        }
+    }
+
     /// Asks the policies; the yes is a caller with its audit record drafted. A no is not yet recorded: see `failed`.
     pub fn authorize(
         &self,
@@ -249,14 +258,14 @@ impl Gate {
     }
 
     /// Records that a call was refused or failed.
-    pub fn failed(&self, draft: &EventDraft, code: &str, message: &str) {
-        self.parts.audit.failed(draft, code, message);
+    pub fn failed(&self, draft: &EventDraft, details: &EventDetails, code: &str, message: &str) {
+        self.parts.audit.failed(draft, details, code, message);
     }
 
     /// Records a call that was done, unless its commit already has.
     pub fn done(&self, caller: &Caller) {
         if !caller.is_recorded() {
-            self.parts.audit.done(caller.event());
+            self.parts.audit.done(caller.event(), caller.details());
         }
     }
 }

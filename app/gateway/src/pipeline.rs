@@ -335,7 +335,8 @@ impl Inner {
             presented,
             routed.ok().map(|routed| routed.operation),
         );
-        self.gate.failed(&draft, &aws_error.code, &aws_error.message);
+        let details = self.gate.details(meta, &parts.headers);
+        self.gate.failed(&draft, &details, &aws_error.code, &aws_error.message);
         log_credentials_failure(meta, error);
         aws_error
     }
@@ -428,7 +429,7 @@ impl Call {
                     let aws_error = refusal::of_gate(model, protocol, &error);
                     let operation = routed.ok().map(|routed| routed.operation);
                     let draft = unauthenticated_draft(gate, model, &meta, &parts, Some(presented), operation);
-                    gate.failed(&draft, &aws_error.code, &aws_error.message);
+                    gate.failed(&draft, &gate.details(&meta, &parts.headers), &aws_error.code, &aws_error.message);
                     log_credentials_failure(&meta, &error);
                     return Err(aws_error);
                 }
@@ -436,8 +437,9 @@ impl Call {
             }
         };
         let mut draft = draft_of(gate, model, &meta, &parts, principal);
+        let details = gate.details(&meta, &parts.headers);
         let refused = |draft: &EventDraft, error: AwsError| {
-            gate.failed(draft, &error.code, &error.message);
+            gate.failed(draft, &details, &error.code, &error.message);
             Err(error)
         };
 
@@ -480,7 +482,7 @@ impl Call {
             requirements.iter().filter_map(|need| need.resource.as_ref()).map(ToString::to_string).collect();
         let context = gate.context(&meta, &parts.headers, principal, None);
         let caller: Caller = match gate.authorize(principal, requirements, context, draft.clone()) {
-            Ok(caller) => caller,
+            Ok(caller) => caller.with_details(details.clone()),
             Err(error) => return refused(&draft, refusal::of_gate(model, protocol, &error)),
         };
 

@@ -68,7 +68,8 @@ impl SignedCall<'_> {
 
     /// Records a refusal, and gives it back.
     pub(crate) fn refused(&self, principal: &Principal, refusal: Refusal) -> Refusal {
-        self.gate.failed(&self.draft(principal), refusal.code, &refusal.message);
+        let details = self.gate.details(self.meta, &self.parts.headers);
+        self.gate.failed(&self.draft(principal), &details, refusal.code, &refusal.message);
         refusal
     }
 

@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, FutureExt};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
-use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
+use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
 use tarn_aws_model::{glue, sts};
 use tarn_aws_protocol::AwsError;
 use tarn_operation::{Access, Service, Table};
@@ -82,11 +82,11 @@ impl Authorizer for Policies {
 struct Records(Mutex<Vec<String>>, Mutex<Vec<EventDraft>>);
 
 impl AuditLog for Records {
-    fn failed(&self, draft: &EventDraft, code: &str, _message: &str) {
+    fn failed(&self, draft: &EventDraft, _: &EventDetails, code: &str, _message: &str) {
         self.0.lock().push(format!("{} {code}", draft.event_name));
         self.1.lock().push(draft.clone());
     }
-    fn done(&self, draft: &EventDraft) {
+    fn done(&self, draft: &EventDraft, _: &EventDetails) {
         self.0.lock().push(format!("{} done", draft.event_name));
         self.1.lock().push(draft.clone());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tarn_audit::{AuditError, Caller, EventDraft, EventFilter};
+use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
 use tarn_gateway::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
 use tarn_identity::{AccessKeyStatus, Identity, IdentityError};
 use tarn_runtime::Timestamp;
@@ -64,13 +64,13 @@ impl Credentials for IdentityCredentials {
 pub(crate) struct RecordedCalls(pub(crate) Arc<tarn_audit::AuditLog>);
 
 impl AuditLog for RecordedCalls {
-    fn failed(&self, draft: &EventDraft, code: &str, message: &str) {
+    fn failed(&self, draft: &EventDraft, details: &EventDetails, code: &str, message: &str) {
         tracing::info!(request_id = %draft.request_id, event = %draft.event_name, code, "refused");
-        self.0.record_refusal(draft.clone(), code, message);
+        self.0.record_refusal_with(draft.clone(), details.clone(), code, message);
     }
 
-    fn done(&self, draft: &EventDraft) {
-        self.0.record_read(draft.clone());
+    fn done(&self, draft: &EventDraft, details: &EventDetails) {
+        self.0.record_read_with(draft.clone(), details);
     }
 
     fn search(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use tarn_audit::Caller;
 use tarn_gateway::{AccessKey, Body, Gate, GateError, RequestMeta, S3Endpoint, S3Operation, full_body};
@@ -48,6 +48,37 @@ fn meta(meta: &CallMeta) -> RequestMeta {
     RequestMeta { request_id, time, peer, is_secure, tls }
 }
 
+/// What S3's records say of a request besides.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html>
+fn additional(meta: &RequestMeta, uri: &Uri, headers: &HeaderMap, is_form: bool) -> Vec<(String, String)> {
+    let query = uri.query().unwrap_or_default();
+    let header = headers.get(http::header::AUTHORIZATION).map(http::HeaderValue::as_bytes).unwrap_or_default();
+    let signed = if header.starts_with(b"AWS4") {
+        Some(("SigV4", "AuthHeader"))
+    } else if header.starts_with(b"AWS ") {
+        Some(("SigV2", "AuthHeader"))
+    } else if query.contains("X-Amz-Signature=") {
+        Some(("SigV4", "QueryString"))
+    } else if query.contains("Signature=") {
+        Some(("SigV2", "QueryString"))
+    } else if is_form {
+        Some(("SigV4", "HtmlForm"))
+    } else {
+        None
+    };
+    let length = |name: &str| Some(headers.get(name)?.to_str().ok()?.parse::<u64>().ok()?.to_string());
+    // Of a body in chunks, what is in them.
+    let received = length("x-amz-decoded-content-length").or_else(|| length("content-length"));
+    let pairs = [
+        ("SignatureVersion", signed.map(|(version, _)| version.to_owned())),
+        ("CipherSuite", meta.tls.map(|tls| tls.cipher_suite.to_owned())),
+        ("bytesTransferredIn", Some(received.unwrap_or_else(|| "0".to_owned()))),
+        ("AuthenticationMethod", signed.map(|(_, method)| method.to_owned())),
+        ("x-amz-id-2", Some(tarn_service_s3::host_id(&meta.request_id))),
+    ];
+    pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
 impl Doorkeeper {
     /// Who asks: s3s has checked the signature of the key that is named.
     fn key(&self, asked: &Asked<'_>, presented: Option<&Presented>) -> Result<Option<AccessKey>, GateRefusal> {
@@ -85,12 +116,15 @@ impl S3Gate for Doorkeeper {
         draft.management = asked.operation.management;
         draft.request_parameters = asked.parameters;
         draft.resources = asked.resources;
-        self.gate.authorize(&principal, asked.requirements, context.clone(), draft.clone()).map_err(|error| {
+        let mut details = self.gate.details(&meta, asked.headers);
+        details.additional = additional(&meta, asked.uri, asked.headers, asked.form.is_some());
+        let authorized = self.gate.authorize(&principal, asked.requirements, context.clone(), draft.clone());
+        authorized.map(|caller| caller.with_details(details.clone())).map_err(|error| {
             let may = |list: &Requirement| {
                 self.gate.authorize(&principal, vec![list.clone()], context.clone(), draft.clone()).is_ok()
             };
             let (code, refused) = told(&error, asked.absence, may);
-            self.gate.failed(&draft, code, &error.to_string());
+            self.gate.failed(&draft, &details, code, &error.to_string());
             refused
         })
     }
@@ -114,11 +148,13 @@ impl S3Gate for Doorkeeper {
         draft.management = refused.management;
         draft.request_parameters = refused.parameters;
         draft.resources = refused.resources;
-        self.gate.failed(&draft, refused.code, refused.message);
+        let mut details = self.gate.details(&meta(refused.meta), refused.headers);
+        details.additional = additional(&meta(refused.meta), refused.uri, refused.headers, false);
+        self.gate.failed(&draft, &details, refused.code, refused.message);
     }
 
     fn failed(&self, caller: &Caller, code: &str, message: &str) {
-        self.gate.failed(caller.event(), code, message);
+        self.gate.failed(caller.event(), caller.details(), code, message);
     }
 
     fn done(&self, caller: &Caller) {

@@ -8,7 +8,7 @@ use tarn_metadata::{Store, StoreError, StoreExt, Tx, WriteError};
 use tarn_policy::{Authorized, BoundAuthorizer, Principal};
 use tarn_types::Scope;
 
-use crate::event::{EventDraft, Outcome};
+use crate::event::{Event, EventDetails, EventDraft, Outcome};
 
 /// What is written together with a call's record.
 type Beside = Arc<dyn Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + Sync>;
@@ -21,6 +21,7 @@ pub struct Caller {
     event: Arc<EventDraft>,
     recorded: Arc<AtomicBool>,
     beside: Option<Beside>,
+    details: Arc<EventDetails>,
 }
 
 impl fmt::Debug for Caller {
@@ -37,7 +38,14 @@ impl fmt::Debug for Caller {
 impl Caller {
     /// Made by the gateway once a request is authorized, and by workers for what they do on an account's behalf.
     pub fn new(authorized: Authorized, authorizer: BoundAuthorizer, event: EventDraft) -> Self {
-        Self { authorized, authorizer, event: Arc::new(event), recorded: Arc::default(), beside: None }
+        Self {
+            authorized,
+            authorizer,
+            event: Arc::new(event),
+            recorded: Arc::default(),
+            beside: None,
+            details: Arc::default(),
+        }
     }
 
     /// The same call with something to be written in the transaction that takes its record: a worker's own mark that this part of its
@@ -53,6 +61,17 @@ impl Caller {
         let principal = authorized.principal().clone();
         let event = EventDraft { principal, scope, ..EventDraft::clone(&self.event) };
         Self { authorized, authorizer, event: Arc::new(event), ..self.clone() }
+    }
+
+    /// The same call with how it came, for its record.
+    #[must_use]
+    pub fn with_details(self, details: EventDetails) -> Self {
+        Self { details: Arc::new(details), ..self }
+    }
+
+    /// How it came.
+    pub fn details(&self) -> &EventDetails {
+        &self.details
     }
 
     /// The proof.
@@ -127,10 +146,11 @@ impl Caller {
 
     /// Writes the record and what is beside it, unless that is done.
     fn record(&self) -> impl FnOnce(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static {
-        let event = (!self.is_recorded()).then(|| (self.event.clone(), self.beside.clone()));
+        let event = (!self.is_recorded()).then(|| (self.event.clone(), self.details.clone(), self.beside.clone()));
         move |tx| {
-            let Some((event, beside)) = event else { return Ok(()) };
-            EventDraft::clone(&event).into_event(Outcome::Success).record(tx)?;
+            let Some((event, details, beside)) = event else { return Ok(()) };
+            let event = EventDraft::clone(&event).into_event(Outcome::Success);
+            Event { details: EventDetails::clone(&details), ..event }.record(tx)?;
             beside.map_or(Ok(()), |beside| beside(tx))
         }
     }

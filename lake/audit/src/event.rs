@@ -43,6 +43,17 @@ pub struct EventDraft {
     pub resources: Vec<String>,
 }
 
+/// How a call came, as far as its record tells of it besides who asked what from where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventDetails {
+    /// The host as the client named it.
+    pub host: Option<String>,
+    /// The TLS version and cipher suite, where the connection ended here.
+    pub tls: Option<(String, String)>,
+    /// What the service says besides, as texts by name: `SignatureVersion`, `AuthenticationMethod`, ...
+    pub additional: Vec<(String, String)>,
+}
+
 /// What a call came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
@@ -90,6 +101,8 @@ pub struct Event {
     pub outcome: Outcome,
     /// What is known of the temporary credentials it was signed with, if it was.
     pub session: Option<SessionContext>,
+    /// How it came, if it was a request.
+    pub details: EventDetails,
 }
 
 /// CloudTrail's sessionContext.
@@ -118,11 +131,12 @@ impl From<&Session> for SessionContext {
 }
 
 impl Record for Event {
-    const VERSION: u16 = 2;
+    const VERSION: u16 = 3;
 
     fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
         match version {
             1 => decode_form::<EventV1>(bytes).map(Into::into),
+            2 => decode_form::<EventV2>(bytes).map(Into::into),
             found => Err(RecordError::Version { found, known: Self::VERSION }),
         }
     }
@@ -181,7 +195,21 @@ impl From<EventV1> for Event {
             resources,
             outcome,
             session: None,
+            details: EventDetails::default(),
         }
+    }
+}
+
+/// Until it was known how a request came: the first form, and the session behind it.
+#[derive(Deserialize)]
+struct EventV2 {
+    first: EventV1,
+    session: Option<SessionContext>,
+}
+
+impl From<EventV2> for Event {
+    fn from(EventV2 { first, session }: EventV2) -> Self {
+        Self { session, ..first.into() }
     }
 }
 
@@ -220,6 +248,7 @@ impl EventDraft {
             request_parameters,
             resources,
             outcome,
+            details: EventDetails::default(),
         }
     }
 }

@@ -21,7 +21,9 @@ mod tests;
 
 pub use caller::Caller;
 pub use errors::AuditError;
-pub use event::{EVENTS, Event, EventDraft, EventId, Outcome, SessionContext, put_failure, user_kind, user_name};
+pub use event::{
+    EVENTS, Event, EventDetails, EventDraft, EventId, Outcome, SessionContext, put_failure, user_kind, user_name,
+};
 pub use following::{
     EventField, EventWish, FOLLOWERS, FieldCondition, Follower, FollowerId, Followers, QUEUE, Queued, TRAIL_SERVICE,
     Waiting, set_followers, take, waiting,

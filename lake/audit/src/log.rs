@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::errors::of_write;
 use crate::following::{Following, read_following};
-use crate::{AuditError, AuditSettings, Event, EventDraft, Outcome, settings};
+use crate::{AuditError, AuditSettings, Event, EventDetails, EventDraft, Outcome, settings};
 
 /// Events that wait to be written.
 const QUEUE_EVENTS_MAX: usize = 8_192;
@@ -85,14 +85,24 @@ impl AuditLog {
 
     /// A call was refused or failed: what it was told. Never waits.
     pub fn record_refusal(&self, draft: EventDraft, code: &str, message: &str) {
+        self.record_refusal_with(draft, EventDetails::default(), code, message);
+    }
+
+    /// As `record_refusal`, with how the call came.
+    pub fn record_refusal_with(&self, draft: EventDraft, details: EventDetails, code: &str, message: &str) {
         let (mut code, mut message) = (code.to_owned(), message.to_owned());
         cut(&mut code, TEXT_SIZE_BYTES_MAX);
         cut(&mut message, TEXT_SIZE_BYTES_MAX);
-        self.push(draft, Outcome::Failure { code, message });
+        self.push(draft, details, Outcome::Failure { code, message });
     }
 
     /// A call was done and changed nothing: kept if the settings or a trail ask for such. Never waits.
     pub fn record_read(&self, draft: EventDraft) {
+        self.record_read_with(draft, &EventDetails::default());
+    }
+
+    /// As `record_read`, with how the call came.
+    pub fn record_read_with(&self, draft: EventDraft, details: &EventDetails) {
         let settings = self.settings();
         // A write that changed nothing, as putting what is there already, is a call like any other write.
         let kept = match (draft.read_only, draft.management) {
@@ -101,11 +111,11 @@ impl AuditLog {
             (true, false) => settings.data_reads,
         };
         if kept || self.is_followed(&draft) {
-            self.push(draft, Outcome::Success);
+            self.push(draft, details.clone(), Outcome::Success);
         }
     }
 
-    fn push(&self, mut draft: EventDraft, outcome: Outcome) {
+    fn push(&self, mut draft: EventDraft, details: EventDetails, outcome: Outcome) {
         cut(&mut draft.event_name, TEXT_SIZE_BYTES_MAX);
         cut(&mut draft.user_agent, TEXT_SIZE_BYTES_MAX);
         cut(&mut draft.request_parameters, PARAMETERS_SIZE_BYTES_MAX);
@@ -113,7 +123,7 @@ impl AuditLog {
         if queue.events.len() >= QUEUE_EVENTS_MAX {
             queue.lost += 1;
         } else {
-            queue.events.push_back(draft.into_event(outcome));
+            queue.events.push_back(Event { details, ..draft.into_event(outcome) });
         }
         drop(queue);
         self.filled.notify_one();

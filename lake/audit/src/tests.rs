@@ -243,8 +243,15 @@ fn events_of_the_older_form_are_read() {
         .map(|at| u8::from_str_radix(&EVENT_V1[2 * at..2 * at + 2], 16).expect("hexadecimal"))
         .collect();
     let event: Event = tarn_metadata::decode_record(&bytes).expect("readable");
-    assert_eq!((event.time_ms, event.event_name.as_str(), event.session), (5_000, "PutObject", None));
+    assert_eq!((event.time_ms, event.event_name.as_str(), &event.session), (5_000, "PutObject", &None));
     let ada = Principal::user(AccountId::first(), "ada", "AIDAADA");
     assert_eq!(event.principal, Principal { access_key_id: Some("AKIAADA".to_owned()), ..ada });
-    assert_eq!((event.resources, event.outcome), (vec!["arn:aws:s3:::b/k".to_owned()], Outcome::Success));
+    assert_eq!((&event.resources, &event.outcome), (&vec!["arn:aws:s3:::b/k".to_owned()], &Outcome::Success));
+    // The second form is the first with a session behind it.
+    let session = SessionContext { issued_ms: 7, issuer: None, federated_provider: None, source_identity: None };
+    for (end, session) in [(vec![0], None), (vec![1, 14, 0, 0, 0], Some(session))] {
+        let second: Vec<u8> = [0, 2].into_iter().chain(bytes.iter().skip(2).copied()).chain(end).collect();
+        let found: Event = tarn_metadata::decode_record(&second).expect("readable");
+        assert_eq!(found, Event { session, ..event.clone() });
+    }
 }

@@ -13,7 +13,7 @@ use crate::records::{CHAINS, DeliveryRecord, LOG_FILES, LogFile, STATUSES, Trail
 use crate::{Trails, TrailsError};
 
 /// Events of one file.
-const FILE_EVENTS_MAX: usize = 2_000;
+const FILE_EVENTS_MAX: usize = 1_000;
 /// Bytes of the text of one file, about: one record is at most some tens of KiB.
 const FILE_SIZE_BYTES_MAX: usize = 8 << 20;
 /// Characters by which files of one minute are told apart.

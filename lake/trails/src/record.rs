@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
 use serde_json::{Map, Value as Json, json};
-use tarn_audit::{Event, Outcome, SessionContext, resource_type, user_kind};
+use tarn_audit::{Event, EventDetails, Outcome, SessionContext, resource_type, user_kind};
 use tarn_policy::{Principal, PrincipalKind, SessionIssuer};
 use tarn_runtime::Timestamp;
 use tarn_types::{AccountId, Arn};
@@ -85,6 +85,15 @@ fn user_identity(principal: &Principal, session: Option<&SessionContext>) -> Jso
     Json::Object(identity)
 }
 
+/// What the service says besides; counts of bytes are numbers.
+fn additional(pairs: &[(String, String)]) -> Json {
+    let value = |name: &str, text: &str| match text.parse::<u64>() {
+        Ok(number) if name.starts_with("bytes") => json!(number),
+        Ok(_) | Err(_) => json!(text),
+    };
+    Json::Object(pairs.iter().map(|(name, text)| (name.clone(), value(name, text))).collect())
+}
+
 /// The record. What was answered is not kept, so that `responseElements` is null.
 pub fn of(event: &Event) -> Json {
     let account = |arn: &str| Arn::parse(arn).ok().and_then(|arn| AccountId::new(arn.account).ok());
@@ -115,7 +124,23 @@ pub fn of(event: &Event) -> Json {
         "recipientAccountId": event.scope.account.as_str(),
         "eventCategory": if event.management { "Management" } else { "Data" },
     });
-    if let (Outcome::Failure { code, message }, Some(fields)) = (&event.outcome, record.as_object_mut()) {
+    let Some(fields) = record.as_object_mut() else { return record };
+    let EventDetails { host, tls, additional: pairs } = &event.details;
+    if !pairs.is_empty() {
+        fields.insert("additionalEventData".to_owned(), additional(pairs));
+    }
+    let mut of_connection = Map::new();
+    if let Some((version, cipher_suite)) = tls {
+        of_connection.insert("tlsVersion".to_owned(), json!(version));
+        of_connection.insert("cipherSuite".to_owned(), json!(cipher_suite));
+    }
+    if let Some(host) = host {
+        of_connection.insert("clientProvidedHostHeader".to_owned(), json!(host));
+    }
+    if !of_connection.is_empty() {
+        fields.insert("tlsDetails".to_owned(), Json::Object(of_connection));
+    }
+    if let Outcome::Failure { code, message } = &event.outcome {
         fields.insert("errorCode".to_owned(), json!(code));
         fields.insert("errorMessage".to_owned(), json!(message));
     }

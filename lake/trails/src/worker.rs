@@ -149,7 +149,11 @@ impl TrailWorker {
             if is_due {
                 is_more |= self.deliver(trail).await?;
             }
-            self.digest(trail).await?;
+            // One that was refused is tried again with the next delivery.
+            let status = snapshot.get(STATUSES, &of_trail(&trail.id))?;
+            if is_due || status.is_none_or(|status| status.digest_error.is_none()) {
+                self.digest(trail).await?;
+            }
         }
         for trail in &leaving {
             self.leave(trail).await?;

@@ -120,7 +120,7 @@ pub(crate) fn complete(mut response: Response<Body>, request_id: &str, is_head: 
 }
 
 /// S3's second id says which of its hosts answered; here it is the first one again, in its own form.
-pub(crate) fn host_id(request_id: &str) -> String {
+pub fn host_id(request_id: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(request_id)
 }

@@ -60,6 +60,7 @@ mod unread;
 mod versioning;
 mod website;
 
+pub use answer::host_id;
 pub use api::{S3Api, S3Options};
 pub use event_records::{event_bridge_record, event_record, test_event_record};
 pub use gate::{Absence, Absent, Asked, CallMeta, CanonicalUser, FormCredentials, GateRefusal, Refused, S3Gate};

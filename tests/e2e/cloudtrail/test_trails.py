@@ -172,6 +172,11 @@ def test_reads_and_data_are_delivered_where_selected(own_server):
     seen, denied = of("GetObject")
     assert "errorCode" not in seen and denied["errorCode"] == "AccessDenied"
     assert seen["eventVersion"] == "1.11" and seen["eventCategory"] == "Data" and not seen["managementEvent"]
+    assert seen["tlsDetails"] == {"clientProvidedHostHeader": account.endpoint.removeprefix("http://")}
+    more = seen["additionalEventData"]
+    assert (more["SignatureVersion"], more["AuthenticationMethod"]) == ("SigV4", "AuthHeader") and more["x-amz-id-2"]
+    assert [record["additionalEventData"]["bytesTransferredIn"] for record in of("PutObject")] == [1]
+    assert denied["additionalEventData"]["SignatureVersion"] == "SigV4"
     kinds = {resource["type"]: resource["ARN"] for resource in seen["resources"]}
     assert kinds == {"AWS::S3::Object": f"arn:aws:s3:::{data}/k", "AWS::S3::Bucket": f"arn:aws:s3:::{data}"}
     assert len({record["eventID"] for record in found}) == len(found)
