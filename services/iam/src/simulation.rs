@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tarn_audit::Caller;
 use tarn_aws_model::iam as wire;
 use tarn_aws_protocol::AwsError;
-use tarn_identity::{EntityKind, Exclusion, Identity, PolicySource, Simulated, Simulation};
+use tarn_identity::{EntityKind, Exclusion, Identity, IdentityError, PolicySource, Simulated, Simulation};
 use tarn_policy::{Context, DeniedBecause};
 
 use crate::convert::required;
@@ -16,6 +16,14 @@ const PAGE_RESULTS_DEFAULT: usize = 100;
 
 fn refused(message: impl Into<String>) -> AwsError {
     AwsError::modelled(&wire::errors::INVALID_INPUT_EXCEPTION, message)
+}
+
+/// What cannot be simulated is no fault of a policy that is kept: these operations have no error for one that is malformed.
+fn to_simulation_error(error: IdentityError) -> AwsError {
+    match error {
+        IdentityError::MalformedPolicy { .. } | IdentityError::InvalidInput { .. } => refused(error.to_string()),
+        error => to_aws(error),
+    }
 }
 
 fn context(entries: Option<Vec<wire::ContextEntry>>) -> Result<Context, AwsError> {
@@ -130,7 +138,7 @@ fn answer(
 ) -> Result<wire::SimulatePolicyResponse, AwsError> {
     let from = marker.map_or(Ok(0), |marker| marker.parse::<usize>().map_err(|_| refused("Invalid Marker.")))?;
     let count = max_items.and_then(|items| usize::try_from(items).ok()).unwrap_or(PAGE_RESULTS_DEFAULT).max(1);
-    let all = identity.simulate(caller, simulation).map_err(to_aws)?;
+    let all = identity.simulate(caller, simulation).map_err(to_simulation_error)?;
     let next = from.saturating_add(count);
     let marker = (next < all.len()).then(|| next.to_string());
     Ok(wire::SimulatePolicyResponse {
@@ -189,7 +197,7 @@ pub(crate) async fn keys_of_custom(
     input: wire::GetContextKeysForCustomPolicyRequest,
 ) -> Result<wire::GetContextKeysForPolicyResponse, AwsError> {
     let documents = required(input.policy_input_list, "PolicyInputList")?;
-    let keys = identity.context_keys(&caller, None, documents).map_err(to_aws)?;
+    let keys = identity.context_keys(&caller, None, documents).map_err(to_simulation_error)?;
     Ok(wire::GetContextKeysForPolicyResponse { context_key_names: Some(keys) })
 }
 
@@ -200,6 +208,6 @@ pub(crate) async fn keys_of_principal(
 ) -> Result<wire::GetContextKeysForPolicyResponse, AwsError> {
     let arn = required(input.policy_source_arn, "PolicySourceArn")?;
     let documents = input.policy_input_list.unwrap_or_default();
-    let keys = identity.context_keys(&caller, Some(&arn), documents).map_err(to_aws)?;
+    let keys = identity.context_keys(&caller, Some(&arn), documents).map_err(to_simulation_error)?;
     Ok(wire::GetContextKeysForPolicyResponse { context_key_names: Some(keys) })
 }

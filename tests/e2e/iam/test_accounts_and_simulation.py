@@ -127,7 +127,7 @@ def test_a_custom_policy_is_simulated(account):
     limited = limited["EvaluationResults"][0]
     assert limited["EvalDecision"] == "implicitDeny"
     assert limited["PermissionsBoundaryDecisionDetail"] == {"AllowedByPermissionsBoundary": False}
-    check(iam.simulate_custom_policy, "MalformedPolicyDocument", PolicyInputList=["{}"], ActionNames=["s3:GetObject"])
+    check(iam.simulate_custom_policy, "InvalidInput", PolicyInputList=["{}"], ActionNames=["s3:GetObject"])
 
 
 def test_a_users_policies_are_simulated_as_they_are_enforced(account):
