@@ -1,7 +1,4 @@
-"""An OIDC issuer, small enough to be read: its configuration, its keys, and the tokens that a test wants of it.
-
-As a program it stays up and answers like a realm of Keycloak; see `tests/s3-tests/run.py`.
-"""
+"""An OIDC issuer, small enough to be read: its configuration, its keys, and the tokens that a test wants of it."""
 
 import base64
 import http.server

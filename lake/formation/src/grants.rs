@@ -593,9 +593,11 @@ pub(crate) fn change_parts(
         let Some(names) = named_parts(&grant.resource) else { continue };
         if grant.id == known.id {
             let Grant { permissions, grantable, .. } = &grant;
-            parts.extend(names.iter().map(|name| {
-                (name.clone(), Rights { permissions: permissions.clone(), grantable: grantable.clone() })
-            }));
+            parts.extend(
+                names.iter().map(|name| {
+                    (name.clone(), Rights { permissions: permissions.clone(), grantable: grantable.clone() })
+                }),
+            );
         }
         before.push((key, grant));
     }

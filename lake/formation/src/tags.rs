@@ -512,7 +512,8 @@ impl Formation {
                 let page = self.catalog.tables(&of_catalog, &name, None, behind.as_deref(), SEARCH_STEP)?;
                 for table in page.items {
                     let (of_table, of_columns) = table_tags(&snapshot, account, &database, &table)?;
-                    let is_meant = expression.holds(&of_table) || of_columns.values().any(|tags| expression.holds(tags));
+                    let is_meant =
+                        expression.holds(&of_table) || of_columns.values().any(|tags| expression.holds(tags));
                     if is_meant && self.may_see(principal, &name, Some(table.name()))? {
                         if found.len() == limit {
                             let next = place_after(&name, behind.as_deref().unwrap_or_default());

@@ -85,7 +85,9 @@ impl Lake {
         let database = DatabaseInput { name: "raw".to_owned(), ..DatabaseInput::default() };
         lake.catalog.create_database(&root, database, BTreeMap::new()).await?;
         lake.catalog.create_table(&root, "raw", table_input("events"), Vec::new()).await?;
-        lake.formation.put_settings(&root, Settings { administrators: [arn(ADMIN)].into(), ..Settings::default() }).await?;
+        lake.formation
+            .put_settings(&root, Settings { administrators: [arn(ADMIN)].into(), ..Settings::default() })
+            .await?;
         lake.formation.revoke(&root, entry(IAM_ALLOWED_PRINCIPALS, table(), "ALL")).await?;
         Ok(lake)
     }
@@ -273,7 +275,8 @@ async fn what_cannot_be_is_refused() -> Result<(), Failure> {
         let text = error.to_string().to_lowercase();
         assert!(text.contains(&expected.to_lowercase()), "{error} and not {expected}");
     }
-    for other in ["arn:aws:iam::999999999999:user/ana", "ana", "arn:aws:iam::000000000000:group/g", "999999999999", ""] {
+    for other in ["arn:aws:iam::999999999999:user/ana", "ana", "arn:aws:iam::000000000000:group/g", "999999999999", ""]
+    {
         let wrong = Entry { principal: other.to_owned(), ..entry(ANA, table(), "SELECT") };
         let error = lake.change(ADMIN, '+', wrong).await.expect_err("nobody of this account");
         assert!(matches!(error, FormationError::InvalidPrincipal { .. }), "{other}: {error}");
@@ -435,7 +438,8 @@ async fn who_may_grant() -> Result<(), Failure> {
     refused(lake.change(ANA, '+', of_ben(columns(&["id", "email"]), "SELECT")).await);
     assert_eq!((lake.access(ANA)?, lake.access(BEN)?), ("email,id".to_owned(), "id".to_owned()));
     // The right alone can be taken.
-    lake.change(ADMIN, '-', Entry { permissions: BTreeSet::new(), ..entry(ANA, columns(&["id"]), "SELECT/SELECT") }).await?;
+    lake.change(ADMIN, '-', Entry { permissions: BTreeSet::new(), ..entry(ANA, columns(&["id"]), "SELECT/SELECT") })
+        .await?;
     refused(lake.change(ANA, '+', of_ben(columns(&["id"]), "SELECT")).await);
     assert_eq!(lake.access(ANA)?, "email,id");
     // Who makes a tag has all of it; others none.
@@ -503,10 +507,8 @@ async fn credentials_are_for_whole_tables_in_registered_places() -> Result<(), F
     lake.change(ADMIN, '+', entry(BEN, columns(&["id"]), "SELECT")).await?;
     assert!(matches!(data(ANA, &select), Err(FormationError::Insufficient { .. })), "not switched on");
     let root = lake.caller(ROOT);
-    let settings = Settings {
-        allow_full_table_external_data_access: true,
-        ..lake.formation.settings(&lake.proof(ROOT))?
-    };
+    let settings =
+        Settings { allow_full_table_external_data_access: true, ..lake.formation.settings(&lake.proof(ROOT))? };
     lake.formation.put_settings(&root, settings).await?;
     assert!(matches!(data(ANA, &select), Err(FormationError::Invalid { .. })), "not registered");
     let location = LocationInput { arn: "arn:aws:s3:::lake/raw/".to_owned(), role_arn: None, hybrid: false };

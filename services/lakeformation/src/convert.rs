@@ -51,9 +51,7 @@ pub(crate) fn columns(
     match (names.filter(|names| !names.is_empty()), wildcard) {
         (Some(_), Some(_)) => Err(invalid("ColumnNames and ColumnWildcard cannot be given together.")),
         (Some(names), None) => Ok(Some(Columns::Named(lower(names)))),
-        (None, Some(wildcard)) => {
-            Ok(Some(Columns::AllBut(lower(wildcard.excluded_column_names.unwrap_or_default()))))
-        }
+        (None, Some(wildcard)) => Ok(Some(Columns::AllBut(lower(wildcard.excluded_column_names.unwrap_or_default())))),
         (None, None) => Ok(None),
     }
 }
@@ -81,9 +79,7 @@ fn table(input: wire::TableResource, scope: &Scope) -> Result<Resource, AwsError
         (None, Some(_)) => Ok(Resource::AllTables { database }),
         (Some(name), Some(_)) if name == ALL_TABLES => Ok(Resource::AllTables { database }),
         (Some(name), None) => Ok(Resource::Table { database, name: name.to_lowercase() }),
-        (Some(_), Some(_)) | (None, None) => {
-            Err(invalid("A Table has either a Name or a TableWildcard."))
-        }
+        (Some(_), Some(_)) | (None, None) => Err(invalid("A Table has either a Name or a TableWildcard.")),
     }
 }
 
@@ -314,11 +310,7 @@ pub(crate) fn pairs(tags: Option<Vec<wire::LFTagPair>>, scope: &Scope) -> Result
 }
 
 pub(crate) fn pair_out(pair: TagPair, scope: &Scope) -> wire::LFTagPair {
-    wire::LFTagPair {
-        catalog_id: catalog_id(scope),
-        tag_key: Some(pair.key),
-        tag_values: Some(vec![pair.value]),
-    }
+    wire::LFTagPair { catalog_id: catalog_id(scope), tag_key: Some(pair.key), tag_values: Some(vec![pair.value]) }
 }
 
 /// The wire knows no empty list of tags.

@@ -1,6 +1,7 @@
 //! Credentials for a table's data, for engines that read it themselves. They reach the table's folder and nothing else; who may read only
 //! some columns or rows gets none.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -32,7 +33,7 @@ fn table_of(text: &str, scope: &Scope) -> Result<(String, String), AwsError> {
 }
 
 /// A policy for the folder. Its prefix has no character that means something in a policy.
-fn policy(folder: &S3Location, wanted: &std::collections::BTreeSet<Permission>, scope: &Scope) -> String {
+fn policy(folder: &S3Location, wanted: &BTreeSet<Permission>, scope: &Scope) -> String {
     let S3Location { bucket, prefix } = folder;
     let mut actions = vec!["s3:GetObject"];
     if wanted.contains(&Permission::Insert) {
@@ -90,7 +91,7 @@ pub(crate) async fn of_table(
         duration_seconds: input.duration_seconds.and_then(|seconds| u32::try_from(seconds).ok()),
         policy: policy(&folder, &wanted, caller.scope()),
     };
-    let credentials = lake.identity.lend(&caller, lend).await.map_err(of_identity)?;
+    let credentials = lake.identity.lend(&caller, lend).await.map_err(|error| of_identity(&error))?;
     Ok(wire::GetTemporaryGlueTableCredentialsResponse {
         access_key_id: Some(credentials.access_key_id),
         secret_access_key: credentials.secret.expose_text().map(str::to_owned),

@@ -56,68 +56,21 @@ fn of_catalog(error: CatalogError) -> AwsError {
     }
 }
 
-/// Credentials that could not be given. What the role or the caller lacks is theirs to know.
-pub(crate) fn of_identity(error: IdentityError) -> AwsError {
+/// Credentials that could not be given. Of all that identity can say, a session that is lent can meet only these; the rest is the server's.
+pub(crate) fn of_identity(error: &IdentityError) -> AwsError {
     let message = error.to_string();
-    match error {
-        IdentityError::Refused { .. } | IdentityError::Denied { .. } => AwsError::access_denied(&SERVICE, message),
-        IdentityError::InvalidInput { .. } | IdentityError::PackedPolicyTooLarge { .. } => invalid(message),
-        IdentityError::NoSuchEntity { .. }
-        | IdentityError::NoSuchAccessKey { .. }
-        | IdentityError::NoSuchInlinePolicy { .. }
-        | IdentityError::NoSuchPolicy { .. }
-        | IdentityError::NoSuchPolicyVersion { .. }
-        | IdentityError::NotAttached { .. }
-        | IdentityError::NoBoundary { .. }
-        | IdentityError::NotInGroup { .. }
-        | IdentityError::NoSuchInstanceProfile { .. }
-        | IdentityError::NoSuchOidcProvider { .. }
-        | IdentityError::Exists { .. }
-        | IdentityError::PolicyExists { .. }
-        | IdentityError::DeleteConflict { .. }
-        | IdentityError::PolicyAttached
-        | IdentityError::PolicyHasVersions
-        | IdentityError::DefaultVersion
-        | IdentityError::LimitExceeded { .. }
-        | IdentityError::TooManyVersions { .. }
-        | IdentityError::InlinePoliciesTooLarge { .. }
-        | IdentityError::MalformedPolicy { .. }
-        | IdentityError::ManagedByAws { .. }
-        | IdentityError::InvalidTags { .. }
-        | IdentityError::NotAUser
-        | IdentityError::NoSuchLoginProfile { .. }
-        | IdentityError::LoginProfileExists { .. }
-        | IdentityError::PasswordPolicyViolation { .. }
-        | IdentityError::WrongPassword
-        | IdentityError::PasswordChangedMeanwhile { .. }
-        | IdentityError::Hash { .. }
-        | IdentityError::NoPasswordPolicy { .. }
-        | IdentityError::AliasExists { .. }
-        | IdentityError::NoSuchAlias { .. }
-        | IdentityError::NoCredentialReport
-        | IdentityError::CredentialReportExpired
-        | IdentityError::InvalidServiceRole { .. }
-        | IdentityError::ProtectedRole { .. }
-        | IdentityError::NoSuchDeletion { .. }
-        | IdentityError::WebTokenInvalid { .. }
-        | IdentityError::WebTokenExpired { .. }
-        | IdentityError::ClaimRejected { .. }
-        | IdentityError::IssuerUnreachable { .. }
-        | IdentityError::ConfiguredKey { .. }
-        | IdentityError::TokenExpired
-        | IdentityError::TokenInvalid
-        | IdentityError::AccessKeyTaken { .. }
-        | IdentityError::Keys { .. }
-        | IdentityError::Store { .. } => internal(&message),
+    if matches!(error, IdentityError::Refused { .. } | IdentityError::Denied { .. }) {
+        AwsError::access_denied(&SERVICE, message)
+    } else if matches!(error, IdentityError::InvalidInput { .. } | IdentityError::PackedPolicyTooLarge { .. }) {
+        invalid(message)
+    } else {
+        internal(&message)
     }
 }
 
 fn internal(error: &dyn std::fmt::Display) -> AwsError {
     tracing::error!(%error, "Lake Formation could not answer");
-    AwsError::modelled(
-        &of_lake_formation::INTERNAL_SERVICE_EXCEPTION,
-        "The server could not do this now; try again.",
-    )
+    AwsError::modelled(&of_lake_formation::INTERNAL_SERVICE_EXCEPTION, "The server could not do this now; try again.")
 }
 
 /// What is wrong with one entry of a batch.

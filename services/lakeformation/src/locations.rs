@@ -102,7 +102,9 @@ fn is_wanted(info: &wire::ResourceInfo, condition: &wire::FilterCondition) -> Re
     let text = match condition.field.as_deref() {
         Some("RESOURCE_ARN") => info.resource_arn.as_deref().unwrap_or_default(),
         Some("ROLE_ARN") => info.role_arn.as_deref().unwrap_or_default(),
-        field => return Err(invalid(format!("Field {} is not built into this server.", field.unwrap_or("of nothing")))),
+        field => {
+            return Err(invalid(format!("Field {} is not built into this server.", field.unwrap_or("of nothing"))));
+        }
     };
     let values = condition.string_value_list.as_deref().unwrap_or_default();
     match condition.comparison_operator.as_deref() {
@@ -111,9 +113,7 @@ fn is_wanted(info: &wire::ResourceInfo, condition: &wire::FilterCondition) -> Re
         Some("CONTAINS") => Ok(values.iter().any(|value| text.contains(value.as_str()))),
         Some("NOT_CONTAINS") => Ok(values.iter().all(|value| !text.contains(value.as_str()))),
         Some("BEGINS_WITH") => Ok(values.iter().any(|value| text.starts_with(value.as_str()))),
-        other => {
-            Err(invalid(format!("ComparisonOperator {} is not one for texts.", other.unwrap_or("of no name"))))
-        }
+        other => Err(invalid(format!("ComparisonOperator {} is not one for texts.", other.unwrap_or("of no name")))),
     }
 }
 

@@ -18,10 +18,8 @@ use crate::paging;
 const SEARCH_PAGE_SIZE_MAX: usize = 100;
 
 fn failures(failed: Vec<(TagPair, FormationError)>, scope: &Scope) -> Option<Vec<wire::LFTagError>> {
-    let failure = |(pair, error)| wire::LFTagError {
-        lf_tag: Some(pair_out(pair, scope)),
-        error: Some(detail(to_aws(error))),
-    };
+    let failure =
+        |(pair, error)| wire::LFTagError { lf_tag: Some(pair_out(pair, scope)), error: Some(detail(to_aws(error))) };
     Some(failed.into_iter().map(failure).collect())
 }
 
@@ -46,8 +44,7 @@ pub(crate) async fn remove(
 }
 
 fn columns_out(columns: BTreeMap<String, Vec<TagPair>>, scope: &Scope) -> Option<Vec<wire::ColumnLFTag>> {
-    let column =
-        |(name, tags)| wire::ColumnLFTag { name: Some(name), lf_tags: pairs_out(tags, scope) };
+    let column = |(name, tags)| wire::ColumnLFTag { name: Some(name), lf_tags: pairs_out(tags, scope) };
     Some(columns.into_iter().map(column).collect::<Vec<_>>()).filter(|columns| !columns.is_empty())
 }
 

@@ -63,7 +63,11 @@ plain! {
         "lakeformation:GetTemporaryGlueTableCredentials";
 }
 
-pub(crate) fn get_data_cells_filter(_: &LakeFormation, input: &wire::GetDataCellsFilterRequest, scope: &Scope) -> Needs {
+pub(crate) fn get_data_cells_filter(
+    _: &LakeFormation,
+    input: &wire::GetDataCellsFilterRequest,
+    scope: &Scope,
+) -> Needs {
     own_catalog(input.table_catalog_id.as_ref(), scope)?;
     Ok(vec![Requirement::any("lakeformation:GetDataCellsFilter")])
 }

@@ -1,5 +1,6 @@
 //! The settings of a data lake on the wire, and who asks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tarn_audit::Caller;
@@ -17,11 +18,11 @@ pub(crate) async fn get(
     _: wire::GetDataLakeSettingsRequest,
 ) -> Result<wire::GetDataLakeSettingsResponse, AwsError> {
     let settings = lake.formation.settings(caller.authorized()).map_err(to_aws)?;
-    let principals = |names: std::collections::BTreeSet<String>| Some(names.into_iter().map(principal_out).collect());
+    let shown = |names: BTreeSet<String>| Some(names.into_iter().map(principal_out).collect::<Vec<_>>());
     Ok(wire::GetDataLakeSettingsResponse {
         data_lake_settings: Some(wire::DataLakeSettings {
-            data_lake_admins: principals(settings.administrators),
-            read_only_admins: principals(settings.read_only_administrators),
+            data_lake_admins: shown(settings.administrators),
+            read_only_admins: shown(settings.read_only_administrators),
             create_database_default_permissions: defaults_out(settings.database_defaults),
             create_table_default_permissions: defaults_out(settings.table_defaults),
             parameters: Some(settings.parameters),
@@ -56,9 +57,6 @@ pub(crate) async fn put(
     refuse_unbuilt_flag("AllowExternalDataFiltering", allow_external_data_filtering)?;
     refuse_unbuilt_list("ExternalDataFilteringAllowList", external_data_filtering_allow_list.as_ref())?;
     refuse_unbuilt_list("AuthorizedSessionTagValueList", authorized_session_tag_value_list.as_ref())?;
-    let principals = |list: Option<Vec<wire::DataLakePrincipal>>| {
-        list.unwrap_or_default().into_iter().map(|one| principal(Some(one))).collect::<Result<_, _>>()
-    };
     let mut settings = Settings::default();
     settings.administrators = principals(data_lake_admins)?;
     settings.read_only_administrators = principals(read_only_admins)?;
@@ -68,6 +66,10 @@ pub(crate) async fn put(
     settings.allow_full_table_external_data_access = allow_full_table_external_data_access.unwrap_or_default();
     lake.formation.put_settings(&caller, settings).await.map_err(to_aws)?;
     Ok(wire::PutDataLakeSettingsResponse {})
+}
+
+fn principals(list: Option<Vec<wire::DataLakePrincipal>>) -> Result<BTreeSet<String>, AwsError> {
+    list.unwrap_or_default().into_iter().map(|one| principal(Some(one))).collect()
 }
 
 fn defaults(given: Option<Vec<wire::PrincipalPermissions>>) -> Result<DefaultPermissions, AwsError> {

@@ -4,8 +4,9 @@ import hashlib
 import json
 import ssl
 import subprocess
-import os
+import sys
 import time
+from pathlib import Path
 
 import boto3
 import pytest
@@ -78,8 +79,8 @@ def refused(account: Account, arn: str, token: str, code: str, words: str = "", 
     assert error["Code"] == code and words in error["Message"], error
 
 
-def test_a_token_is_a_session(lake, issuer):
-    key = f"{issuer.url.split('://')[1]}"
+def test_a_token_is_a_session(lake, issuer, tmp_path):
+    key = issuer.url.split("://")[1]
     arn = role(lake, issuer, "reader", allow("s3:ListAllMyBuckets"), condition={"StringEquals": {f"{key}:sub": "ada", f"{key}:aud": "lake"}})
     made = assume(lake, arn, issuer.token())
     assert made["SubjectFromWebIdentityToken"] == "ada" and made["Audience"] == "lake"
@@ -90,18 +91,14 @@ def test_a_token_is_a_session(lake, issuer):
     assert session.client("sts").get_caller_identity()["Arn"] == made["AssumedRoleUser"]["Arn"]
     check(session.client("s3").create_bucket, "AccessDenied", Bucket=f"b-{lake.id}-web")
     # As programs do it: the file and the role in the environment.
-    token_file = lake.endpoint.rsplit(":", 1)[1]
-    path = f"/tmp/token-{token_file}-{os.getpid()}"
-    try:
-        with open(path, "w") as file:
-            file.write(issuer.token())
-        env = lake.env() | {"AWS_ROLE_ARN": arn, "AWS_WEB_IDENTITY_TOKEN_FILE": path, "AWS_ROLE_SESSION_NAME": "cli"}
-        del env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
-        aws = os.path.join(os.path.dirname(os.sys.executable), "aws")
-        told = subprocess.run([aws, "sts", "get-caller-identity"], env=env, check=True, capture_output=True, text=True)
-        assert json.loads(told.stdout)["Arn"].endswith(":assumed-role/reader/cli")
-    finally:
-        os.unlink(path)
+    (tmp_path / "token").write_text(issuer.token())
+    env = lake.env() | {
+        "AWS_ROLE_ARN": arn, "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"), "AWS_ROLE_SESSION_NAME": "cli"
+    }
+    del env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
+    aws = Path(sys.executable).with_name("aws")
+    told = subprocess.run([aws, "sts", "get-caller-identity"], env=env, check=True, capture_output=True, text=True)
+    assert json.loads(told.stdout)["Arn"].endswith(":assumed-role/reader/cli")
     # One who is not meant, a token for another, one that is over, one that is forged, one of nobody's.
     refused(lake, arn, issuer.token(sub="bob"), "AccessDenied", f"Not authorized to perform {ASSUME}")
     refused(lake, arn + "-none", issuer.token(), "AccessDenied", f"Not authorized to perform {ASSUME}")
