@@ -90,3 +90,73 @@ impl ServiceRoles {
         Denied { principal, action: ASSUME_ROLE, resource: Some(role.clone()), because }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorizer::{HeldPolicies, IdentityPolicies, LakeAuthorizer, ResourcePolicies, ResourcePolicy};
+    use crate::document::{Policy, PolicyKind};
+    use crate::principal::PrincipalKind;
+
+    const SERVICE: &str = "s3.amazonaws.com";
+
+    /// One role, by its trust policy.
+    struct Roles(String);
+
+    impl IdentityPolicies for Roles {
+        fn identity_policies(&self, _: &Principal) -> Result<HeldPolicies, PoliciesUnreadable> {
+            Ok(HeldPolicies::default())
+        }
+    }
+
+    impl ResourcePolicies for Roles {
+        fn resource_policy(&self, arn: &Arn, _: &Requirement) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
+            let policy = Policy::parse(&self.0, PolicyKind::Trust).expect("a trust policy");
+            let owner = AccountId::new(arn.account.clone()).ok();
+            Ok(Some(ResourcePolicy { owner, policy: Some(Arc::new(policy)), decides: true, ..Default::default() }))
+        }
+    }
+
+    impl RoleSessions for Roles {
+        fn role_session(&self, role: &Arn, name: &str) -> Result<Option<Principal>, PoliciesUnreadable> {
+            let kind = PrincipalKind::AssumedRole { role: "r".to_owned(), session: name.to_owned() };
+            let is_there = role.resource == "role/r";
+            Ok(is_there.then(|| Principal::new(kind, AccountId::first(), "AROA")))
+        }
+    }
+
+    #[test]
+    fn a_role_trusts_a_service_of_its_account_by_the_services_name() {
+        let check = |principal: &str, condition: &str, role: &str, expected: Option<&str>| {
+            let trust = format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole","Condition":{condition}}}]}}"#
+            );
+            let roles = Arc::new(Roles(trust));
+            let authorizer = Arc::new(LakeAuthorizer::new(roles.clone(), vec![roles.clone()]));
+            let of_service = ServiceRoles::new(SERVICE, authorizer, roles);
+            let role = Arn::parse(role).expect("an ARN");
+            let found = of_service.assume(&role, &AccountId::first(), "arn:aws:s3:::b", "s");
+            let found = found.map(|session| session.arn().expect("an ARN").to_string());
+            match (found, expected) {
+                (Ok(_), None) => {}
+                (Err(denied), Some(words)) => assert!(denied.to_string().contains(words), "{denied}"),
+                (found, _) => panic!("{principal} {condition} {role}: {found:?}"),
+            }
+        };
+        const ROLE: &str = "arn:aws:iam::000000000000:role/r";
+        const S3: &str = r#"{"Service":"s3.amazonaws.com"}"#;
+        const NO: Option<&str> = Some("Service: s3.amazonaws.com is not authorized to perform: sts:AssumeRole");
+        check(S3, "{}", ROLE, None);
+        check(r#"{"Service":["glue.amazonaws.com","s3.amazonaws.com"]}"#, "{}", ROLE, None);
+        check(r#"{"Service":"glue.amazonaws.com"}"#, "{}", ROLE, NO);
+        check(r#"{"AWS":"arn:aws:iam::000000000000:root"}"#, "{}", ROLE, NO);
+        check(r#"{"AWS":"000000000000"}"#, "{}", ROLE, NO);
+        check(S3, r#"{"StringEquals":{"aws:SourceAccount":"000000000000"}}"#, ROLE, None);
+        check(S3, r#"{"StringEquals":{"aws:SourceAccount":"111111111111"}}"#, ROLE, NO);
+        check(S3, r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::b"}}"#, ROLE, None);
+        check(S3, r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::other"}}"#, ROLE, NO);
+        // Another account's role, whomever it trusts; and one that is not there.
+        check(S3, "{}", "arn:aws:iam::111111111111:role/r", NO);
+        check(S3, "{}", "arn:aws:iam::000000000000:role/none", NO);
+    }
+}
