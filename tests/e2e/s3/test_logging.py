@@ -7,6 +7,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from ..conftest import wait_for
 from . import raw
 
 LINE = re.compile(
@@ -128,3 +129,23 @@ def test_a_graceful_stop_keeps_what_waits(own_server):
     assert sorted(line["key"] for line in found if line["operation"] == "REST.PUT.OBJECT") == sorted(f"k{n}" for n in range(20))
     shape = rf"p/{account.id}/us-east-1/{source}/\d{{4}}/\d\d/\d\d/\d{{4}}(-\d\d){{5}}-[0-9A-F]{{16}}"
     assert all(re.fullmatch(shape, key) for key in keys)
+
+
+def test_a_line_has_a_field_more_where_it_is_asked_for(own_server):
+    own_server.environment |= {"TARN_ACCESS_LOG_SECONDS": "1", "TARN_ACCESS_LOG_SOURCE_REGION": "true"}
+    own_server.start()
+    account = own_server.accounts[0]
+    source, target = account.bucket(), account.bucket()
+    let_logs_in(account, target, source)
+    s3 = account.client("s3")
+    s3.put_bucket_logging(Bucket=source, BucketLoggingStatus=enabled(target))
+    s3.put_object(Bucket=source, Key="k", Body=b"x")
+
+    def delivered():
+        keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=target).get("Contents", [])]
+        return "".join(s3.get_object(Bucket=target, Key=key)["Body"].read().decode() for key in keys).splitlines()
+
+    puts = lambda lines: [line for line in lines if "REST.PUT.OBJECT" in line]
+    line = puts(wait_for(delivered, puts))[0]
+    # The region that the request came from: from none.
+    assert LINE.fullmatch(line.removesuffix(" -")) and not LINE.fullmatch(line)
