@@ -110,7 +110,7 @@ impl From<&AwsManagedPolicy> for ManagedPolicyRecord {
         Self {
             id: policy.id.to_owned(),
             name: policy.name.to_owned(),
-            path: "/".to_owned(),
+            path: policy.path.to_owned(),
             description: Some(policy.description.to_owned()),
             versions: vec![PolicyVersionRecord { number: 1, document: policy.document.to_owned(), created_ms: 0 }],
             default_version: 1,
@@ -383,7 +383,7 @@ impl Identity {
             .map(|policy| Ok((Key::new().text("of-aws").text(policy.name), ManagedPolicyRecord::from(policy))));
         page.of(own.chain(of_aws), |key, record| {
             let of_aws = Key::reader(key.as_bytes()).text().as_deref() == Some("of-aws");
-            let arn = if of_aws { aws_managed::arn(&record.name) } else { arn(account, &record) };
+            let arn = if of_aws { aws_managed::arn(&record.path, &record.name) } else { arn(account, &record) };
             let policy = complete(&snapshot, account, arn, record)?;
             let used = match usage {
                 None | Some(PolicyUsage::Attached) => true,

@@ -154,7 +154,7 @@ async fn lists_come_in_pages() {
         &PageRequest { items_max: Some(3), marker: None },
     );
     let page = policies.expect("page");
-    assert_eq!(page.items[0].arn.to_string(), "arn:aws:iam::aws:policy/AdministratorAccess");
+    assert_eq!(page.items[0].arn.to_string(), "arn:aws:iam::aws:policy/AWSGlueConsoleFullAccess");
     let rest = lake.identity.list_policies(
         &lake.caller(),
         PolicyScope::Aws,
@@ -312,7 +312,11 @@ async fn policies_are_checked_counted_and_decided_by() {
 async fn aws_policies_parse() {
     for policy in &aws_managed::ALL {
         policy.parsed().unwrap_or_else(|error| panic!("{}: {error}", policy.name));
+        let arn = aws_managed::arn(policy.path, policy.name).to_string();
+        assert_eq!(aws_managed::find(&arn).map(|found| found.name), Some(policy.name));
     }
+    let of_glue = "arn:aws:iam::aws:policy/service-role/AWSGlueServiceRole";
+    assert!(aws_managed::find(of_glue).is_some() && aws_managed::find(&of_glue.replace("service-role/", "")).is_none());
     assert!(aws_managed::ALL.is_sorted_by_key(|policy| policy.name));
 }
 

@@ -20,6 +20,8 @@ mod pattern;
 mod positions;
 mod principal;
 mod principals;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod probes;
 mod proof;
 mod public;
 mod service_roles;

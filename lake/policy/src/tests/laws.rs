@@ -155,7 +155,15 @@ struct Ask<'a> {
 }
 
 fn answer(ask: &Ask<'_>, sets: &Sets, told: bool) -> Decision {
-    let resource = (!sets.resource.is_empty()).then(|| merged(&sets.resource, PolicyKind::AnyResource));
+    let several;
+    let resource = match sets.resource.as_slice() {
+        [] => None,
+        [one] => Some(&**one),
+        many => {
+            several = merged(many, PolicyKind::AnyResource);
+            Some(&several)
+        }
+    };
     let own = Context::new();
     let question = Question {
         principal: ask.principal,
@@ -171,7 +179,7 @@ fn answer(ask: &Ask<'_>, sets: &Sets, told: bool) -> Decision {
         identity: &sets.identity,
         boundary: sets.boundary.as_deref(),
         session: sets.session.as_deref(),
-        resource: resource.as_ref(),
+        resource,
         resource_decides: ask.decides,
         service_control: &sets.service_control,
         resource_control: &sets.resource_control,

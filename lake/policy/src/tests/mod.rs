@@ -1,10 +1,12 @@
 //! Tables and properties of policies: what is accepted, what matches, what is decided.
 
 mod conditions;
+mod controls;
 mod decisions;
 mod grammar;
 mod grants;
 mod laws;
+mod probes;
 mod properties;
 mod public;
 mod sessions;

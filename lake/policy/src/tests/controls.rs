@@ -1,0 +1,113 @@
+//! Policies above accounts, strangers among services, and what decisions say of themselves.
+//! <https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_evaluation.html>
+
+use super::*;
+
+const FULL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+const S3_ONLY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
+const GLUE_ONLY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"glue:*","Resource":"*"}}"#;
+const NO_READ: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Sid":"No","Effect":"Deny","Action":"s3:GetObject","Resource":"*"}}"#;
+
+fn levels(of: &[&[&str]]) -> Vec<ControlLevel> {
+    let level = |(at, texts): (usize, &&[&str])| ControlLevel {
+        name: format!("level-{at}"),
+        policies: texts.iter().map(|text| identity(text)).collect(),
+    };
+    of.iter().enumerate().map(level).collect()
+}
+
+/// What is said to `s3:GetObject` on the owner's `b/k`, which the caller's policies and the bucket's both allow.
+fn asked(principal: &str, service_control: &[&[&str]], resource_control: &[&[&str]]) -> Explanation {
+    let principal = Principal::supposed(principal).expect("a principal");
+    let bucket = resource(&one(r#""Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::b/*""#));
+    let (service_control, resource_control) = (levels(service_control), levels(resource_control));
+    let question = Question {
+        principal: &principal,
+        action: "s3:GetObject",
+        resource: Some(&Arn::s3_object("b", "k")),
+        resource_owner: Some(&account(OWNER)),
+        own: &Context::new(),
+        request: &Context::new(),
+        of_callers_own: false,
+        is_supposed: true,
+    };
+    let sets = PolicySets {
+        identity: &[identity(FULL)],
+        resource: Some(&bucket),
+        service_control: &service_control,
+        resource_control: &resource_control,
+        services_are_strangers: true,
+        ..PolicySets::default()
+    };
+    explain(&question, &sets, &|set, level, policy| format!("{set:?}-{level}-{policy}"))
+}
+
+const ADA: &str = "arn:aws:iam::111111111111:user/ada";
+const EVE: &str = "arn:aws:iam::222222222222:user/eve";
+const ROOT: &str = "arn:aws:iam::111111111111:root";
+const LINKED: &str = "arn:aws:iam::111111111111:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch";
+
+#[test]
+fn every_level_must_allow() {
+    use DeniedBecause::*;
+    let check = |principal: &str, service: &[&[&str]], resource: &[&[&str]], expected: Option<DeniedBecause>| {
+        let found = asked(principal, service, resource).decision.refused;
+        assert_eq!(found, expected, "{principal} {service:?} {resource:?}");
+    };
+    for principal in [ADA, EVE, ROOT] {
+        check(principal, &[], &[], None);
+        check(principal, &[&[FULL], &[S3_ONLY]], &[], None);
+        check(principal, &[&[FULL], &[GLUE_ONLY]], &[], Some(NoServiceControlPolicyAllows));
+        check(principal, &[&[GLUE_ONLY], &[FULL]], &[], Some(NoServiceControlPolicyAllows));
+        check(principal, &[&[FULL], &[GLUE_ONLY, S3_ONLY]], &[], None);
+        check(principal, &[&[FULL], &[]], &[], Some(NoServiceControlPolicyAllows));
+        check(principal, &[&[FULL, NO_READ], &[FULL]], &[], Some(ServiceControlPolicy));
+        check(principal, &[&[GLUE_ONLY], &[NO_READ]], &[], Some(ServiceControlPolicy));
+        check(principal, &[], &[&[FULL], &[GLUE_ONLY]], Some(NoResourceControlPolicyAllows));
+        check(principal, &[], &[&[FULL], &[FULL, NO_READ]], Some(ResourceControlPolicy));
+        check(principal, &[&[GLUE_ONLY]], &[&[GLUE_ONLY]], Some(NoResourceControlPolicyAllows));
+    }
+    // Services, nobody, and the roles of services are under no service control; the latter under no resource control either.
+    for principal in ["glue.amazonaws.com", "anonymous", LINKED] {
+        check(principal, &[&[NO_READ]], &[], None);
+    }
+    check("glue.amazonaws.com", &[], &[&[FULL, NO_READ]], Some(ResourceControlPolicy));
+    check("anonymous", &[], &[&[FULL, NO_READ]], Some(ResourceControlPolicy));
+    check(LINKED, &[], &[&[FULL, NO_READ]], None);
+}
+
+#[test]
+fn decisions_say_what_decided() {
+    let check = |found: Explanation, expected: &[&str]| {
+        for words in expected {
+            assert!(found.because.iter().any(|because| because.contains(words)), "{words}: {:?}", found.because);
+        }
+    };
+    check(asked(ADA, &[&[FULL], &[GLUE_ONLY]], &[]), &["no service control policy at `level-1` allows s3:GetObject"]);
+    check(
+        asked(ADA, &[&[FULL, NO_READ]], &[]),
+        &["statement `No` of the service control policy `ServiceControl-0-1` at `level-0` denies s3:GetObject"],
+    );
+    check(
+        asked(EVE, &[&[FULL]], &[]),
+        &[
+            "statement 1 of the identity policy `Identity-0-0` allows s3:GetObject on arn:aws:s3:::b/k",
+            "statement 1 of the resource policy `Resource-0-0` allows it",
+            "statement 1 of the service control policy `ServiceControl-0-0` at `level-0` allows it",
+        ],
+    );
+}
+
+#[test]
+fn organisations_policies_are_checked() {
+    let check = |kind: PolicyKind, statement: &str, is_right: bool| {
+        assert_eq!(Policy::parse(&one(statement), kind).is_ok(), is_right, "{kind:?} {statement}");
+    };
+    let plain = r#""Effect":"Deny","Action":"s3:*","Resource":"*""#;
+    check(PolicyKind::ServiceControl, plain, true);
+    check(PolicyKind::ServiceControl, &format!(r#"{plain},"Principal":"*""#), false);
+    check(PolicyKind::ResourceControl, &format!(r#"{plain},"Principal":"*""#), true);
+    check(PolicyKind::ResourceControl, &format!(r#"{plain},"Principal":{{"AWS":"111111111111"}}"#), false);
+    check(PolicyKind::ResourceControl, &format!(r#"{plain},"NotPrincipal":"*""#), false);
+}
