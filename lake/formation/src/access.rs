@@ -212,9 +212,14 @@ fn cells_of(
             found.push(Cells { columns, row_filter: None });
         }
     }
-    found.retain(|cells| !cells.columns.is_empty());
-    found.dedup();
-    Ok(found)
+    // What may be read in all rows is one.
+    let (everywhere, mut some_rows): (Vec<Cells>, Vec<Cells>) =
+        found.into_iter().partition(|cells| cells.row_filter.is_none());
+    let columns: BTreeSet<String> = everywhere.into_iter().flat_map(|cells| cells.columns).collect();
+    some_rows.push(Cells { columns, row_filter: None });
+    some_rows.retain(|cells| !cells.columns.is_empty());
+    some_rows.dedup();
+    Ok(some_rows)
 }
 
 impl Formation {

@@ -76,7 +76,7 @@ impl Lake {
         });
         let formation = Formation::new(store, catalog.clone(), runtime, check);
         catalog.guard_with(Arc::new(formation.clone()));
-        let all = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+        let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
         let policies = AllowAll(Arc::new(Policy::parse(all, PolicyKind::Identity)?));
         let policies = Arc::new(LakeAuthorizer::new(Arc::new(policies), Vec::new()));
         let authorizer = Arc::new(FormationAuthorizer::new(policies, formation.clone()));
@@ -262,7 +262,7 @@ async fn what_cannot_be_is_refused() -> Result<(), Failure> {
     let lake = Lake::new().await?;
     let missing = Resource::Table { database: "raw".to_owned(), name: "nothing".to_owned() };
     for (user, resource, permissions, expected) in [
-        (ANA, missing, "SELECT", "Table nothing not found."),
+        (ANA, missing, "SELECT", "nothing not found."),
         (ANA, columns(&["salary"]), "SELECT", "Column salary of raw.events not found."),
         (ANA, columns(&["id"]), "INSERT", "INSERT cannot be granted on columns"),
         (ANA, table(), "CREATE_TABLE", "CREATE_TABLE cannot be granted on table"),
@@ -373,7 +373,7 @@ async fn a_table_made_again_is_another() -> Result<(), Failure> {
     lake.change(ADMIN, '-', entry(IAM_ALLOWED_PRINCIPALS, table(), "ALL")).await?;
     assert_eq!(lake.access(ANA)?, "none");
     let list = ListGrants { resource: Some(table()), limit: 100, ..ListGrants::default() };
-    assert_eq!(lake.formation.grants(&lake.proof(ADMIN), &list)?.items, []);
+    assert!(lake.formation.grants(&lake.proof(ADMIN), &list)?.items.is_empty());
     Ok(())
 }
 
