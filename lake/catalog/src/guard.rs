@@ -3,9 +3,14 @@
 use std::collections::BTreeSet;
 
 use tarn_audit::Caller;
+use tarn_metadata::Read;
 use tarn_policy::Authorized;
+use tarn_types::AccountId;
 
-use crate::{Catalog, CatalogError, EntityId, Page, Table, TableInput};
+use crate::databases::{page, require_database};
+use crate::keyspaces::{TABLES, entity_key};
+use crate::tables::require_table;
+use crate::{Catalog, CatalogError, Database, EntityId, EntityName, Page, Table, TableInput};
 
 /// Asked for each table that is read, and each location that a table is given.
 pub trait TableGuard: Send + Sync {
@@ -33,6 +38,22 @@ impl Catalog {
         let shown = page.items.into_iter().map(|table| self.shown(proof, table));
         let items = shown.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         Ok(Page { items, next: page.next })
+    }
+
+    /// A database, in a state that somebody else reads or changes: for those who keep what is said of it beside it, and whose transaction
+    /// must see one state of both.
+    pub fn database_in(read: &impl Read, account: &AccountId, name: &str) -> Result<Database, CatalogError> {
+        require_database(read, account, &EntityName::database(name)?)
+    }
+
+    /// As `database_in`, a table with all columns.
+    pub fn table_in(read: &impl Read, account: &AccountId, database: &str, name: &str) -> Result<Table, CatalogError> {
+        require_table(read, account, &EntityName::database(database)?, &EntityName::table(name)?)
+    }
+
+    /// As `database_in`, the first `limit` tables of a database.
+    pub fn tables_in(read: &impl Read, database: &Database, limit: usize) -> Result<Page<Table>, CatalogError> {
+        page(read.prefix(TABLES, &entity_key(&database.id)), limit, |table| table.name().to_owned())
     }
 
     pub(crate) fn check_place(&self, caller: &Caller, input: &TableInput) -> Result<(), CatalogError> {

@@ -7,7 +7,7 @@ use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
-use tarn_catalog::{Database, EntityId, Table};
+use tarn_catalog::{Catalog, Database, EntityId, Table};
 use tarn_metadata::{Key, Keyspace, Read, Record, Tx};
 use tarn_policy::{Authorized, Principal};
 use tarn_types::AccountId;
@@ -260,11 +260,11 @@ impl Formation {
         let Some(database) = resource.database() else {
             return Ok(Known { resource, id: None, table: None, database: None });
         };
-        let database = require_database(self, account, database)?;
+        let database = Catalog::database_in(read, account, database)?;
         let Some(name) = resource.table() else {
             return Ok(Known { id: Some(database.id()), database: Some(database), resource, table: None });
         };
-        let table = require_table(self, account, database.name(), name)?;
+        let table = Catalog::table_in(read, account, database.name(), name)?;
         match &resource {
             Resource::Columns { columns, .. } => {
                 let known = crate::access::column_names(&table);
@@ -451,21 +451,20 @@ impl Formation {
                 known.resource
             )));
         }
-        let mut said = |database: &str, table: Option<&str>, id: EntityId| {
+        let said = |tx: &mut Tx<'_>, database: &str, table: Option<&str>, id: EntityId| {
             tx.put(SHARED, &shared_key(account, database, table), &Shared { id, shared })
         };
         match (&known.resource, &known.table, &known.database) {
-            (Resource::Catalog, ..) => said("", None, EntityId::default())?,
-            (Resource::Database { name }, _, Some(database)) => said(name, None, database.id())?,
-            (Resource::Table { database, name }, Some((_, table)), _) => said(database, Some(name), table.id())?,
-            (Resource::AllTables { database }, ..) => {
-                let proof = catalog_proof(account);
-                let tables = self.catalog.tables(&proof, database, None, None, TABLES_PER_CALL_MAX)?;
+            (Resource::Catalog, ..) => said(tx, "", None, EntityId::default())?,
+            (Resource::Database { name }, _, Some(database)) => said(tx, name, None, database.id())?,
+            (Resource::Table { database, name }, Some((_, table)), _) => said(tx, database, Some(name), table.id())?,
+            (Resource::AllTables { database }, _, Some(of)) => {
+                let tables = Catalog::tables_in(tx, of, TABLES_PER_CALL_MAX)?;
                 if tables.next.is_some() {
                     return Err(FormationError::Limit { what: "Tables of one call", limit: TABLES_PER_CALL_MAX });
                 }
                 for table in tables.items {
-                    said(database, Some(table.name()), table.id())?;
+                    said(tx, database, Some(table.name()), table.id())?;
                 }
             }
             (on, ..) => {

@@ -85,9 +85,7 @@ impl Lake {
         let database = DatabaseInput { name: "raw".to_owned(), ..DatabaseInput::default() };
         lake.catalog.create_database(&root, database, BTreeMap::new()).await?;
         lake.catalog.create_table(&root, "raw", table_input("events"), Vec::new()).await?;
-        lake.formation
-            .put_settings(&root, Settings { administrators: [arn(ADMIN)].into(), ..Settings::default() })
-            .await?;
+        lake.set(|settings| settings.administrators = [arn(ADMIN)].into()).await?;
         lake.formation.revoke(&root, entry(IAM_ALLOWED_PRINCIPALS, table(), "ALL")).await?;
         Ok(lake)
     }
@@ -116,6 +114,12 @@ impl Lake {
         };
         let authorizer = BoundAuthorizer::new(self.authorizer.clone(), principal(user), Context::new());
         Caller::new(self.proof(user), authorizer, event)
+    }
+
+    async fn set(&self, change: impl FnOnce(&mut Settings)) -> Result<(), FormationError> {
+        let mut settings = self.formation.settings(&self.proof(ROOT))?;
+        change(&mut settings);
+        self.formation.put_settings(&self.caller(ROOT), settings).await
     }
 
     /// Grants (`+`) or revokes (`-`) as `by`.
@@ -304,12 +308,10 @@ async fn iam_decides_alone_while_its_group_has_its_grant() -> Result<(), Failure
     let make = |name: &'static str| DatabaseInput { name: name.to_owned(), ..DatabaseInput::default() };
     lake.catalog.create_database(&root, make("before"), BTreeMap::new()).await?;
     lake.clock.advance(std::time::Duration::from_secs(60));
-    let closed = Settings {
-        database_defaults: DefaultPermissions::new(),
-        table_defaults: DefaultPermissions::new(),
-        ..lake.formation.settings(&lake.proof(ROOT))?
+    let close = |settings: &mut Settings| {
+        (settings.database_defaults, settings.table_defaults) = Default::default();
     };
-    lake.formation.put_settings(&root, closed).await?;
+    lake.set(close).await?;
     lake.clock.advance(std::time::Duration::from_secs(60));
     lake.catalog.create_database(&root, make("after"), BTreeMap::new()).await?;
     assert!(lake.may(ANA, "glue:GetDatabase", "database/before"));
@@ -507,9 +509,7 @@ async fn credentials_are_for_whole_tables_in_registered_places() -> Result<(), F
     lake.change(ADMIN, '+', entry(BEN, columns(&["id"]), "SELECT")).await?;
     assert!(matches!(data(ANA, &select), Err(FormationError::Insufficient { .. })), "not switched on");
     let root = lake.caller(ROOT);
-    let settings =
-        Settings { allow_full_table_external_data_access: true, ..lake.formation.settings(&lake.proof(ROOT))? };
-    lake.formation.put_settings(&root, settings).await?;
+    lake.set(|settings| settings.allow_full_table_external_data_access = true).await?;
     assert!(matches!(data(ANA, &select), Err(FormationError::Invalid { .. })), "not registered");
     let location = LocationInput { arn: "arn:aws:s3:::lake/raw/".to_owned(), role_arn: None, hybrid: false };
     lake.formation.register(&root, location).await?;
