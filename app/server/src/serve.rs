@@ -95,10 +95,7 @@ async fn serve(
             block_public_access: config.block_public_access.value,
             ..ObjectsOptions::default()
         },
-        limits: Limits {
-            signature_failures_count_max: config.signature_failures_max.value,
-            ..Limits::default()
-        },
+        limits: Limits { signature_failures_count_max: config.signature_failures_max.value, ..Limits::default() },
         runtime: system,
     })
     .await

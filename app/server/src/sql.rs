@@ -53,7 +53,8 @@ pub(crate) fn open(
     let memory = (memory_size_bytes() / MEMORY_SHARE).max(MEMORY_SIZE_BYTES_MIN);
     let options = EngineOptions::new(spill, cores, usize::try_from(memory).unwrap_or(usize::MAX));
     let objects = Arc::new(objects);
-    let engine = Engine::new(objects.clone(), Arc::new(catalog), formation, runtime.clone(), &options)?.with_history(audit);
+    let engine =
+        Engine::new(objects.clone(), Arc::new(catalog), formation, runtime.clone(), &options)?.with_history(audit);
     let runner = EngineRunner::new(Arc::new(engine), ResultReader::new(objects.clone()));
     Ok(Queries::new(store, objects, runtime, Arc::new(runner), QueriesOptions::default()))
 }

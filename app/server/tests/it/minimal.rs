@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json, json};
 use tarn_aws_protocol::{Location, OperationModel, Protocol, Schema, Shape, compile_pattern};
 
 /// Members that services need although their models do not say so.
-const NEEDED: [&str; 7] = ["Password", "TableInput", "CiphertextBlob", "KeyId", "GrantId", "GranteePrincipal", "RetiringPrincipal"];
+const NEEDED: [&str; 7] =
+    ["Password", "TableInput", "CiphertextBlob", "KeyId", "GrantId", "GranteePrincipal", "RetiringPrincipal"];
 
 /// Texts of which one satisfies most patterns of models.
 fn candidates(name: &str, service: &str) -> Vec<String> {
