@@ -19,8 +19,6 @@ pub struct LocationInput {
     pub arn: String,
     /// The role that data is read as; the lake's own if there is none.
     pub role_arn: Option<String>,
-    /// Whether IAM still lets principals in that have no grant.
-    pub hybrid: bool,
 }
 
 /// A registered location.

@@ -77,7 +77,7 @@ fn shared_at(changes: &[Since], time_ms: i64) -> bool {
 /// Takes down that the defaults changed, if that changes who decides.
 fn note(changes: &mut Vec<Since>, defaults: &DefaultPermissions, time_ms: i64) -> Result<(), FormationError> {
     let shared = shares(defaults);
-    if changes.last().map_or(true, |last| last.shared) != shared {
+    if changes.last().is_none_or(|last| last.shared) != shared {
         if changes.len() == CHANGES_MAX {
             return Err(FormationError::Limit { what: "Changes of the default permissions", limit: CHANGES_MAX });
         }

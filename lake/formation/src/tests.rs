@@ -511,7 +511,7 @@ async fn credentials_are_for_whole_tables_in_registered_places() -> Result<(), F
     let root = lake.caller(ROOT);
     lake.set(|settings| settings.allow_full_table_external_data_access = true).await?;
     assert!(matches!(data(ANA, &select), Err(FormationError::Invalid { .. })), "not registered");
-    let location = LocationInput { arn: "arn:aws:s3:::lake/raw/".to_owned(), role_arn: None, hybrid: false };
+    let location = LocationInput { arn: "arn:aws:s3:::lake/raw/".to_owned(), role_arn: None };
     lake.formation.register(&root, location).await?;
     assert_eq!(data(ANA, &select)?.folder.to_string(), "s3://lake/raw/events/");
     assert!(matches!(data(ANA, &words("SELECT INSERT")), Err(FormationError::Insufficient { .. })));

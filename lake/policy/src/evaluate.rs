@@ -438,7 +438,7 @@ pub(crate) fn conclude(asked: &Asked<'_>, sets: &PolicySets<'_>, verdicts: &Verd
         };
     }
     // Who is granted something by name needs no policy of its own, of whichever account it is: so it is with grants of KMS keys.
-    let by_name = sets.grants.iter().map(|granted| granted.mention_by_name(principal, &action)).max();
+    let by_name = sets.grants.iter().map(|granted| granted.mention_by_name(principal, action)).max();
     match by_name.unwrap_or(Mention::None) {
         Mention::Direct => return allowed(None),
         Mention::Role if beyond.is_none() => return allowed(None),

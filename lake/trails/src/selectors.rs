@@ -145,7 +145,7 @@ fn words(condition: &FieldCondition) -> impl Iterator<Item = &String> {
     [equals, starts_with, ends_with, not_equals, not_starts_with, not_ends_with].into_iter().flatten()
 }
 
-fn only_equals<'c>(conditions: &'c [FieldCondition], field: EventField) -> Option<&'c [String]> {
+fn only_equals(conditions: &[FieldCondition], field: EventField) -> Option<&[String]> {
     let condition = conditions.iter().find(|condition| condition.field == field)?;
     (words(condition).count() == condition.equals.len()).then_some(&condition.equals)
 }

@@ -21,7 +21,7 @@ pub(crate) fn service_role(scope: &Scope) -> String {
 
 fn location(arn: Option<String>, role: Option<String>, scope: &Scope) -> Result<LocationInput, AwsError> {
     let arn = required(arn, "ResourceArn")?;
-    Ok(LocationInput { arn, role_arn: role.filter(|role| *role != service_role(scope)), hybrid: false })
+    Ok(LocationInput { arn, role_arn: role.filter(|role| *role != service_role(scope)) })
 }
 
 fn refuse_other_owner(owner: Option<&String>, scope: &Scope) -> Result<(), AwsError> {
@@ -80,7 +80,7 @@ fn shown(location: Location, scope: &Scope) -> wire::ResourceInfo {
         role_arn: Some(location.input.role_arn.unwrap_or_else(|| service_role(scope))),
         last_modified: time(location.modified_ms),
         with_federation: Some(false),
-        hybrid_access_enabled: Some(location.input.hybrid),
+        hybrid_access_enabled: Some(false),
         with_privileged_access: Some(false),
         verification_status: None,
         expected_resource_owner_account: None,

@@ -122,7 +122,9 @@ pub(crate) fn decode(
     budget: &Budget,
 ) -> Result<Value, DecodeError> {
     let schema = operation.input;
-    let has_body_members = schema.members().iter().any(|member| member.location == Location::Body);
+    // An operation without input takes an empty object, and nothing that is none.
+    let is_without_input = protocol == Protocol::RestJson && schema.members().is_empty();
+    let has_body_members = is_without_input || schema.members().iter().any(|member| member.location == Location::Body);
     let mut structure = StructureValue::new(schema);
     if has_body_members
         && !request.body.is_empty()

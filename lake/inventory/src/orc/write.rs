@@ -161,7 +161,7 @@ fn folded(value: i64) -> u64 {
 
 /// Nanoseconds without their trailing zeros, and how many those are.
 fn nanoseconds(nanoseconds: u64) -> u64 {
-    if nanoseconds == 0 || nanoseconds % 100 != 0 {
+    if nanoseconds == 0 || !nanoseconds.is_multiple_of(100) {
         return nanoseconds << 3;
     }
     let (mut left, mut zeros) = (nanoseconds / 100, 1);
