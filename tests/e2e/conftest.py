@@ -24,7 +24,7 @@ import pytest
 from botocore.config import Config
 
 REGION = "us-east-1"
-ACCOUNTS = 1000
+ACCOUNTS = 2500
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
 
