@@ -439,6 +439,12 @@ impl Call {
         let mut draft = draft_of(gate, model, &meta, &parts, principal);
         let details = gate.details(&meta, &parts.headers);
         let refused = |draft: &EventDraft, error: AwsError| {
+            // Who need not sign is held to the limit of those who cannot.
+            if principal.is_anonymous()
+                && let Err(error) = gate.unproven(&meta)
+            {
+                return Err(refusal::of_gate(model, protocol, &error));
+            }
             gate.failed(draft, &details, &error.code, &error.message);
             Err(error)
         };

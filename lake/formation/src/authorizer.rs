@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tarn_audit::Caller;
-use tarn_catalog::{CatalogError, Table, TableGuard};
+use tarn_catalog::{CatalogError, EntityId, Table, TableGuard};
 use tarn_metadata::Read;
 use tarn_policy::{Authorized, Authorizer, Context, Denied, DeniedBecause, Principal, Requirement};
 use tarn_types::AccountId;
@@ -82,7 +82,7 @@ impl Formation {
         let names = names_of(principal);
         match *need {
             Need::Catalog(permission) => {
-                let said = snapshot.get(SHARED, &shared_key(account, "", None))?;
+                let said = snapshot.get(SHARED, &shared_key(account, &EntityId::default()))?;
                 if said.is_none_or(|said| said.shared) || settings.is_administered_by(principal) {
                     return Ok(true);
                 }

@@ -451,20 +451,18 @@ impl Formation {
                 known.resource
             )));
         }
-        let said = |tx: &mut Tx<'_>, database: &str, table: Option<&str>, id: EntityId| {
-            tx.put(SHARED, &shared_key(account, database, table), &Shared { id, shared })
-        };
+        let said = |tx: &mut Tx<'_>, id: EntityId| tx.put(SHARED, &shared_key(account, &id), &Shared { shared });
         match (&known.resource, &known.table, &known.database) {
-            (Resource::Catalog, ..) => said(tx, "", None, EntityId::default())?,
-            (Resource::Database { name }, _, Some(database)) => said(tx, name, None, database.id())?,
-            (Resource::Table { database, name }, Some((_, table)), _) => said(tx, database, Some(name), table.id())?,
-            (Resource::AllTables { database }, _, Some(of)) => {
+            (Resource::Catalog, ..) => said(tx, EntityId::default())?,
+            (Resource::Database { .. }, _, Some(database)) => said(tx, database.id())?,
+            (Resource::Table { .. }, Some((_, table)), _) => said(tx, table.id())?,
+            (Resource::AllTables { .. }, _, Some(of)) => {
                 let tables = Catalog::tables_in(tx, of, TABLES_PER_CALL_MAX)?;
                 if tables.next.is_some() {
                     return Err(FormationError::Limit { what: "Tables of one call", limit: TABLES_PER_CALL_MAX });
                 }
                 for table in tables.items {
-                    said(tx, database, Some(table.name()), table.id())?;
+                    said(tx, table.id())?;
                 }
             }
             (on, ..) => {

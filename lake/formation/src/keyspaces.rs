@@ -1,5 +1,6 @@
 //! What is kept, and under which keys: keyspaces 0x0axx. Ids are never reused.
 
+use tarn_catalog::EntityId;
 use tarn_metadata::{Key, Keyspace};
 use tarn_types::AccountId;
 
@@ -15,7 +16,8 @@ use crate::tags::{LfTag, TagRecord};
 pub(crate) const SETTINGS: Keyspace<Settings> = Keyspace::new(0x0a00, "formation.settings");
 /// By account, resource and principal.
 pub(crate) const GRANTS: Keyspace<Grant> = Keyspace::new(0x0a01, "formation.grants");
-/// Whether IAM alone decides about a database or table, where that was said: by account, database and table (empty: the database).
+/// Whether IAM alone decides about a database or table, where that was said: by account and id, so that it goes with the thing and not
+/// with its name.
 pub(crate) const SHARED: Keyspace<Shared> = Keyspace::new(0x0a02, "formation.shared");
 /// LF-tags by account and key.
 pub(crate) const TAGS: Keyspace<LfTag> = Keyspace::new(0x0a03, "formation.tags");
@@ -67,8 +69,9 @@ pub(crate) fn grant_key(account: &AccountId, resource: &Resource, principal: &st
     }
 }
 
-pub(crate) fn shared_key(account: &AccountId, database: &str, table: Option<&str>) -> Key {
-    account_key(account).text(database).text(table.unwrap_or_default())
+/// Where it lies whether IAM alone decides about a database or a table; the catalog has the id of nothing.
+pub(crate) fn shared_key(account: &AccountId, id: &EntityId) -> Key {
+    account_key(account).raw(id)
 }
 
 /// Where the tags of a database, a table or a column lie.

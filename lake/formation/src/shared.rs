@@ -1,7 +1,7 @@
 //! What IAM alone decides about: all, unless it was said of a thing or of those made since then.
 
 use serde::{Deserialize, Serialize};
-use tarn_catalog::{Database, EntityId, Table};
+use tarn_catalog::{Database, Table};
 use tarn_metadata::{Read, Record};
 use tarn_types::AccountId;
 
@@ -12,8 +12,6 @@ use crate::settings::Settings;
 /// What was said of one thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shared {
-    /// Of which: another of its name is another.
-    pub(crate) id: EntityId,
     /// Whether `IAM_ALLOWED_PRINCIPALS` has its grant.
     pub(crate) shared: bool,
 }
@@ -28,8 +26,8 @@ pub(crate) fn is_table_shared(
     settings: &Settings,
     table: &Table,
 ) -> Result<bool, FormationError> {
-    let said = read.get(SHARED, &shared_key(account, &table.database_name, Some(table.name())))?;
-    Ok(match said.filter(|said| said.id == table.id()) {
+    let said = read.get(SHARED, &shared_key(account, &table.id()))?;
+    Ok(match said {
         Some(said) => said.shared,
         None => settings.shares_table_of(table.create_time_ms),
     })
@@ -41,8 +39,8 @@ pub(crate) fn is_database_shared(
     settings: &Settings,
     database: &Database,
 ) -> Result<bool, FormationError> {
-    let said = read.get(SHARED, &shared_key(account, database.name(), None))?;
-    Ok(match said.filter(|said| said.id == database.id()) {
+    let said = read.get(SHARED, &shared_key(account, &database.id()))?;
+    Ok(match said {
         Some(said) => said.shared,
         None => settings.shares_database_of(database.create_time_ms),
     })
