@@ -198,6 +198,15 @@ def wait_for(find, enough=bool, what: str = "", seconds: float = 60):
     return found
 
 
+def ended(athena, query: str) -> dict:
+    """How a query stands once it has ended."""
+
+    def status() -> dict:
+        return athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
+
+    return wait_for(status, enough=lambda found: found["State"] not in ("QUEUED", "RUNNING"))
+
+
 # What a test provokes on purpose; anything else at WARN or above is a defect of the server.
 EXPECTED_LOG = [
     re.compile(pattern)

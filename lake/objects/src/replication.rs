@@ -2,6 +2,7 @@
 //! done in its own transaction; `replication/worker.rs` does it. Knows no bytes.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html>
 
+mod finish;
 pub(crate) mod rules;
 pub(crate) mod worker;
 

@@ -12,27 +12,34 @@ use crate::convert::{entry, grant_out, principal, resource};
 use crate::errors::{detail, invalid, refuse_unbuilt, to_aws};
 use crate::paging;
 
+/// A request about one grant as the entry of a batch: its members are the same.
+macro_rules! single {
+    ($input:ident, $request:ident) => {{
+        let wire::$request {
+            catalog_id: _,
+            principal,
+            resource,
+            permissions,
+            condition,
+            permissions_with_grant_option,
+        } = $input;
+        wire::BatchPermissionsRequestEntry {
+            id: None,
+            principal,
+            resource,
+            permissions,
+            condition,
+            permissions_with_grant_option,
+        }
+    }};
+}
+
 pub(crate) async fn grant(
     lake: Arc<LakeFormation>,
     caller: Caller,
     input: wire::GrantPermissionsRequest,
 ) -> Result<wire::GrantPermissionsResponse, AwsError> {
-    let wire::GrantPermissionsRequest {
-        catalog_id: _,
-        principal,
-        resource,
-        permissions,
-        condition,
-        permissions_with_grant_option,
-    } = input;
-    let one = wire::BatchPermissionsRequestEntry {
-        id: None,
-        principal,
-        resource,
-        permissions,
-        condition,
-        permissions_with_grant_option,
-    };
+    let one = single!(input, GrantPermissionsRequest);
     lake.formation.grant(&caller, entry(one, caller.scope())?).await.map_err(to_aws)?;
     Ok(wire::GrantPermissionsResponse {})
 }
@@ -42,22 +49,7 @@ pub(crate) async fn revoke(
     caller: Caller,
     input: wire::RevokePermissionsRequest,
 ) -> Result<wire::RevokePermissionsResponse, AwsError> {
-    let wire::RevokePermissionsRequest {
-        catalog_id: _,
-        principal,
-        resource,
-        permissions,
-        condition,
-        permissions_with_grant_option,
-    } = input;
-    let one = wire::BatchPermissionsRequestEntry {
-        id: None,
-        principal,
-        resource,
-        permissions,
-        condition,
-        permissions_with_grant_option,
-    };
+    let one = single!(input, RevokePermissionsRequest);
     lake.formation.revoke(&caller, entry(one, caller.scope())?).await.map_err(to_aws)?;
     Ok(wire::RevokePermissionsResponse {})
 }

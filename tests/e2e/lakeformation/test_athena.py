@@ -2,12 +2,11 @@
 
 import json
 import random
-import time
 
 import pytest
 from botocore.exceptions import ClientError
 
-from ..conftest import allow
+from ..conftest import allow, ended
 
 ROWS = [
     (1, "Ada", "north", 100, "planted-ada"),
@@ -27,13 +26,7 @@ def run(account, sql, database="default", results=None):
         QueryExecutionContext={"Database": database},
         ResultConfiguration={"OutputLocation": f"s3://{results}/"},
     )["QueryExecutionId"]
-    deadline = time.monotonic() + 60
-    while True:
-        status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
-        if status["State"] not in ("QUEUED", "RUNNING"):
-            break
-        assert time.monotonic() < deadline, sql
-        time.sleep(0.02)
+    status = ended(athena, query)
     if status["State"] != "SUCCEEDED":
         raise RuntimeError(status["StateChangeReason"])
     found = athena.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"]

@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import io
 import json
-import time
 import urllib.parse
 from datetime import datetime, timedelta, timezone
 
@@ -401,8 +400,10 @@ def test_a_killed_server_delivers_whole_lists(own_server):
     for name in ("a", "b", "c"):
         form = {"a": "CSV", "b": "Parquet", "c": "ORC"}[name]
         put(s3, source, inventory(target, name, format=form, OptionalFields=FIELDS))
-    for cycle in range(8):
-        time.sleep(0.3 + 0.25 * cycle)
+    for _ in range(8):
+        # While a list is being written: something new is there, and the rest is not.
+        before = set(keys(s3, target))
+        wait_for(lambda: set(keys(s3, target)) - before)
         own_server.kill()
         own_server.start()
         s3 = owner.client("s3")

@@ -1,12 +1,11 @@
 """The roles of a new lake, taken by boto3: exactly what docs/roles.md allows and denies, in S3, Glue, Athena, Firehose and KMS."""
 
 import re
-import time
 
 import pytest
 from botocore.exceptions import ClientError
 
-from ..conftest import Server, allow
+from ..conftest import Server, allow, ended
 from .test_sessions import assume
 
 DENIED = {"AccessDenied", "AccessDeniedException"}
@@ -114,13 +113,7 @@ def test_sql(lake, duty):
 
     def run(sql, output):
         query = start(sql, output)
-        deadline = time.monotonic() + 60
-        while True:
-            status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
-            if status["State"] not in ("QUEUED", "RUNNING"):
-                return query, status
-            assert time.monotonic() < deadline, status
-            time.sleep(0.02)
+        return query, ended(athena, query)
 
     if zone is None:
         assert not may(start, sql="SELECT 1", output="s3://lake-raw/athena-results/")

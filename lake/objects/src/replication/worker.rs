@@ -37,8 +37,9 @@ use crate::records::{
     Bucket, DeleteMarker, PartOwner, PartRecord, VersionEntry, VersionName, VersionRecord, Versioning, bucket_key,
     version_key,
 };
+use crate::replication::finish::{Finish, task_key};
 use crate::replication::rules::{ReplicationRule, bucket_of};
-use crate::replication::{ReplicationState, ReplicationStatus, ReplicationTarget, ReplicationTask, push, state_key};
+use crate::replication::{ReplicationState, ReplicationStatus, ReplicationTarget, ReplicationTask, state_key};
 use crate::tagging::{ObjectMetadata, Tags};
 use crate::transition::Moved;
 use crate::versions::{VersionId, insert_marker, insert_version, locate, put_version};
@@ -520,7 +521,7 @@ impl Replicator {
         id: [u8; 16],
     ) -> Result<bool, Failure> {
         let (bucket, caller) = self.destination(rule, turn, actor, None)?;
-        let (task, finish) = (turn.task.clone(), Finish::new(self, turn, Some(rule)));
+        let (task, finish) = (turn.task.clone(), self.finish(turn, Some(rule)));
         let owner = (work.source.owner != bucket.owner).then(|| work.source.owner.clone());
         let change = move |tx: &mut Tx<'_>| {
             let version = VersionId::Id { order: task.order, uuid: id };
@@ -552,7 +553,7 @@ impl Replicator {
         let (bucket, caller) = self.destination(rule, turn, actor, Some(takes_tags && !seen.tags.is_empty()))?;
         let objects = &self.objects;
         let named = seen.version_id();
-        let finish = Finish::new(self, turn, Some(rule));
+        let finish = self.finish(turn, Some(rule));
         let snapshot = objects.snapshot()?;
         if let Some(found) = locate(&snapshot, &bucket.name, &seen.key, &named)? {
             let VersionEntry::Object(found) = found.entry else { return Ok(false) };
@@ -712,7 +713,7 @@ impl Replicator {
         work: Option<&Work>,
         outcome: Result<(), (&'static str, String)>,
     ) -> Result<(), ObjectsError> {
-        let finish = Finish::new(self, turn, work.and_then(|work| work.rule.as_ref()));
+        let finish = self.finish(turn, work.and_then(|work| work.rule.as_ref()));
         let failed = outcome.as_ref().err().zip(work).map(|((reason, said), work)| {
             tracing::info!(
                 destination = turn.destination, key = %turn.task.key, reason, said, "a version cannot be replicated"
@@ -740,8 +741,19 @@ impl Replicator {
             return self.end(turn, Some(work), Err(("DstPutObjNotPermitted", String::new()))).await;
         }
         let is_late = age_ms > LATE_MS && !work.target.is_late;
-        let finish = Finish::new(self, turn, work.rule.as_ref());
+        let finish = self.finish(turn, work.rule.as_ref());
         Ok(self.objects.store.write(move |tx: &mut Tx<'_>| finish.put_off(tx, is_late)).await?)
+    }
+
+    fn finish(&self, turn: &Turn<'_>, rule: Option<&ReplicationRule>) -> Finish {
+        Finish {
+            task: turn.task.clone(),
+            destination: turn.destination.clone(),
+            number: turn.number,
+            is_timed: rule.is_some_and(|rule| rule.destination.time_control == Some(true)),
+            by: self.objects.changed_by_itself(),
+            now_ms: self.objects.now_ms(),
+        }
     }
 }
 
@@ -749,102 +761,6 @@ impl Replicator {
 fn note_replica(tx: &mut Tx<'_>, bucket: &BucketName, key: &ObjectKey, order: u64) -> Result<(), ObjectsError> {
     let state = ReplicationState { is_replica: true, targets: Vec::new() };
     Ok(tx.put(REPLICATION_STATES, &state_key(bucket, key, order), &state)?)
-}
-
-fn task_key(destination: &str, number: u64) -> Key {
-    Key::new().text(destination).u64(number)
-}
-
-/// What is written when a task ends.
-struct Finish {
-    task: ReplicationTask,
-    destination: String,
-    number: u64,
-    /// Whether it is to be done in time: then it is told that it was not.
-    is_timed: bool,
-    by: crate::events::ChangedBy,
-    now_ms: i64,
-}
-
-impl Finish {
-    fn new(replicator: &Replicator, turn: &Turn<'_>, rule: Option<&ReplicationRule>) -> Self {
-        Self {
-            task: turn.task.clone(),
-            destination: turn.destination.clone(),
-            number: turn.number,
-            is_timed: rule.is_some_and(|rule| rule.destination.time_control == Some(true)),
-            by: replicator.objects.changed_by_itself(),
-            now_ms: replicator.objects.now_ms(),
-        }
-    }
-
-    fn tell(
-        &self,
-        tx: &mut Tx<'_>,
-        kind: EventKind,
-        target: &ReplicationTarget,
-        failure: Option<&str>,
-    ) -> Result<(), ObjectsError> {
-        let details = EventDetails::Replication {
-            rule: target.rule.clone(),
-            destination: target.destination.clone(),
-            requested_ms: target.requested_ms,
-            failure: failure.map(str::to_owned),
-        };
-        let (bucket, key, by) = (&self.task.bucket, &self.task.key, &self.by);
-        let record = match &self.task.version {
-            Some(id) => tx.get(crate::keyspaces::VERSIONS, &version_key(id))?,
-            None => None,
-        };
-        let subject = match (&record, self.task.marker) {
-            (Some(record), _) => Subject::Version(record),
-            (None, Some(uuid)) => Subject::Marker(VersionId::Id { order: self.task.order, uuid }),
-            (None, None) => return Ok(()),
-        };
-        announce(tx, &Change { kind, bucket, key, subject, details, by })
-    }
-
-    fn done(&self, tx: &mut Tx<'_>, outcome: Result<(), &'static str>) -> Result<(), ObjectsError> {
-        tx.delete(REPLICATION_TASKS, &task_key(&self.destination, self.number))?;
-        let queue = Key::new().text(&self.destination);
-        if tx.prefix(REPLICATION_TASKS, &queue).next().transpose()?.is_none() {
-            tx.delete(REPLICATION_QUEUES, &queue)?;
-        }
-        let at = state_key(&self.task.bucket, &self.task.key, self.task.order);
-        let Some(mut state) = tx.get(REPLICATION_STATES, &at)? else { return Ok(()) };
-        let Some(target) = state.targets.iter_mut().find(|target| target.destination == self.destination) else {
-            return Ok(());
-        };
-        if target.status != ReplicationStatus::Pending {
-            return Ok(());
-        }
-        target.status = if outcome.is_ok() { ReplicationStatus::Completed } else { ReplicationStatus::Failed };
-        target.failure = outcome.err().map(str::to_owned);
-        let target = target.clone();
-        tx.put(REPLICATION_STATES, &at, &state)?;
-        match outcome {
-            Err(reason) => self.tell(tx, EventKind::ReplicationFailed, &target, Some(reason)),
-            Ok(()) if target.is_late => self.tell(tx, EventKind::ReplicatedLate, &target, None),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    fn put_off(&self, tx: &mut Tx<'_>, is_late: bool) -> Result<(), ObjectsError> {
-        tx.delete(REPLICATION_TASKS, &task_key(&self.destination, self.number))?;
-        push(tx, &self.destination, &self.task)?;
-        let at = state_key(&self.task.bucket, &self.task.key, self.task.order);
-        if !(is_late && self.is_timed) {
-            return Ok(());
-        }
-        let Some(mut state) = tx.get(REPLICATION_STATES, &at)? else { return Ok(()) };
-        if let Some(target) = state.targets.iter_mut().find(|target| target.destination == self.destination) {
-            target.is_late = true;
-            let target = target.clone();
-            tx.put(REPLICATION_STATES, &at, &state)?;
-            self.tell(tx, EventKind::ReplicationLate, &target, None)?;
-        }
-        Ok(())
-    }
 }
 
 impl Worker for Replicator {
