@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use tarn_types::TlsSession;
 
@@ -38,11 +38,12 @@ impl TrustedProxies {
         if self.0.is_empty() || !self.holds(peer.ip()) {
             return direct;
         }
-        let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+        let lines: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
         let mut source = None;
-        for named in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        for named in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
             // What cannot be read ends what can be believed.
-            let Some(address) = address(named.trim()) else { break };
+            let named = std::str::from_utf8(named).ok();
+            let Some(address) = named.and_then(|named| address(named.trim())) else { break };
             source = Some(address);
             if !self.holds(address) {
                 break;
@@ -76,7 +77,7 @@ mod tests {
             let proxies = TrustedProxies(trusted.iter().map(|text| text.parse().expect("a network")).collect());
             let mut headers = HeaderMap::new();
             for value in forwarded {
-                headers.append(FORWARDED_FOR, value.parse().expect("a header"));
+                headers.append(FORWARDED_FOR, HeaderValue::from_bytes(value.as_bytes()).expect("a header"));
             }
             if let Some(proto) = proto {
                 headers.append(FORWARDED_PROTO, proto.parse().expect("a header"));
@@ -98,6 +99,9 @@ mod tests {
         check(&["10.0.0.0/24"], peer, &["1.2.3.4:80"], None, ("1.2.3.4", false));
         check(&["10.0.0.0/24"], peer, &["[2001:db8::1]:80"], None, ("2001:db8::1", false));
         check(&["10.0.0.0/24"], peer, &["127.0.0.1, unknown"], None, ("10.0.0.1", false));
+        // What is no text is not passed over: what stands before it is the client's own claim.
+        check(&["10.0.0.0/24"], peer, &["ÿ, 1.2.3.4"], None, ("1.2.3.4", false));
+        check(&["10.0.0.0/24"], peer, &["127.0.0.1", "ÿ"], None, ("10.0.0.1", false));
         check(&["10.0.0.0/24"], "[::ffff:10.0.0.1]:5", &["1.2.3.4"], None, ("1.2.3.4", false));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -181,7 +182,16 @@ impl TryFrom<RootKeyText> for RootKeySetting {
         }
         let endpoint = || {
             let endpoint = endpoint.clone().ok_or_else(|| format!("custody `{custody}` needs `endpoint`"))?;
-            url_of(&endpoint)?;
+            let url = url_of(&endpoint)?;
+            // The root key itself goes over it.
+            let is_here = match url.host() {
+                Some("localhost") => true,
+                Some(host) => host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()),
+                None => false,
+            };
+            if url.scheme_str() != Some("https") && !is_here {
+                return Err(format!("`endpoint` is {endpoint}: the root key travels to it, so it must be https"));
+            }
             Ok::<_, String>(endpoint.trim_end_matches('/').to_owned())
         };
         let key = || key.clone().ok_or_else(|| format!("custody `{custody}` needs `key`"));

@@ -119,14 +119,16 @@ impl S3Gate for Doorkeeper {
         let mut details = self.gate.details(&meta, asked.headers);
         details.additional = additional(&meta, asked.uri, asked.headers, asked.form.is_some());
         let authorized = self.gate.authorize(&principal, asked.requirements, context.clone(), draft.clone());
-        authorized.map(|caller| caller.with_details(details.clone())).map_err(|error| {
-            let may = |list: &Requirement| {
-                self.gate.authorize(&principal, vec![list.clone()], context.clone(), draft.clone()).is_ok()
-            };
-            let (code, refused) = told(&error, asked.absence, may);
-            self.gate.failed(&draft, &details, code, &error.to_string());
-            refused
-        })
+        let error = match authorized {
+            Ok(caller) => return Ok(caller.with_details(details)),
+            Err(error) => error,
+        };
+        let may = |list: &Requirement| {
+            self.gate.authorize(&principal, vec![list.clone()], context.clone(), draft.clone()).is_ok()
+        };
+        let (code, refused) = told(&error, asked.absence, may);
+        self.gate.failed(&draft, &details, code, &error.to_string());
+        Err(refused)
     }
 
     fn unproven(&self, call: &CallMeta) -> Result<(), GateRefusal> {

@@ -86,6 +86,7 @@ impl From<CatalogError> for FormationError {
             CatalogError::DatabaseNotFound { .. } | CatalogError::TableNotFound { .. } => {
                 Self::NotFound { what: source.to_string().trim_end_matches(" not found.").to_owned() }
             }
+            CatalogError::Store { source } => Self::Store { source },
             other => Self::Catalog { source: other },
         }
     }

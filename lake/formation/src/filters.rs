@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
 use tarn_catalog::{EntityId, Table};
 use tarn_metadata::{Read, Record, Tx};
-use tarn_policy::Authorized;
+use tarn_policy::{Authorized, Principal};
 use tarn_runtime::EntropyExt;
 use tarn_types::AccountId;
 
 use crate::access::column_names;
-use crate::grants::{page, require_table};
+use crate::grants::{grants_on, page, require_table};
 use crate::keyspaces::{CELLS_FILTERS, GRANTS, account_key, filters_key, resource_key};
+use crate::principals::names_of;
 use crate::resources::{Columns, Resource};
 use crate::settings::settings_in;
 use crate::{CELLS_FILTERS_MAX, Formation, FormationError, Page, ROW_FILTER_SIZE_BYTES_MAX};
@@ -93,7 +94,10 @@ impl Formation {
             let prefix = filters_key(&account, &filter.database, &filter.table);
             let key = prefix.clone().text(&filter.name);
             let found = tx.get(CELLS_FILTERS, &key)?.filter(|found| found.table_id == filter.table_id);
-            let count = tx.prefix(CELLS_FILTERS, &prefix).count();
+            let mut count = 0;
+            for other in tx.prefix(CELLS_FILTERS, &prefix) {
+                count += usize::from(other?.1.table_id == filter.table_id);
+            }
             check(found.as_ref(), count)?;
             Ok(tx.put(CELLS_FILTERS, &key, &filter)?)
         })
@@ -164,9 +168,11 @@ impl Formation {
         let account = &proof.principal().account;
         let table = require_table(self, account, database, table)?;
         let key = filters_key(account, &table.database_name, table.name()).text(name);
-        let found = self.snapshot()?.get(CELLS_FILTERS, &key)?;
+        let snapshot = self.snapshot()?;
+        let found = snapshot.get(CELLS_FILTERS, &key)?.filter(|found| found.table_id == table.id());
+        let is_shown = found.as_ref().map(|found| is_shown(&snapshot, proof.principal(), found)).transpose()?;
         found
-            .filter(|found| found.table_id == table.id())
+            .filter(|_| is_shown == Some(true))
             .ok_or_else(|| FormationError::not_found(format!("Data cells filter {name}")))
     }
 
@@ -186,11 +192,27 @@ impl Formation {
                 filters_key(account, &table.database_name, table.name())
             }
         };
-        page(&self.snapshot()?, CELLS_FILTERS, &prefix, after, limit, |filter| {
+        let snapshot = self.snapshot()?;
+        page(&snapshot, CELLS_FILTERS, &prefix, after, limit, |filter| {
             let table = require_table(self, account, &filter.database, &filter.table);
-            Ok(table.is_ok_and(|table| table.id() == filter.table_id))
+            Ok(table.is_ok_and(|table| table.id() == filter.table_id)
+                && is_shown(&snapshot, proof.principal(), filter)?)
         })
     }
+}
+
+/// Filters are for those who administer the lake, and for those who were granted them: their texts tell of rows.
+fn is_shown(read: &impl Read, principal: &Principal, filter: &CellsFilter) -> Result<bool, FormationError> {
+    if settings_in(read, &principal.account)?.is_read_by(principal) {
+        return Ok(true);
+    }
+    let resource = Resource::CellsFilter {
+        database: filter.database.clone(),
+        table: filter.table.clone(),
+        name: filter.name.clone(),
+    };
+    let grants = grants_on(read, &principal.account, &resource, Some(filter.table_id), &names_of(principal))?;
+    Ok(grants.iter().any(|grant| grant.resource == resource))
 }
 
 fn delete_grants(tx: &mut Tx<'_>, account: &AccountId, resource: &Resource) -> Result<(), FormationError> {

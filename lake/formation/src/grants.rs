@@ -316,13 +316,35 @@ impl Formation {
             (Some((database, table)), _) => {
                 held.extend(held_on_table(read, account, by, database, table, &names)?.grantable);
             }
-            (None, Some(database)) => held.extend(held_on_database(read, account, database, &names)?.grantable),
-            (None, None) => {}
+            // What may be given on of a database is nothing of its tables.
+            (None, Some(database)) if matches!(known.resource, Resource::Database { .. }) => {
+                held.extend(held_on_database(read, account, database, &names)?.grantable);
+            }
+            (None, _) => {}
         }
         match permissions.iter().find(|permission| !held.contains(permission) && !held.contains(&Permission::All)) {
             None => Ok(()),
             Some(missing) => Err(insufficient(*missing, format!("{} with the right to grant it on", known.resource))),
         }
+    }
+
+    /// Refuses who may not say what a thing is: its maker may, and who may give on all that can be had of it.
+    /// <https://docs.aws.amazon.com/lake-formation/latest/dg/TBAC-assigning-tags.html>
+    pub(crate) fn may_tag(
+        &self,
+        read: &impl Read,
+        account: &AccountId,
+        by: &Principal,
+        resource: Resource,
+    ) -> Result<(), FormationError> {
+        let known = self.known(read, account, resource)?;
+        // Columns are tagged by who may tag the table.
+        let whole = match (known.resource.database(), known.resource.table()) {
+            (Some(database), Some(name)) => Resource::Table { database: database.to_owned(), name: name.to_owned() },
+            _ => known.resource.clone(),
+        };
+        let all = allowed_on(&whole).iter().copied().filter(|permission| *permission != Permission::All).collect();
+        self.may_grant(read, account, by, &Known { resource: whole, ..known }, &all)
     }
 
     /// Gives what `entry` says.

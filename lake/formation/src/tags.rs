@@ -351,7 +351,9 @@ impl Formation {
     ) -> Result<Vec<(TagPair, FormationError)>, FormationError> {
         let (account, principal) = (caller.scope().account.clone(), caller.principal().clone());
         let Target { prefixes, id, name } = target(self, &account, resource)?;
+        let (formation, on) = (self.clone(), resource.clone());
         self.commit(caller, move |tx| {
+            formation.may_tag(tx, &account, &principal, on)?;
             let mut failed = Vec::new();
             for (key, value) in tags {
                 let pair = TagPair { key: folded(&key), value: folded(&value) };
@@ -392,7 +394,9 @@ impl Formation {
     ) -> Result<Vec<(TagPair, FormationError)>, FormationError> {
         let (account, principal) = (caller.scope().account.clone(), caller.principal().clone());
         let Target { prefixes, .. } = target(self, &account, resource)?;
+        let (formation, on) = (self.clone(), resource.clone());
         self.commit(caller, move |tx| {
+            formation.may_tag(tx, &account, &principal, on)?;
             let mut failed = Vec::new();
             for (key, value) in tags {
                 let pair = TagPair { key: folded(&key), value: folded(&value) };

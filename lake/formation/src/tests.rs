@@ -439,6 +439,10 @@ async fn who_may_grant() -> Result<(), Failure> {
     refused(lake.change(ANA, '+', of_ben(columns(&["email"]), "SELECT")).await);
     refused(lake.change(ANA, '+', of_ben(columns(&["id", "email"]), "SELECT")).await);
     assert_eq!((lake.access(ANA)?, lake.access(BEN)?), ("email,id".to_owned(), "id".to_owned()));
+    // All of a database, to be given on, is nothing of its tables.
+    let database = Resource::Database { name: "raw".to_owned() };
+    lake.change(ADMIN, '+', entry(ANA, database, "ALL/ALL")).await?;
+    refused(lake.change(ANA, '+', of_ben(Resource::AllTables { database: "raw".to_owned() }, "SELECT")).await);
     // The right alone can be taken.
     lake.change(ADMIN, '-', Entry { permissions: BTreeSet::new(), ..entry(ANA, columns(&["id"]), "SELECT/SELECT") })
         .await?;
@@ -457,6 +461,11 @@ async fn who_may_grant() -> Result<(), Failure> {
     lake.change(ANA, '+', of_ben(tag("a"), "DESCRIBE")).await?;
     lake.change(ANA, '+', of_ben(tag("b"), "ASSOCIATE")).await?;
     let put = |value: &str| vec![("team".to_owned(), value.to_owned())];
+    // Who may put a tag on things may not therefore say of any what it is.
+    refused(lake.formation.add_tags_to(&lake.caller(BEN), &table(), put("b")).await.map(drop));
+    refused(lake.formation.remove_tags_from(&lake.caller(BEN), &table(), put("b")).await.map(drop));
+    let all = "SELECT ALTER DROP DELETE INSERT DESCRIBE/SELECT ALTER DROP DELETE INSERT DESCRIBE";
+    lake.change(ADMIN, '+', entry(BEN, table(), all)).await?;
     assert_eq!(lake.formation.add_tags_to(&lake.caller(BEN), &table(), put("a")).await?.len(), 1);
     assert_eq!(lake.formation.add_tags_to(&lake.caller(BEN), &table(), put("b")).await?.len(), 0);
     Ok(())

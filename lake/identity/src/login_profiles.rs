@@ -9,6 +9,7 @@ use tarn_metadata::{Read, StoreExt, Tx};
 use tarn_policy::PrincipalKind;
 use tarn_runtime::EntropyExt;
 use tarn_types::AccountId;
+use tokio::sync::Semaphore;
 
 use crate::records::{
     LOGIN_PROFILES, LoginProfileRecord, PASSWORD_POLICIES, PasswordPolicyRecord, PasswordRecord, account_key,
@@ -129,10 +130,19 @@ impl PasswordRecord {
     }
 }
 
+/// Hashes that are made at once, in all: each takes 19 MiB and a core.
+const HASHES_COUNT_MAX: usize = 4;
+static HASHING: Semaphore = Semaphore::const_new(HASHES_COUNT_MAX);
+
 async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, IdentityError> + Send + 'static,
 ) -> Result<T, IdentityError> {
-    match tokio::task::spawn_blocking(work).await {
+    let permit = HASHING.acquire().await.map_err(|error| IdentityError::Hash { reason: error.to_string() })?;
+    let held = move || {
+        let _permit = permit;
+        work()
+    };
+    match tokio::task::spawn_blocking(held).await {
         Ok(done) => done,
         Err(error) => Err(IdentityError::Hash { reason: error.to_string() }),
     }

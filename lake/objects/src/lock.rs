@@ -153,7 +153,7 @@ impl VersionLock {
     }
 
     /// Refuses a change of the retention that would let the version go earlier, or more easily, than it may.
-    fn check_change(&self, new: Option<Retention>, bypass: Bypass, now_ms: i64) -> Result<(), ObjectsError> {
+    pub(crate) fn check_change(&self, new: Option<Retention>, bypass: Bypass, now_ms: i64) -> Result<(), ObjectsError> {
         let Some(old) = self.retention.filter(|old| !old.is_over(now_ms)) else { return Ok(()) };
         let extends = new.is_some_and(|new| new.mode == old.mode && new.until_ms >= old.until_ms);
         match (old.mode, bypass) {

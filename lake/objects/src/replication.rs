@@ -300,8 +300,9 @@ impl Objects {
             let mut state = tx.get(REPLICATION_STATES, &at)?.unwrap_or_default();
             let (bucket, key) = (record.bucket.clone(), record.key.clone());
             let task = ReplicationTask { bucket, key, order: record.order, version: Some(record.id), marker: None };
+            // Whatever came of rules that are gone is nothing of this.
+            state.targets.clear();
             for (rule, destination) in rules {
-                state.targets.retain(|target| target.destination != destination);
                 push(tx, &destination, &task)?;
                 state.targets.push(ReplicationTarget::pending(rule, destination, now_ms));
             }

@@ -83,13 +83,14 @@ impl Trails {
             ("signature-algorithm".to_owned(), SIGNATURE_ALGORITHM.to_owned()),
         ]);
         let link = ChainLink { bucket: trail.bucket.to_string(), key: key.clone(), hash, signature };
-        let (kept, now_ms) = (trail.clone(), self.now_ms());
+        let (kept, now_ms, was_ending) = (trail.clone(), self.now_ms(), chain.is_ending);
         let beside = move |tx: &mut Tx<'_>| {
             places.iter().try_for_each(|place| tx.delete(LOG_FILES, place))?;
             let at = of_trail(&kept.id);
             // It may have been told to end, or to begin anew, since.
             if let Some(chain) = tx.get(CHAINS, &at)? {
-                match (chain.is_ending, chain.restart_ms) {
+                // Only a digest that was made as the last one ends it: one of a period does not reach to the end.
+                match (was_ending && chain.is_ending, chain.restart_ms) {
                     (false, _) => {
                         tx.put(CHAINS, &at, &Chain { start_ms: end_ms, previous: Some(link.clone()), ..chain })?;
                     }

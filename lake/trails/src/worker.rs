@@ -7,6 +7,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use tarn_audit::waiting;
+use tarn_keys::kms::KmsError;
 use tarn_metadata::{Key, Read, StoreExt};
 use tarn_runtime::{Worker, WorkerOutcome};
 
@@ -49,7 +51,13 @@ impl Trails {
 fn is_of_trail(error: &TrailsError) -> bool {
     use tarn_objects::ObjectsError;
     match error {
-        TrailsError::Objects(ObjectsError::Store(_) | ObjectsError::Blob(_) | ObjectsError::Stopping) => false,
+        TrailsError::Objects(
+            ObjectsError::Store(_)
+            | ObjectsError::Blob(_)
+            | ObjectsError::Keys(_)
+            | ObjectsError::Kms(KmsError::Store(_) | KmsError::Keys(_))
+            | ObjectsError::Stopping,
+        ) => false,
         TrailsError::Objects(_) => true,
         _ => false,
     }
@@ -74,9 +82,17 @@ impl TrailWorker {
     }
 
     async fn digest(&self, trail: &Trail) -> Result<(), TrailsError> {
-        let Some((chain, end_ms)) = self.trails.due_digest(trail)? else { return Ok(()) };
+        if self.trails.due_digest(trail)?.is_none() {
+            return Ok(());
+        }
         // What was done within the digest's time is in its files as far as it can be.
+        let until = self.trails.snapshot()?.sequence();
         self.deliver(trail).await?;
+        let Some((chain, end_ms)) = self.trails.due_digest(trail)? else { return Ok(()) };
+        // The last digest waits for the last file: none that comes later would be signed.
+        if chain.is_ending && !waiting(&self.trails.snapshot()?, &trail.account, &trail.id, until, 1)?.is_empty() {
+            return Ok(());
+        }
         match self.trails.digest(trail, chain, end_ms).await {
             Err(error) if is_of_trail(&error) => {
                 tracing::info!(trail = %trail.arn(), %error, "a digest waits: the trail's bucket does not take it");

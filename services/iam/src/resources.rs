@@ -8,7 +8,7 @@ use tarn_audit::Caller;
 use tarn_aws_model::iam as wire;
 use tarn_aws_protocol::{AwsError, Unit};
 use tarn_identity::{AccessKeyUse, EntityKind, Identity, IdentityError, KeyHolder, Taggable};
-use tarn_policy::{PrincipalKind, Requirement};
+use tarn_policy::{DeniedBecause, PrincipalKind, Requirement};
 use tarn_types::{Arn, Scope};
 
 use crate::convert::required;
@@ -240,7 +240,11 @@ pub(crate) fn may_change_password(identity: &Identity, caller: &Caller) -> Resul
     let policy = identity.password_policy(&caller.scope().account).map_err(to_aws)?;
     match caller.authorizer().authorize(own) {
         Ok(_) => Ok(()),
-        Err(refused) if !refused.because.is_explicit() && policy.is_some_and(|policy| policy.users_may_change) => {
+        // It stands for a policy that allows, and lifts nothing else.
+        Err(refused)
+            if refused.because == DeniedBecause::NothingAllows
+                && policy.is_some_and(|policy| policy.users_may_change) =>
+        {
             Ok(())
         }
         Err(refused) => Err(denied(refused)),

@@ -9,6 +9,7 @@ use tarn_keys::kms::{CreateKey, KeyOrigin, KeySpec, KeyUsage, Kms};
 
 use crate::convert::{check_tokens, date, metadata, named, page, refuse_unbuilt, required, state_name};
 use crate::errors::to_aws;
+use crate::resources::key_spec_of;
 use crate::tags::tags_of;
 
 pub(crate) async fn create(
@@ -19,8 +20,7 @@ pub(crate) async fn create(
     refuse_unbuilt("CustomKeyStoreId", input.custom_key_store_id.as_ref())?;
     refuse_unbuilt("XksKeyId", input.xks_key_id.as_ref())?;
     refuse_unbuilt("MultiRegion", input.multi_region.filter(|multi_region| *multi_region).as_ref())?;
-    let spec = input.key_spec.as_deref().or(input.customer_master_key_spec.as_deref());
-    let spec = spec.map_or(Ok(KeySpec::SymmetricDefault), |name| named(KeySpec::of, name, "a key of this KeySpec"))?;
+    let spec = named(KeySpec::of, key_spec_of(&input)?, "a key of this KeySpec")?;
     let usage = input.key_usage.as_deref().map(|name| named(KeyUsage::of, name, "a key for this KeyUsage"));
     let origin = input.origin.as_deref().map(|name| named(KeyOrigin::of, name, "material from this Origin"));
     let request = CreateKey {

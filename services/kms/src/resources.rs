@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tarn_aws_model::kms as wire;
+use tarn_aws_model::kms::{self as wire, SERVICE};
 use tarn_aws_protocol::AwsError;
 use tarn_keys::kms::Kms;
 use tarn_policy::Requirement;
@@ -45,9 +45,19 @@ fn set_request_tags(requirement: &mut Requirement, tags: impl Iterator<Item = (S
     requirement.context.set_all("aws:TagKeys", names);
 }
 
+/// Which kind of key is asked for: `CustomerMasterKeySpec` is the same member under its old name.
+pub(crate) fn key_spec_of(input: &wire::CreateKeyRequest) -> Result<&str, AwsError> {
+    match (input.key_spec.as_deref(), input.customer_master_key_spec.as_deref()) {
+        (Some(new), Some(old)) if new != old => {
+            Err(AwsError::validation(&SERVICE, "KeySpec and CustomerMasterKeySpec differ; give one of them."))
+        }
+        (new, old) => Ok(new.or(old).unwrap_or("SYMMETRIC_DEFAULT")),
+    }
+}
+
 pub(crate) fn create_key(_: &Kms, input: &wire::CreateKeyRequest, scope: &Scope) -> Requirements {
     let mut requirement = Requirement::any("kms:CreateKey").with("kms:CallerAccount", scope.account.as_str());
-    requirement.context.set("kms:KeySpec", input.key_spec.as_deref().unwrap_or("SYMMETRIC_DEFAULT"));
+    requirement.context.set("kms:KeySpec", key_spec_of(input)?);
     requirement.context.set("kms:KeyUsage", input.key_usage.as_deref().unwrap_or("ENCRYPT_DECRYPT"));
     requirement.context.set("kms:KeyOrigin", input.origin.as_deref().unwrap_or("AWS_KMS"));
     let bypass = input.bypass_policy_lockout_safety_check.unwrap_or(false);

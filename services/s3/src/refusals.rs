@@ -149,7 +149,10 @@ impl Refusals {
             State::Signed { access_key_id } => (Some(access_key_id), true),
             State::Undecided => (head.claimed_key(), false),
         };
-        if let (Some(_), false, Err(refusal)) = (&access_key_id, is_genuine, self.gate.unproven(meta)) {
+        if access_key_id.is_some()
+            && !is_genuine
+            && let Err(refusal) = self.gate.unproven(meta)
+        {
             return answer::of_error(&refusal_error(refusal));
         }
         let Asked { name, read_only, management, parameters, resources } = self.asked(&head).await;

@@ -55,7 +55,8 @@ fn wrong_settings_say_what_is_wrong() {
     root_key("custody = 'passphrase'\npassphrase_credential = '../a'", "without a directory");
     root_key("custody = 'aws-kms'\nkey = 'k'", "needs `endpoint`");
     root_key("custody = 'aws-kms'\nendpoint = 'ftp://x'\nkey = 'k'", "in [root_key]");
-    root_key("custody = 'vault-transit'\nendpoint = 'http://x'\nkey = 'k'", "exactly one of `token_file`");
+    root_key("custody = 'vault-transit'\nendpoint = 'https://x'\nkey = 'k'", "exactly one of `token_file`");
+    root_key("custody = 'vault-transit'\nendpoint = 'http://x'\nkey = 'k'", "it must be https");
     check("data_dir = '/d'\n[tls]\ncertificate = 'a'", &[], "missing field `private_key`");
     check("data_dir = '/d'\ntrusted_proxies = ['10.0.0.1']", &[], "[[trusted_proxies]]");
     check("data_dir = ", &[], "line 1");

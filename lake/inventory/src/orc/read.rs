@@ -22,6 +22,9 @@ const PIECE_SIZE_BYTES: u64 = 256 << 10;
 /// The most columns, and the most streams of a stripe.
 const ENTRIES_COUNT_MAX: usize = 4_096;
 
+/// The most fields of one message.
+const FIELDS_COUNT_MAX: usize = 1 << 18;
+
 /// A field of a protocol buffer.
 enum Field {
     Number(u64),
@@ -33,6 +36,9 @@ fn fields(message: &Bytes) -> Result<Vec<(u64, Field)>> {
     let mut rest = message.clone().reader();
     let mut found = Vec::new();
     while rest.get_ref().has_remaining() {
+        if found.len() == FIELDS_COUNT_MAX {
+            return Err(corrupt("a message of the file has too many fields"));
+        }
         let tag = varint(&mut rest)?;
         let field = match tag & 7 {
             0 => Field::Number(varint(&mut rest)?),
@@ -384,6 +390,10 @@ fn dictionary(count: u64, mut lengths: Numbers<Blocks>, bytes: Blocks) -> Result
         let size_bytes = usize::try_from(lengths.next()?).unwrap_or(usize::MAX);
         if size_bytes > whole.len() {
             return Err(corrupt("a dictionary ends early"));
+        }
+        // Each row has a copy of its text.
+        if size_bytes as u64 > TEXT_SIZE_BYTES_MAX {
+            return Err(corrupt("a text is too long"));
         }
         texts.push(whole.split_to(size_bytes));
     }

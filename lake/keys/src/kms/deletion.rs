@@ -98,16 +98,17 @@ impl Kms {
                 self.service_event(&scope, "kms", "DeleteKey", key)
             })
             .collect();
-        let gone = due.clone();
-        let deleted = self.0.store.write(move |tx: &mut Tx<'_>| {
-            let mut deleted = 0;
-            for (key, event) in due.iter().zip(events) {
+        let mut deleted = 0;
+        // One transaction each: a key can have many grants.
+        for (key, event) in due.into_iter().zip(events) {
+            let gone = key.clone();
+            let is_deleted = self.0.store.write(move |tx: &mut Tx<'_>| {
                 // Its deletion may have been called off meanwhile.
                 let at = kms_key(&key.account, &key.id);
-                if tx.get(KMS_KEYS, &at)?.as_ref() != Some(key) {
-                    continue;
+                if tx.get(KMS_KEYS, &at)?.as_ref() != Some(&key) {
+                    return Ok(false);
                 }
-                for alias in names_of(tx, key)? {
+                for alias in names_of(tx, &key)? {
                     tx.delete(KMS_ALIASES, &alias_key(&alias.account, &alias.name))?;
                 }
                 let versions: Result<Vec<Key>, _> =
@@ -115,18 +116,15 @@ impl Kms {
                 for version in versions? {
                     tx.delete(KMS_MATERIAL, &version)?;
                 }
-                delete_grants(tx, key)?;
+                delete_grants(tx, &key)?;
                 tx.delete(KMS_KEYS, &at)?;
                 let event = event.into_event(Outcome::Success);
                 event.record(tx)?;
-                deleted += 1;
-            }
-            Ok::<_, KmsError>(deleted)
-        });
-        let deleted = deleted.await?;
-        // Nothing finds them any more; their bytes need not stay in memory either.
-        for key in &gone {
-            self.forget(key);
+                Ok::<_, KmsError>(true)
+            });
+            deleted += usize::from(is_deleted.await?);
+            // Nothing finds it any more; its bytes need not stay in memory either.
+            self.forget(&gone);
         }
         Ok(deleted)
     }

@@ -241,7 +241,7 @@ fn names_of(principal: &Principal) -> Vec<String> {
 }
 
 impl Kms {
-    /// Refuses tokens that name no grant. Grants work at once, so that a token has nothing to add.
+    /// Refuses what is no token. Grants work at once, so that a token has nothing to add, and is not looked up.
     pub fn check_grant_tokens(&self, tokens: &[String]) -> Result<(), KmsError> {
         tokens.iter().try_for_each(|token| parse_token(token).map(|_| ()))
     }

@@ -16,7 +16,9 @@ const PASS_PERIOD_MIN: Duration = Duration::from_millis(500);
 impl Kms {
     /// Does with keys what is due; says for how many.
     pub async fn do_due(&self) -> Result<usize, KmsError> {
-        Ok(self.delete_due_keys().await? + self.rotate_due_keys().await? + self.expire_due_material().await?)
+        // What one of them cannot do keeps the others from nothing.
+        let done = [self.delete_due_keys().await, self.rotate_due_keys().await, self.expire_due_material().await];
+        done.into_iter().sum()
     }
 
     /// Does with keys what is due, when it is.

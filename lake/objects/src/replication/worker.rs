@@ -30,6 +30,7 @@ use crate::errors::ObjectsError;
 use crate::events::{Change, EventDetails, EventKind, Subject, announce};
 use crate::get::ObjectVersion;
 use crate::keyspaces::{BUCKETS, PART_OWNERS, REPLICATION_QUEUES, REPLICATION_STATES, REPLICATION_TASKS, REPLICATIONS};
+use crate::lock::{Bypass, VersionLock};
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::Objects;
 use crate::put::{Body, internal_body_error, seal_layout};
@@ -558,6 +559,9 @@ impl Replicator {
         if let Some(found) = locate(&snapshot, &bucket.name, &seen.key, &named)? {
             let VersionEntry::Object(found) = found.entry else { return Ok(false) };
             let (seen, has_lock) = (seen.clone(), bucket.lock.is_some());
+            // A bucket that has no locks has none to give on: what it says is not that there shall be none.
+            let source = snapshot.get(BUCKETS, &bucket_key(&seen.bucket)).map_err(ObjectsError::from)?;
+            let has_lock = has_lock && source.is_some_and(|source| source.lock.is_some());
             let follow = move |tx: &mut Tx<'_>| {
                 if let Some(mut copy) = tx.get(crate::keyspaces::VERSIONS, &version_key(&found.id))? {
                     if takes_tags {
@@ -566,8 +570,12 @@ impl Replicator {
                     if copy.owner.is_some() || seen.acl.is_none() {
                         copy.acl = seen.acl;
                     }
+                    // Compliance is for ever: replication may hold the copy longer, and never let it go earlier.
+                    let retention = seen.lock.retention;
+                    let may_change = copy.lock.check_change(retention, Bypass::Governance, finish.now_ms).is_ok();
                     if has_lock {
-                        copy.lock = seen.lock;
+                        let retention = if may_change { retention } else { copy.lock.retention };
+                        copy.lock = VersionLock { retention, legal_hold: seen.lock.legal_hold };
                     }
                     put_version(tx, &copy)?;
                 }
@@ -616,7 +624,7 @@ impl Replicator {
             owner: (keeps_owner && owner != bucket.owner).then_some(owner),
             encryption,
             order,
-            lock: if bucket.lock.is_some() { seen.lock } else { crate::lock::VersionLock::default() },
+            lock: if bucket.lock.is_some() { seen.lock } else { VersionLock::default() },
             acl: seen.acl.clone().filter(|_| keeps_owner),
             tier: AccessTier::default(),
             restore: None,

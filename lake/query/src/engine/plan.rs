@@ -261,6 +261,9 @@ fn information(context: &QueryContext, table: &str) -> Result<Arc<dyn TableProvi
     loop {
         let page = context.access.catalog.databases(&proof, after.as_deref(), CATALOG_PAGE).map_err(internal)?;
         for database in &page.items {
+            if context.access.may_read_catalog("glue:GetDatabase", Some(database.name()), None).is_err() {
+                continue;
+            }
             if table == "schemata" {
                 rows.push(vec![CATALOG.to_owned(), database.name().to_owned()]);
                 continue;

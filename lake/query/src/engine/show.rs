@@ -80,6 +80,7 @@ pub(super) fn run(context: &QueryContext, statement: &HiveStatement) -> Result<D
                 }
             }
             names.retain(|name| like.as_ref().is_none_or(|like| like.is_match(name)));
+            names.retain(|name| context.access.may_read_catalog("glue:GetDatabase", Some(name), None).is_ok());
             Ok(Done::lines(&["database_name"], &names))
         }
         HiveStatement::ShowTables { database, like } => {

@@ -133,7 +133,12 @@ fn moment_ms(value: &ScalarValue) -> Option<i64> {
 fn is_time(expr: &Expr) -> bool {
     match expr {
         Expr::Column(column) => column.name == TIME,
-        Expr::Cast(cast) => is_time(&cast.expr),
+        // A cast that loses something, as to a date, says of many moments what is true of one.
+        Expr::Cast(cast) => {
+            let kept = [TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
+            let is_lossless = matches!(cast.field.data_type(), DataType::Timestamp(unit, None) if kept.contains(unit));
+            is_lossless && is_time(&cast.expr)
+        }
         _ => false,
     }
 }
