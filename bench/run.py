@@ -1,153 +1,31 @@
 """Measures the budgets of the design beside real peers in one run and writes bench/RESULTS.md.
 
-Run by `cargo xtask bench [NAME...]`. Names: limits, start, small, large, stream, list, query, firehose, tpch. Without names: all.
+Run by `cargo xtask bench [NAME...]`. Without names: all of MEASUREMENTS below.
 """
 
 import hashlib
-import json
 import os
-import platform
-import secrets
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import boto3
 import duckdb
-from botocore.config import Config
 
 import tpch
+from results import Results
+from servers import BUCKET, CACHE, Tarn, peers
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-CACHE = HERE / ".cache"
-REGION = "us-east-1"
-BINARY = os.environ["TARN_BINARY"]
-LOAD = str(Path(BINARY).with_name("tarn-load"))
-KEY_ID, SECRET = "AKIABENCHBENCHBENCH0", secrets.token_hex(20)
-S3S_FS = "0.17.0"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Tarn:
-    """A server on an empty data directory, durable and encrypting as by default."""
-
-    def __init__(self, folder: Path):
-        self.data_dir, self.port = folder / "lake", free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        environment = os.environ | {"TARN_ROOT_ACCESS_KEY_ID": KEY_ID, "TARN_ROOT_SECRET_ACCESS_KEY": SECRET}
-        began = time.monotonic()
-        self.log = (folder / "server.log").open("wb")
-        self.process = subprocess.Popen(
-            [BINARY, "serve", "--data-dir", str(self.data_dir), "--listen", f"127.0.0.1:{self.port}"],
-            env=environment, stdout=self.log, stderr=self.log,
-        )
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.endpoint}/-/health/ready", timeout=1):
-                    break
-            except OSError:
-                if self.process.poll() is not None:
-                    raise RuntimeError((folder / "server.log").read_text()) from None
-                time.sleep(0.002)
-        self.ready_seconds = time.monotonic() - began
-
-    def client(self, service: str):
-        return boto3.client(
-            service, endpoint_url=self.endpoint, region_name=REGION, aws_access_key_id=KEY_ID,
-            aws_secret_access_key=SECRET, config=Config(s3={"addressing_style": "path"}),
-        )
-
-    def resident_mb(self, peak: bool = False) -> float:
-        field = "VmHWM:" if peak else "VmRSS:"
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith(field):
-                return int(line.split()[1]) / 1024
-        return 0.0
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
-
-
-def load(endpoint: str, kind: str, bucket: str, **options) -> dict:
-    arguments = [item for name, value in options.items() for item in (f"--{name}", str(value))]
-    environment = os.environ | {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
-    answer = subprocess.run(
-        [LOAD, kind, "--endpoint", endpoint, "--bucket", bucket, *arguments],
-        env=environment, capture_output=True, text=True, check=True,
-    )
-    return json.loads(answer.stdout)
-
-
-class Results:
-    def __init__(self):
-        self.rows: list[tuple[str, str, str, str, str]] = []
-
-    def add(self, what: str, figure: str, budget: str, peer: str = "", note: str = "") -> None:
-        self.rows.append((what, figure, budget, peer, note))
-        print(f"{what:48} {figure:28} budget {budget:24} {peer} {note}", flush=True)
-
-    def write(self) -> None:
-        memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
-        cpu = next(
-            (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-            platform.machine(),
-        )
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-        lines = [
-            "# Measured",
-            "",
-            "Written by `cargo xtask bench`. Client and server share the machine; durable mode, encryption on.",
-            "",
-            f"{time.strftime('%Y-%m-%d')}, commit {commit}, {os.cpu_count()} cores ({cpu}), "
-            f"{int(memory.split()[1]) / 2**20:.0f} GiB, {platform.system()} {platform.release()}",
-            "",
-            "| what | figure | budget | peer, ratio | where the time goes |",
-            "|---|---|---|---|---|",
-        ]
-        lines += [f"| {' | '.join(row)} |" for row in self.rows]
-        (HERE / "RESULTS.md").write_text("\n".join(lines) + "\n")
-
-
-def s3s_fs(folder: Path):
-    """A peer from the registry: files in a directory, no fsync, no encryption. None if it cannot be built here."""
-    binary = CACHE / "bin" / "s3s-fs"
-    if not binary.exists():
-        built = subprocess.run(
-            ["cargo", "install", "--quiet", "--root", str(CACHE), "--ignore-rust-version", "--features", "binary",
-             "--version", S3S_FS, "s3s-fs"]
-        )
-        if built.returncode != 0:
-            return None
-    port = free_port()
-    (folder / "peer").mkdir()
-    process = subprocess.Popen(
-        [str(binary), "--host", "127.0.0.1", "--port", str(port), "--access-key", KEY_ID, "--secret-key", SECRET,
-         str(folder / "peer")],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )
-    (folder / "peer" / "bench").mkdir()
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return process, f"http://127.0.0.1:{port}"
-        except OSError:
-            time.sleep(0.05)
-    process.kill()
-    return None
+def ratios(ours: float, theirs: list[tuple[object, float]], show) -> str:
+    """What the peers did, and how many times quicker Tarn was; more is quicker."""
+    return "; ".join(f"{peer.name} ({peer.note}) {show(rate)}: {ours / rate:.2f}x" for peer, rate in theirs)
 
 
 def measure_limits(results: Results, folder: Path) -> None:
@@ -162,7 +40,7 @@ def measure_limits(results: Results, folder: Path) -> None:
         os.fdatasync(file)
         rates.append(512 * len(block) / (time.perf_counter() - began) / 1e6)
         os.close(file)
-    results.add("limit: sequential write and fdatasync, 512 MiB", f"{statistics.median(rates):,.0f} MB/s", "", "", f"{min(rates):,.0f} to {max(rates):,.0f}")
+    results.add("limit: sequential write and fdatasync, 512 MiB", f"{statistics.median(rates):,.0f} MB/s", limit=f"the drive: {min(rates):,.0f} to {max(rates):,.0f}")
     file = os.open(folder / "appends", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     times = []
     for _ in range(2000):
@@ -173,15 +51,15 @@ def measure_limits(results: Results, folder: Path) -> None:
     os.close(file)
     times.sort()
     results.add(
-        "limit: append of 4 KiB and fdatasync", f"{1 / statistics.mean(times):,.0f}/s", "", "",
-        f"p50 {times[1000] * 1e6:.0f} us, p99 {times[1980] * 1e6:.0f} us",
+        "limit: append of 4 KiB and fdatasync", f"{1 / statistics.mean(times):,.0f}/s", 
+        limit=f"the drive: p50 {times[1000] * 1e6:.0f} us, p99 {times[1980] * 1e6:.0f} us",
     )
     began = time.perf_counter()
     digest = hashlib.md5(usedforsecurity=False)
     for _ in range(512):
         digest.update(block)
     seconds = time.perf_counter() - began
-    results.add("limit: MD5, one core", f"{512 * len(block) / seconds / 1e6:,.0f} MB/s", "", "", "every ETag of a PUT")
+    results.add("limit: MD5, one core", f"{512 * len(block) / seconds / 1e6:,.0f} MB/s", limit="every ETag of a PUT")
 
 
 def measure_start(results: Results, folder: Path) -> None:
@@ -189,7 +67,7 @@ def measure_start(results: Results, folder: Path) -> None:
     for number in range(5):
         place = folder / f"start-{number}"
         place.mkdir()
-        tarn = Tarn(place)
+        tarn = Tarn(place, bucket=False)
         times.append(tarn.ready_seconds)
         if number == 4:
             time.sleep(3)
@@ -199,39 +77,109 @@ def measure_start(results: Results, folder: Path) -> None:
     results.add("idle resident memory", f"{resident:.0f} MB", "80 MB")
 
 
-def measure_objects(results: Results, folder: Path, size: int, connections: int, what: str, budgets) -> None:
-    tarn = Tarn(folder)
-    tarn.client("s3").create_bucket(Bucket="bench")
-    peer = s3s_fs(folder)
+def measure_objects(results: Results, folder: Path, size: int, connections: int, what: str, budgets, seconds: float = 8) -> None:
+    servers = [Tarn(folder), *peers(folder)]
+    is_large = size > 1 << 20
+    unit = "mb_per_second" if is_large else "per_second"
+
+    def show(rate: float) -> str:
+        return f"{rate:,.0f} MB/s" if is_large else f"{rate:,.0f}/s"
+
+    made = 0
     for kind, budget in zip(("put", "get"), budgets):
-        options = {"size": size, "connections": connections, "seconds": 8}
+        options = {"size": size, "connections": connections, "seconds": seconds}
         if kind == "get":
-            # Only keys that the put has made, and few enough to lie in the page cache.
-            options["keys"] = min(made, 8 if size > 1 << 20 else 1000)
-        ours = load(tarn.endpoint, kind, "bench", **options)
-        theirs = load(peer[1], kind, "bench", **options) if peer else None
+            # Only keys that every put has made, and few enough to lie in the page cache.
+            options["keys"] = min(made, 1 if size > 64 << 20 else 8 if is_large else 1000)
+        runs = []
+        for server in servers:
+            os.sync()
+            runs.append(server.load(kind, **options))
         if kind == "put":
-            made = min(run["requests"] for run in (ours, theirs) if run)
-        unit = "mb_per_second" if size > 1 << 20 else "per_second"
-        suffix = " MB/s" if size > 1 << 20 else "/s"
-        figure = f"{ours[unit]:,.0f}{suffix}, p99 {ours['p99_ms']:.1f} ms"
-        ratio = f"s3s-fs {theirs[unit]:,.0f}{suffix} (no fsync, no encryption): {ours[unit] / theirs[unit]:.2f}x" if theirs else ""
-        results.add(f"{kind.upper()} {what} x{connections}", figure, budget, ratio)
-    results.add(f"peak resident memory of that ({what})", f"{tarn.resident_mb(peak=True):.0f} MB", "16 MB a stream over idle")
-    tarn.stop()
-    if peer:
-        peer[0].kill()
+            made = min(run["requests"] for run in runs)
+        ours = runs[0]
+        cpu = ours["cpu_seconds"] / ours["requests"]
+        cpu = f"{cpu * 1e3:,.1f} ms" if is_large else f"{cpu * 1e6:,.0f} us"
+        results.add(
+            f"{kind.upper()} {what} x{connections}", f"{show(ours[unit])}, p99 {ours['p99_ms']:.1f} ms", budget,
+            ratios(ours[unit], [(peer, run[unit]) for peer, run in zip(servers[1:], runs[1:])], show),
+            f"{cpu} a request, {servers[0].resident_mb(peak=True):.0f} MB; "
+            + ", ".join(f"{peer.name} {peer.resident_mb(peak=True):.0f} MB" for peer in servers[1:]),
+        )
+    for server in servers:
+        server.stop()
 
 
-def measure_list(results: Results, folder: Path) -> None:
-    tarn = Tarn(folder)
-    tarn.client("s3").create_bucket(Bucket="bench")
+def measure_keys(results: Results, folder: Path) -> None:
+    """Listing of many keys, flat and by folders, and deleting 100,000 of them."""
+    servers = [Tarn(folder), *peers(folder)]
     keys = int(os.environ.get("TARN_BENCH_KEYS", "1000000"))
-    put = load(tarn.endpoint, "put", "bench", size=16, connections=64, seconds=1800, requests=keys)
-    listed = load(tarn.endpoint, "list", "bench")
+    doomed = min(keys, 100_000)
+    runs = []
+    for server in servers:
+        os.sync()
+        put = server.load("put", size=16, connections=64, seconds=3600, requests=keys, folders=1000)
+        # A peer that walks a directory for each page is given up after a while; its rate is that of the pages it gave.
+        flat = server.load("list", seconds=60)
+        folders = server.load("list", seconds=10, delimiter="/", again=True)
+        resident = server.resident_mb(peak=True)
+        # Deleted are the first keys, which lie in all folders.
+        deleted = server.load("delete", connections=4, seconds=3600, keys=doomed, folders=1000)
+        runs.append({"put": put, "flat": flat, "folders": folders, "resident": resident, "deleted": deleted})
+        print(server.name, runs[-1], flush=True)
+        server.stop()
+    ours = runs[0]
+
+    def compared(of, show) -> str:
+        return ratios(of(ours), [(peer, of(run)) for peer, run in zip(servers[1:], runs[1:])], show)
+
+    def pages(run: dict) -> str:
+        return f"{run['cpu_seconds'] / run['pages'] * 1e6:,.0f} us a page, {ours['resident']:.0f} MB"
+
+    rate = ours["flat"]["keys_per_second"]
     results.add(
-        f"list of {listed['keys']:,} keys, one connection", f"{listed['keys_per_second']:,.0f} keys/s", "300,000 keys/s",
-        "", f"made at {put['per_second']:,.0f} PUT/s x64",
+        f"list of {keys:,} keys, one connection", f"{rate:,.0f} keys/s", "300,000 keys/s",
+        compared(lambda run: run["flat"]["keys_per_second"], lambda rate: f"{rate:,.0f} keys/s"), pages(ours["flat"]),
+    )
+    results.add(
+        f"list with delimiter of {keys:,} keys in 1,000 folders", f"{1e3 / ours['folders']['pages_per_second']:,.1f} ms a page of 1,000 folders", "",
+        compared(lambda run: run["folders"]["pages_per_second"], lambda rate: f"{1e3 / rate:,.1f} ms"), pages(ours["folders"]),
+    )
+    per_second = doomed / ours["deleted"]["seconds"]
+    results.add(
+        f"delete of {doomed:,} of {keys:,} keys, 1,000 a request, x4", f"{per_second:,.0f} keys/s", "",
+        compared(lambda run: doomed / run["deleted"]["seconds"], lambda rate: f"{rate:,.0f} keys/s"),
+        f"{ours['deleted']['cpu_seconds'] / doomed * 1e6:,.1f} us a key",
+    )
+    results.add(
+        f"PUT 16 B x64, {keys:,} keys", f"{ours['put']['per_second']:,.0f}/s", "",
+        compared(lambda run: run["put"]["per_second"], lambda rate: f"{rate:,.0f}/s"),
+        f"{ours['put']['cpu_seconds'] / keys * 1e6:,.0f} us a request",
+    )
+
+
+def measure_restore(results: Results, folder: Path) -> None:
+    """1,000 objects of 64 KiB, archived as GLACIER, asked for one after another and all readable again. No peer has the class."""
+    tarn = Tarn(folder)
+    s3, count = tarn.client("s3"), 1000
+    body = os.urandom(48 << 10) + bytes(16 << 10)
+    keys = [f"archive/{number:04}" for number in range(count)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: s3.put_object(Bucket=BUCKET, Key=key, Body=body, StorageClass="GLACIER"), keys))
+        cpu = tarn.cpu_seconds()
+        began = time.perf_counter()
+        request = {"Days": 1, "GlacierJobParameters": {"Tier": "Expedited"}}
+        list(pool.map(lambda key: s3.restore_object(Bucket=BUCKET, Key=key, RestoreRequest=request), keys))
+        asked = time.perf_counter() - began
+        waiting = set(keys)
+        while waiting:
+            heads = zip(sorted(waiting), pool.map(lambda key: s3.head_object(Bucket=BUCKET, Key=key), sorted(waiting)))
+            waiting -= {key for key, head in heads if 'ongoing-request="false"' in head["Restore"]}
+        seconds = time.perf_counter() - began
+    results.add(
+        f"restore of {count:,} archived objects of 64 KiB", f"{seconds:.1f} s until all can be read", "", "no peer has archives",
+        f"{(tarn.cpu_seconds() - cpu) / count * 1e3:.1f} ms an object with its polls, {tarn.resident_mb(peak=True):.0f} MB",
+        f"asking for all took {asked:.1f} s of that (boto3, 4 threads)",
     )
     tarn.stop()
 
@@ -310,9 +258,9 @@ def measure_tpch(results: Results, folder: Path) -> None:
     worst = ", ".join(f"Q{number} {a:.2f}/{b:.2f}" for _, number, a, b in sorted(slowest, reverse=True)[:4])
     results.add(
         "TPC-H scale 1 through Athena's API, total", f"{ours:.2f} s", "no slower than DuckDB",
-        f"DuckDB {duckdb.__version__} {theirs:.2f} s: {ours / theirs:.2f}x its time", f"most behind: {worst} s",
+        f"DuckDB {duckdb.__version__} {theirs:.2f} s: {theirs / ours:.2f}x; most behind: {worst} s",
+        f"{tarn.resident_mb(peak=True):.0f} MB",
     )
-    results.add("peak resident memory of that", f"{tarn.resident_mb(peak=True):.0f} MB", "")
     tarn.stop()
 
 
@@ -320,7 +268,7 @@ def measure_query(results: Results, folder: Path) -> None:
     tarn = Tarn(folder)
     athena = tarn.client("athena")
     times = [athena_run(athena, "SELECT 1", "default") for _ in range(60)][10:]
-    results.add("smallest Athena query, submit to result", f"{statistics.median(times) * 1e3:.1f} ms", "15 ms", "", "boto3 client included")
+    results.add("smallest Athena query, submit to result", f"{statistics.median(times) * 1e3:.1f} ms", "15 ms", server="boto3 client included")
     tarn.stop()
 
 
@@ -341,7 +289,7 @@ def measure_firehose(results: Results, folder: Path) -> None:
         assert answer["FailedPutCount"] == 0
         sent += 500 * 8_000
     seconds = time.perf_counter() - began
-    results.add("Firehose in, raw, one boto3 client", f"{sent / seconds / 1e6:.0f} MB/s", "100 MB/s/core", "", "boto3's base64 and JSON share the cores")
+    results.add("Firehose in, raw, one boto3 client", f"{sent / seconds / 1e6:.0f} MB/s", "100 MB/s/core", server="boto3's base64 and JSON share the cores")
     tarn.stop()
 
 
@@ -351,9 +299,11 @@ MEASUREMENTS = {
     "small": lambda results, folder: measure_objects(
         results, folder, 1024, 32, "1 KiB", ("10,000/s, p99 under 15 ms", "40,000/s")
     ),
+    "medium": lambda results, folder: measure_objects(results, folder, 64 << 10, 16, "64 KiB", ("", "")),
     "large": lambda results, folder: measure_objects(results, folder, 8 << 20, 4, "8 MiB", ("800 MB/s", "2,000 MB/s")),
-    "stream": lambda results, folder: measure_objects(results, folder, 256 << 20, 1, "256 MiB", ("600 MB/s", "2,000 MB/s")),
-    "list": measure_list,
+    "stream": lambda results, folder: measure_objects(results, folder, 1 << 30, 1, "1 GiB", ("600 MB/s", "2,000 MB/s")),
+    "keys": measure_keys,
+    "restore": measure_restore,
     "query": measure_query,
     "firehose": measure_firehose,
     "tpch": measure_tpch,
@@ -366,7 +316,6 @@ def main() -> None:
     for name in sys.argv[1:] or MEASUREMENTS:
         with tempfile.TemporaryDirectory(prefix="tarn-bench-", dir=CACHE) as folder:
             MEASUREMENTS[name](results, Path(folder))
-    results.write()
 
 
 if __name__ == "__main__":

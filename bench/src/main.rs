@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::prelude::*;
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
 use http::{Method, Request, Response, Uri};
@@ -13,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use md5::{Digest, Md5};
 use tarn_runtime::{Clock, SystemClock};
 use tarn_sigv4::{Payload, Signer};
 use tokio::net::TcpStream;
@@ -27,7 +29,12 @@ enum Load {
     Get,
     /// List the bucket from its first key to its last, page after page.
     List,
+    /// Delete the objects a `put` of the same options made, 1,000 a request.
+    Delete,
 }
+
+/// Keys of one DeleteObjects request: as many as S3 takes.
+const KEYS_PER_DELETE: u64 = 1000;
 
 #[derive(Parser, Clone)]
 struct Options {
@@ -46,9 +53,18 @@ struct Options {
     /// Stop after this many requests.
     #[arg(long, default_value_t = u64::MAX)]
     requests: u64,
-    /// Keys that `get` draws from.
+    /// Keys that `get` draws from, and that `delete` deletes.
     #[arg(long, default_value_t = 1000)]
     keys: u64,
+    /// How many folders the keys are spread over.
+    #[arg(long, default_value_t = 1)]
+    folders: u64,
+    /// What `list` folds keys at.
+    #[arg(long)]
+    delimiter: Option<String>,
+    /// `list` over and over, until the time is up.
+    #[arg(long)]
+    again: bool,
     #[arg(long, env = "AWS_ACCESS_KEY_ID")]
     access_key_id: String,
     #[arg(long, env = "AWS_SECRET_ACCESS_KEY", hide_env_values = true)]
@@ -61,6 +77,12 @@ struct Connection {
     sender: SendRequest<Full<Bytes>>,
     options: Options,
     signer: Signer,
+}
+
+impl Options {
+    fn key(&self, number: u64) -> String {
+        format!("load-{:04}/{number:08}", number % self.folders)
+    }
 }
 
 impl Connection {
@@ -90,6 +112,10 @@ impl Connection {
         let uri: Uri = format!("{}{path}", base.trim_end_matches('/')).parse()?;
         let request = Request::builder().method(method).uri(uri).body(())?;
         let (mut parts, ()) = request.into_parts();
+        if parts.method == Method::POST {
+            let digest = BASE64_STANDARD.encode(Md5::digest(&body));
+            parts.headers.insert("content-md5", digest.parse()?);
+        }
         self.signer.sign(&mut parts, Payload::Unsigned, SystemClock.now())?;
         // An origin server is sent the path alone.
         parts.uri = parts.uri.path_and_query().map_or("/", |path| path.as_str()).parse()?;
@@ -127,7 +153,7 @@ impl Connection {
 async fn main() -> Result<(), Failure> {
     let options = Options::parse();
     match options.load {
-        Load::Put | Load::Get => objects(options).await,
+        Load::Put | Load::Get | Load::Delete => objects(options).await,
         Load::List => list(options).await,
     }
 }
@@ -147,17 +173,32 @@ async fn objects(options: Options) -> Result<(), Failure> {
                 if number >= options.requests {
                     break;
                 }
-                let key = number % if matches!(options.load, Load::Get) { options.keys } else { u64::MAX };
-                let path = format!("/{}/load/{:08}", options.bucket, key);
+                let path = |number| format!("/{}/{}", options.bucket, options.key(number));
                 let sent = Instant::now();
                 match options.load {
                     Load::Get => {
+                        let path = path(number % options.keys);
                         let size = connection.download(&path).await?;
                         if size != options.size {
                             return Err(format!("{path} has {size} bytes").into());
                         }
                     }
-                    Load::Put | Load::List => drop(connection.request(Method::PUT, &path, payload.clone()).await?),
+                    Load::Delete => {
+                        let first = number * KEYS_PER_DELETE;
+                        let keys = first..options.keys.min(first + KEYS_PER_DELETE);
+                        if keys.is_empty() {
+                            break;
+                        }
+                        let objects: String =
+                            keys.map(|number| format!("<Object><Key>{}</Key></Object>", options.key(number))).collect();
+                        let body = format!("<Delete>{objects}<Quiet>true</Quiet></Delete>");
+                        let path = format!("/{}?delete=", options.bucket);
+                        let answer = connection.request(Method::POST, &path, body.into()).await?;
+                        if answer.windows(7).any(|tag| tag == b"<Error>") {
+                            return Err(String::from_utf8_lossy(&answer).into_owned().into());
+                        }
+                    }
+                    Load::Put | Load::List => drop(connection.request(Method::PUT, &path(number), payload.clone()).await?),
                 }
                 latencies.push(sent.elapsed());
             }
@@ -188,29 +229,38 @@ async fn objects(options: Options) -> Result<(), Failure> {
 
 async fn list(options: Options) -> Result<(), Failure> {
     let mut connection = Connection::open(options.clone()).await?;
-    let (mut keys, mut pages, mut token) = (0u64, 0u64, None::<String>);
+    let (mut keys, mut prefixes, mut pages, mut lists) = (0u64, 0u64, 0u64, 0u64);
+    let mut token = None::<String>;
     let began = Instant::now();
+    let deadline = began + Duration::from_secs_f64(options.seconds);
     loop {
-        let path = match &token {
-            None => format!("/{}?list-type=2", options.bucket),
-            Some(token) => format!("/{}?continuation-token={token}&list-type=2", options.bucket),
-        };
+        // In the order that a signature wants.
+        let mut query = Vec::new();
+        query.extend(token.as_deref().map(|token| format!("continuation-token={}", encode(token))));
+        query.extend(options.delimiter.as_deref().map(|delimiter| format!("delimiter={}", encode(delimiter))));
+        query.push("list-type=2".to_owned());
+        let path = format!("/{}?{}", options.bucket, query.join("&"));
         let page = connection.request(Method::GET, &path, Bytes::new()).await?;
         let text = std::str::from_utf8(&page)?;
         keys += text.matches("<Key>").count() as u64;
+        prefixes += text.matches("<CommonPrefixes>").count() as u64;
         pages += 1;
         token = text
             .split_once("<NextContinuationToken>")
             .and_then(|(_, rest)| rest.split_once('<'))
-            .map(|(token, _)| encode(token));
-        if token.is_none() {
+            .map(|(token, _)| token.to_owned());
+        lists += u64::from(token.is_none());
+        if Instant::now() >= deadline || (token.is_none() && !options.again) {
             break;
         }
     }
     let seconds = began.elapsed().as_secs_f64();
     println!(
         "{}",
-        serde_json::json!({ "keys": keys, "pages": pages, "seconds": seconds, "keys_per_second": keys as f64 / seconds })
+        serde_json::json!({
+            "keys": keys, "prefixes": prefixes, "pages": pages, "lists": lists, "seconds": seconds,
+            "keys_per_second": keys as f64 / seconds, "pages_per_second": pages as f64 / seconds,
+        })
     );
     Ok(())
 }
