@@ -35,8 +35,9 @@ impl Jobs {
             Call { name: "InitiateReplication", read_only: false, requirements: vec![needs], said: target.said() };
         let caller = self.caller(job, call).map_err(ObjectsError::Denied)?.beside(mark(at));
         let version = self.objects.head_version(caller.authorized(), &target.bucket, &target.key, target.version())?;
-        if !is_begun && let Err(why) = self.objects.initiate_replication(&caller, &version).await? {
-            return Ok(Some(Err(failure(why.name().to_owned(), "no replication rule is for the object"))));
+        // Where it is refused the mark that it was begun is not committed: a step that is cut short asks again.
+        if !is_begun {
+            self.objects.initiate_replication(&caller, &version).await?;
         }
         Ok(match self.objects.replication_outcome(&version, PATIENCE).await? {
             ReplicationOutcome::Pending => None,

@@ -60,6 +60,7 @@ fn code(error: &ObjectsError) -> (&'static str, u16) {
         E::InvalidRange { .. } => ("InvalidRange", 416),
         E::BadDigest { .. } => ("BadDigest", 400),
         E::IncompleteBody { .. } => ("IncompleteBody", 400),
+        E::NotReplicated { why } => (why.name(), 400),
         E::Changed => ("OperationAborted", 409),
         E::Kms(kms) => kms_code(kms),
         E::Body(body) => match body.kind {

@@ -8,6 +8,7 @@ use tarn_policy::Denied;
 
 use crate::classes::{AccessTier, StorageClass};
 use crate::lock::LockReason;
+use crate::replication::NotReplicated;
 use crate::versions::VersionId;
 
 /// Why a body could not be read to its end.
@@ -286,6 +287,12 @@ pub enum ObjectsError {
     InvalidRetentionPeriod {
         /// The limit.
         years_max: u32,
+    },
+    /// No replication can be asked for.
+    #[error("no replication rule is for the object: {}", why.name())]
+    NotReplicated {
+        /// Why not.
+        why: NotReplicated,
     },
     /// The key is too long.
     #[error("the key has {size_bytes} bytes, more than {size_bytes_max}")]

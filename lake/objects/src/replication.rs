@@ -276,12 +276,9 @@ impl NotReplicated {
 }
 
 impl Objects {
-    /// Has a version copied by the rules that are for it now, whenever it was put and whatever came of it before.
-    pub async fn initiate_replication(
-        &self,
-        caller: &Caller,
-        version: &ObjectVersion,
-    ) -> Result<Result<(), NotReplicated>, ObjectsError> {
+    /// Has a version copied by the rules that are for it now, whenever it was put and whatever came of it before. Refused where none is:
+    /// then nothing is written, nor what the caller has beside it.
+    pub async fn initiate_replication(&self, caller: &Caller, version: &ObjectVersion) -> Result<(), ObjectsError> {
         let (seen, now_ms) = (version.record().clone(), self.now_ms());
         self.replication.used();
         let ask = move |tx: &mut Tx<'_>| {
@@ -290,11 +287,11 @@ impl Objects {
                 return Err(ObjectsError::NoSuchVersion { key, version_id });
             };
             let Some(configuration) = tx.get(REPLICATIONS, &bucket_key(&record.bucket))? else {
-                return Ok(Err(NotReplicated::NoConfiguration));
+                return Err(ObjectsError::NotReplicated { why: NotReplicated::NoConfiguration });
             };
             let rules = configuration.for_object(&record);
             if rules.is_empty() {
-                return Ok(Err(NotReplicated::NoRule));
+                return Err(ObjectsError::NotReplicated { why: NotReplicated::NoRule });
             }
             let at = state_key(&record.bucket, &record.key, record.order);
             let mut state = tx.get(REPLICATION_STATES, &at)?.unwrap_or_default();
@@ -306,12 +303,11 @@ impl Objects {
                 push(tx, &destination, &task)?;
                 state.targets.push(ReplicationTarget::pending(rule, destination, now_ms));
             }
-            tx.put(REPLICATION_STATES, &at, &state)?;
-            Ok(Ok(()))
+            Ok::<_, ObjectsError>(tx.put(REPLICATION_STATES, &at, &state)?)
         };
-        let asked = caller.commit(&*self.store, ask).await.map_err(ObjectsError::from)?;
+        caller.commit(&*self.store, ask).await?;
         self.replication.changed();
-        Ok(asked)
+        Ok(())
     }
 
     /// What came of it; waits for as long as `patience` that it is over.

@@ -225,7 +225,7 @@ pub(crate) fn objects_error(error: ObjectsError) -> S3Error {
         }
         ObjectsError::InvalidStorageClass { .. } => S3Error::new(Code::InvalidStorageClass),
         ObjectsError::InvalidArgument { .. } => with(Code::InvalidArgument),
-        ObjectsError::InvalidRequest { .. } => with(Code::InvalidRequest),
+        ObjectsError::InvalidRequest { .. } | ObjectsError::NotReplicated { .. } => with(Code::InvalidRequest),
         ObjectsError::CustomerKeyRequired | ObjectsError::CustomerKeyNotApplicable => with(Code::InvalidRequest),
         ObjectsError::CustomerKeyWrong | ObjectsError::CustomerKeysBlocked { .. } => with(Code::AccessDenied),
         ObjectsError::Kms(kms) => kms_error(kms, &error),

@@ -95,3 +95,27 @@ async fn a_report_that_was_written_is_not_written_again() {
     assert_eq!(versions(&lake, "reports/"), 0);
     assert_eq!(lake.left_over(), 0);
 }
+
+#[tokio::test]
+async fn a_replication_that_was_refused_was_not_begun() {
+    let mut lake = Lake::new().await;
+    lake.versioned().await;
+    lake.put("a", "1").await;
+    let source = lake.keys_manifest(&["a"]).await;
+    let id = lake.create(lake.definition(JobOperation::ReplicateObject, source)).await;
+    lake.jobs.step().await.unwrap();
+    let job = lake.job(&id);
+    let task = lake.jobs.segment(&id, 0).unwrap().unwrap().tasks[0].clone();
+    let refused = lake.jobs.run_task(&job, 0, &task, false).await.unwrap().unwrap_err();
+    assert_eq!((refused.code.as_ref(), refused.status), ("SrcBucketReplicationConfigMissing", 400));
+    // Then the server ends. The step that comes after asks anew, and does not wait for what was never asked for.
+    assert!(!lake.store.read().unwrap().contains(DONE, &task_key(&id, 0)).unwrap());
+    assert_eq!(lake.events("InitiateReplication"), 0);
+    lake.restart();
+    lake.work().await;
+    let job = lake.job(&id);
+    assert_eq!((job.run.status, job.run.succeeded, job.run.failed), (JobStatus::Complete, 0, 1));
+    let failed = lake.report(&job).await.2;
+    assert!(failed.starts_with("lake-raw,a,,failed,400,SrcBucketReplicationConfigMissing,"), "{failed}");
+    assert_eq!(lake.left_over(), 0);
+}
