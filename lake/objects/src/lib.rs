@@ -110,8 +110,9 @@ pub use records::{
     Bucket, CurrentVersion, DeleteMarker, PartRecord, UploadRecord, UploadedPart, VersionEntry, VersionName,
     VersionUuid, Versioning,
 };
+pub use replication::remote::{RemoteBuckets, RemoteCopy, RemoteError};
 pub use replication::rules::{ReplicationConfiguration, ReplicationDestination, ReplicationFilter, ReplicationRule};
-pub use replication::worker::{RemoteBuckets, RemoteCopy, RemoteError, Replicator};
+pub use replication::worker::Replicator;
 pub use replication::{NotReplicated, ReplicationOutcome, ReplicationStatus};
 pub use report::{STORAGE_REPORT_LINES_COUNT_MAX, StoragePlace, StorageUsage};
 pub use request_payment::{Abac, Acceleration, Payer};

@@ -2,7 +2,11 @@
 //! done in its own transaction; `replication/worker.rs` does it. Knows no bytes.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html>
 
+mod acting;
+mod failure;
 mod finish;
+mod local;
+pub(crate) mod remote;
 pub(crate) mod rules;
 pub(crate) mod worker;
 

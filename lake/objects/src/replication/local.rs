@@ -1,0 +1,177 @@
+//! Copies in this lake: a copy, how it stands and the end of its task are one transaction. Knows no other store.
+
+use tarn_metadata::{Read, Tx};
+
+use crate::classes::AccessTier;
+use crate::encryption::{Encryption, EncryptionRequest, Sealing};
+use crate::errors::ObjectsError;
+use crate::events::{Change, EventDetails, EventKind, Subject, announce};
+use crate::get::ObjectVersion;
+use crate::keyspaces::{BUCKETS, PART_OWNERS, REPLICATION_STATES};
+use crate::lock::{Bypass, VersionLock};
+use crate::names::{BucketName, ObjectKey};
+use crate::put::seal_layout;
+use crate::records::{
+    DeleteMarker, PartOwner, PartRecord, VersionEntry, VersionName, VersionRecord, Versioning, bucket_key, version_key,
+};
+use crate::replication::acting::Actor;
+use crate::replication::failure::Failure;
+use crate::replication::rules::ReplicationRule;
+use crate::replication::worker::{Replicator, Turn, Work};
+use crate::replication::{ReplicationState, state_key};
+use crate::tagging::Tags;
+use crate::transition::Moved;
+use crate::versions::{VersionId, insert_marker, insert_version, locate, put_version};
+
+impl Replicator {
+    pub(super) async fn mark_here(
+        &self,
+        work: &Work,
+        rule: &ReplicationRule,
+        turn: &Turn<'_>,
+        actor: &Actor,
+        id: [u8; 16],
+    ) -> Result<bool, Failure> {
+        let (bucket, caller) = self.destination(rule, turn, actor, None)?;
+        let (task, finish) = (turn.task.clone(), self.finish(turn, Some(rule)));
+        let owner = (work.source.owner != bucket.owner).then(|| work.source.owner.clone());
+        let change = move |tx: &mut Tx<'_>| {
+            let version = VersionId::Id { order: task.order, uuid: id };
+            if locate(tx, &bucket.name, &task.key, &version)?.is_none() {
+                let (modified_ms, order) = (finish.now_ms, task.order);
+                let marker = DeleteMarker { id, name: VersionName::Id, modified_ms, owner, order };
+                insert_marker(tx, &bucket.name, &task.key, marker, finish.now_ms)?;
+                note_replica(tx, &bucket.name, &task.key, task.order)?;
+                let (kind, subject) = (EventKind::Marked, Subject::Marker(version));
+                let (details, by) = (EventDetails::None, &finish.by);
+                announce(tx, &Change { kind, bucket: &bucket.name, key: &task.key, subject, details, by })?;
+            }
+            finish.done(tx, Ok(()))
+        };
+        caller.commit(&*self.objects.store, change).await.map_err(ObjectsError::from)?;
+        Ok(true)
+    }
+
+    pub(super) async fn copy_here(
+        &self,
+        work: &Work,
+        rule: &ReplicationRule,
+        turn: &Turn<'_>,
+        actor: &Actor,
+        version: &ObjectVersion,
+        takes_tags: bool,
+    ) -> Result<bool, Failure> {
+        let seen = version.record();
+        let (bucket, caller) = self.destination(rule, turn, actor, Some(takes_tags && !seen.tags.is_empty()))?;
+        let objects = &self.objects;
+        let named = seen.version_id();
+        let finish = self.finish(turn, Some(rule));
+        let snapshot = objects.snapshot()?;
+        if let Some(found) = locate(&snapshot, &bucket.name, &seen.key, &named)? {
+            let VersionEntry::Object(found) = found.entry else { return Ok(false) };
+            let (seen, has_lock) = (seen.clone(), bucket.lock.is_some());
+            // A bucket that has no locks has none to give on: what it says is not that there shall be none.
+            let source = snapshot.get(BUCKETS, &bucket_key(&seen.bucket)).map_err(ObjectsError::from)?;
+            let has_lock = has_lock && source.is_some_and(|source| source.lock.is_some());
+            let follow = move |tx: &mut Tx<'_>| {
+                if let Some(mut copy) = tx.get(crate::keyspaces::VERSIONS, &version_key(&found.id))? {
+                    if takes_tags {
+                        copy.tags = seen.tags;
+                    }
+                    if copy.owner.is_some() || seen.acl.is_none() {
+                        copy.acl = seen.acl;
+                    }
+                    // Compliance is for ever: replication may hold the copy longer, and never let it go earlier.
+                    let retention = seen.lock.retention;
+                    let may_change = copy.lock.check_change(retention, Bypass::Governance, finish.now_ms).is_ok();
+                    if has_lock {
+                        let retention = if may_change { retention } else { copy.lock.retention };
+                        copy.lock = VersionLock { retention, legal_hold: seen.lock.legal_hold };
+                    }
+                    put_version(tx, &copy)?;
+                }
+                finish.done(tx, Ok(()))
+            };
+            caller.commit(&*objects.store, follow).await.map_err(ObjectsError::from)?;
+            return Ok(true);
+        }
+        let destination = &rule.destination;
+        self.may_decrypt(actor, version)?;
+        let old_key = objects.open_version(seen)?;
+        let id = objects.new_uuid();
+        let sealing = match &seen.encryption {
+            Encryption::Lake => {
+                objects.sealing(&caller, &bucket.name, &seen.key, &id, &EncryptionRequest::Lake).await?
+            }
+            Encryption::Kms(_) => {
+                let key = destination.kms_key.clone();
+                objects.sealing_of_replica(&caller, &bucket, &seen.key, &id, key).await?
+            }
+            // The lake has not the key that would open it.
+            Encryption::Customer(_) => return Err(Failure::of("SrcObjectNotEligible")),
+        };
+        let Sealing { data_key, sealed, layout_key, encryption } = sealing;
+        let class = destination.class.unwrap_or(seen.class);
+        let placement = objects.placement(class, AccessTier::default());
+        let mut moved: Vec<Moved> = Vec::with_capacity(seen.parts.len());
+        for part in &seen.parts {
+            moved.push(objects.copy_part(seen, &old_key, &data_key, part, placement).await?);
+        }
+        let VersionId::Id { order, uuid } = named else { return Err(Failure::of("SrcObjectNotEligible")) };
+        let parts = seen.parts.iter().zip(&moved).map(|(part, moved)| PartRecord {
+            blob: moved.durable.blob.clone(),
+            packing: moved.packing,
+            ..part.clone()
+        });
+        let keeps_owner = bucket.has_acls() && !destination.is_given_over;
+        let owner = seen.owner.clone().unwrap_or_else(|| work.source.owner.clone());
+        let mut record = VersionRecord {
+            id,
+            name: VersionName::Named(uuid),
+            bucket: bucket.name.clone(),
+            class,
+            data_key: sealed,
+            parts: parts.collect(),
+            owner: (keeps_owner && owner != bucket.owner).then_some(owner),
+            encryption,
+            order,
+            lock: if bucket.lock.is_some() { seen.lock } else { VersionLock::default() },
+            acl: seen.acl.clone().filter(|_| keeps_owner),
+            tier: AccessTier::default(),
+            restore: None,
+            tags: if takes_tags { seen.tags.clone() } else { Tags::default() },
+            ..seen.clone()
+        };
+        let fate = match seal_layout(&layout_key, &mut record) {
+            Err(error) => Err(error),
+            Ok(()) => {
+                let install = move |tx: &mut Tx<'_>| {
+                    let now = tx.get(BUCKETS, &bucket_key(&record.bucket))?;
+                    let is_versioned = now.is_some_and(|now| now.versioning == Versioning::Enabled);
+                    let is_there = locate(tx, &record.bucket, &record.key, &record.version_id())?.is_some();
+                    if !is_versioned || is_there {
+                        return Err(ObjectsError::Changed);
+                    }
+                    for part in &record.parts {
+                        let owner = PartOwner { upload: record.id };
+                        tx.put(PART_OWNERS, &version_key(&part.blob.owner.version), &owner)?;
+                    }
+                    insert_version(tx, &record, finish.now_ms)?;
+                    note_replica(tx, &record.bucket, &record.key, record.order)?;
+                    announce(tx, &Change::of(EventKind::CreatedPut, &record, &finish.by))?;
+                    finish.done(tx, Ok(()))?;
+                    Ok::<_, ObjectsError>(true)
+                };
+                caller.commit(&*objects.store, install).await.map_err(ObjectsError::from)
+            }
+        };
+        let durable = moved.into_iter().map(|part| part.durable).collect();
+        Ok(objects.settle_all(durable, fate).await?)
+    }
+}
+
+/// Marks what was copied as a copy, so that it is not copied on.
+fn note_replica(tx: &mut Tx<'_>, bucket: &BucketName, key: &ObjectKey, order: u64) -> Result<(), ObjectsError> {
+    let state = ReplicationState { is_replica: true, targets: Vec::new() };
+    Ok(tx.put(REPLICATION_STATES, &state_key(bucket, key, order), &state)?)
+}
