@@ -241,6 +241,12 @@ impl Objects {
         self.sealing_by_kms(caller, bucket, key, id, request).await
     }
 
+    /// What is new in a replica that keeps the data key of its source as a customer's key has sealed it: what authenticates its layout.
+    pub(crate) fn sealing_of_customers_replica(&self, id: &VersionUuid) -> Result<(DataKey, Encryption), ObjectsError> {
+        let (layout_key, sealed) = self.keys.data_key(&layout_context(id))?;
+        Ok((layout_key, Encryption::Customer(CustomerEncryption { layout_key: sealed })))
+    }
+
     fn sealing_by_lake(&self, id: &VersionUuid) -> Result<Sealing, ObjectsError> {
         let (data_key, sealed) = self.new_data_key(id)?;
         Ok(Sealing { layout_key: data_key.clone(), data_key, sealed, encryption: Encryption::Lake })
@@ -511,7 +517,7 @@ fn anonymous_kms() -> ObjectsError {
 
 fn open_by_customer(record: &VersionRecord, customer: Option<&CustomerKey>) -> Result<DataKey, ObjectsError> {
     let customer = customer.ok_or(ObjectsError::CustomerKeyRequired)?;
-    match customer.key.open_data_key(&record.data_key, &data_key_context(&record.id)) {
+    match customer.key.open_data_key(&record.data_key, &data_key_context(&record.sealing_id())) {
         Ok(data_key) => Ok(data_key),
         Err(KeysError::NotAuthentic { .. }) => Err(ObjectsError::CustomerKeyWrong),
         Err(error) => Err(ObjectsError::Keys(error)),

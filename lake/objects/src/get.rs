@@ -388,7 +388,7 @@ impl Objects {
         part: &PartRecord,
         within: Range<u64>,
     ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
-        let key = match data_key.part(part.number, part.blob.owner.version) {
+        let key = match data_key.part(part.number, part.attempt()) {
             Ok(key) => key,
             Err(error) => return futures::stream::iter([Err(ObjectsError::Keys(error))]).boxed(),
         };

@@ -43,6 +43,7 @@ mod public_access_block;
 mod put;
 mod records;
 mod records_v1;
+mod records_v2;
 mod replication;
 mod report;
 mod request_payment;

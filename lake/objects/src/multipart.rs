@@ -466,6 +466,7 @@ fn complete_in(
             blob: part.blob.clone(),
             checksum: checksum.map(|checksum| checksum.value.clone()),
             packing: part.packing,
+            sealed_for: None,
         });
     }
     if size_bytes > OBJECT_SIZE_BYTES_MAX {
@@ -523,6 +524,7 @@ fn complete_in(
         acl: upload.acl,
         tier: AccessTier::default(),
         restore: None,
+            sealed_for: None,
     };
     seal_layout(layout_key, &mut record)?;
     install(tx, bucket.versioning, &mut record, now_ms)?;

@@ -191,6 +191,14 @@ pub(crate) fn layout_bytes(record: &VersionRecord) -> Vec<u8> {
             Packing::Raw => {}
             Packing::Frames => bytes.push(1),
         }
+        if let Some(attempt) = &part.sealed_for {
+            bytes.push(2);
+            bytes.extend_from_slice(attempt);
+        }
+    }
+    if let Some(id) = &record.sealed_for {
+        bytes.push(3);
+        bytes.extend_from_slice(id);
     }
     bytes
 }

@@ -332,6 +332,7 @@ impl Objects {
             acl: list,
             tier: AccessTier::default(),
             restore: None,
+            sealed_for: None,
         };
         let (objects, caller) = (self.clone(), caller.clone());
         // From here on the work goes to its end even if the caller goes away: a commit must not be separated from its blob.
@@ -344,6 +345,7 @@ impl Objects {
                 blob: durable.blob.clone(),
                 checksum: None,
                 packing,
+                sealed_for: None,
             });
             let fate = match seal_layout(&layout_key, &mut record) {
                 Ok(()) => objects.commit_version(&caller, record, acl, conditions, created).await,

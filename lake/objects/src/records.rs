@@ -17,6 +17,7 @@ use crate::ownership_controls::ObjectOwnership;
 use crate::packing::Packing;
 use crate::public_access_block::PublicAccessBlock;
 use crate::records_v1;
+use crate::records_v2;
 use crate::restore::Restore;
 use crate::tagging::{ObjectMetadata, Tags};
 
@@ -181,6 +182,16 @@ pub struct PartRecord {
     pub checksum: Option<Vec<u8>>,
     /// How the bytes were packed before they were sealed.
     pub packing: Packing,
+    /// The upload attempt that the part's key was derived for, where that is not the blob's owner: in a replica whose bytes were sealed
+    /// for its source.
+    pub sealed_for: Option<VersionUuid>,
+}
+
+impl PartRecord {
+    /// What the part's key is derived for.
+    pub(crate) fn attempt(&self) -> VersionUuid {
+        self.sealed_for.unwrap_or(self.blob.owner.version)
+    }
 }
 
 /// All that is known of one version.
@@ -228,13 +239,18 @@ pub struct VersionRecord {
     pub tier: AccessTier,
     /// What was asked and done to read it, where its class needs that.
     pub restore: Option<Restore>,
+    /// The version that the data key was sealed for, where that is another: in a replica under a key that the lake has not.
+    pub sealed_for: Option<VersionUuid>,
 }
 
 impl Record for VersionRecord {
-    const VERSION: u16 = 2;
+    const VERSION: u16 = 3;
 
     fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
-        records_v1::migrate::<Self, records_v1::VersionRecord>(version, bytes)
+        match version {
+            2 => records_v2::migrate(bytes),
+            _ => records_v1::migrate::<Self, records_v1::VersionRecord>(version, bytes),
+        }
     }
 }
 
@@ -252,6 +268,11 @@ impl VersionRecord {
             owner: self.owner.clone(),
             order: self.order,
         }
+    }
+
+    /// What the data key is bound to.
+    pub(crate) fn sealing_id(&self) -> VersionUuid {
+        self.sealed_for.unwrap_or(self.id)
     }
 
     pub(crate) fn dead(&self) -> DeadBlobs {

@@ -149,6 +149,7 @@ impl From<PartRecord> for records::PartRecord {
             blob: old.blob,
             checksum: old.checksum,
             packing: Packing::Raw,
+            sealed_for: None,
         }
     }
 }
@@ -201,6 +202,7 @@ impl From<VersionRecord> for records::VersionRecord {
             acl: None,
             tier: AccessTier::Frequent,
             restore: None,
+            sealed_for: None,
         }
     }
 }

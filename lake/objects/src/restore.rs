@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
-use tarn_blobs::BlobRef;
+use tarn_blobs::{BlobOwner, BlobRef};
 use tarn_metadata::{Key, Read, Record, StoreExt, Tx};
 use tarn_runtime::{Worker, WorkerOutcome};
 
@@ -421,8 +421,18 @@ impl Objects {
 
     /// The same sealed bytes in another place, packed as they are. They keep their owner, because their key is derived from it.
     pub(crate) async fn copy_sealed(&self, blob: &BlobRef, placement: Placement) -> Result<Durable, ObjectsError> {
-        let in_flight = self.pins.in_flight(blob.owner.version);
-        let mut writer = self.create_blob(blob.owner, Some(blob.len), placement).await?;
+        self.copy_sealed_for(blob.owner, blob, placement).await
+    }
+
+    /// As `copy_sealed`, for another owner: its record says what the key is derived from.
+    pub(crate) async fn copy_sealed_for(
+        &self,
+        owner: BlobOwner,
+        blob: &BlobRef,
+        placement: Placement,
+    ) -> Result<Durable, ObjectsError> {
+        let in_flight = self.pins.in_flight(owner.version);
+        let mut writer = self.create_blob(owner, Some(blob.len), placement).await?;
         let mut bytes = self.blobs.read(blob, 0..blob.len);
         while let Some(bytes) = bytes.next().await {
             writer.write(bytes.map_err(ObjectsError::Blob)?).await.map_err(ObjectsError::Blob)?;

@@ -312,6 +312,31 @@ def test_kms_keys_let_the_role_in(account):
     assert s3.get_object(Bucket=target, Key="both")["SSEKMSKeyId"] == key
 
 
+def test_what_a_customers_key_seals_is_copied_as_it_is(account):
+    s3, source, target = account.client("s3"), versioned(account), versioned(account)
+    replicate(account, source, rule(target))
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32}
+    other = key | {"SSECustomerKey": b"o" * 32}
+    body = bytes(range(256)) * 1000
+    put = s3.put_object(Bucket=source, Key="sealed", Body=body, Metadata={"m": "1"}, **key)
+    upload = {"Bucket": source, "Key": "parts", "UploadId": s3.create_multipart_upload(Bucket=source, Key="parts", **key)["UploadId"]}
+    parts = [body * 21, b"the last"]
+    tags = [s3.upload_part(**upload, PartNumber=n + 1, Body=part, **key)["ETag"] for n, part in enumerate(parts)]
+    listed = [{"PartNumber": n + 1, "ETag": tag} for n, tag in enumerate(tags)]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": listed}, **key)
+    for name, whole in [("sealed", body), ("parts", b"".join(parts))]:
+        completed(s3, source, name, **key)
+        found = s3.get_object(Bucket=target, Key=name, **key)
+        there = s3.head_object(Bucket=source, Key=name, **key)
+        assert found["Body"].read() == whole
+        assert (found["ETag"], found["VersionId"], found["ReplicationStatus"]) == (there["ETag"], there["VersionId"], "REPLICA")
+        assert found["SSECustomerKeyMD5"] == put["SSECustomerKeyMD5"]
+        ranged = s3.get_object(Bucket=target, Key=name, Range="bytes=100-65700", **key)
+        assert ranged["Body"].read() == whole[100:65701]
+        assert code(s3.get_object, Bucket=target, Key=name) == "InvalidRequest"
+        assert code(s3.get_object, Bucket=target, Key=name, **other) == "AccessDenied"
+
+
 def test_a_second_server_takes_copies_through_a_kill(own_server, tmp_path):
     (tmp_path / "other").mkdir()
     remote = Server(tmp_path / "other" / "data", make_accounts(1)).start()

@@ -35,6 +35,7 @@ impl From<ObjectsError> for Failure {
                 Self::Final("DstKmsKeyInvalidState", error.to_string())
             }
             ObjectsError::Denied(denied) => Self::denied("DstPutObjNotPermitted", &denied),
+            ObjectsError::CustomerKeysBlocked { .. } => Self::Final("DstPutObjNotPermitted", error.to_string()),
             ObjectsError::NoSuchBucket { .. } => Self::of("DstBucketNotFound"),
             other => Self::ForNow(other.to_string()),
         }

@@ -1,8 +1,10 @@
 //! Copies in this lake: a copy, how it stands and the end of its task are one transaction. Knows no other store.
 
+use tarn_blobs::BlobOwner;
+use tarn_keys::{DataKey, SealedDataKey};
 use tarn_metadata::{Read, Tx};
 
-use crate::classes::AccessTier;
+use crate::classes::{AccessTier, Placement};
 use crate::encryption::{Encryption, EncryptionRequest, Sealing};
 use crate::errors::ObjectsError;
 use crate::events::{Change, EventDetails, EventKind, Subject, announce};
@@ -10,9 +12,10 @@ use crate::get::ObjectVersion;
 use crate::keyspaces::{BUCKETS, PART_OWNERS, REPLICATION_STATES};
 use crate::lock::{Bypass, VersionLock};
 use crate::names::{BucketName, ObjectKey};
-use crate::put::seal_layout;
+use crate::put::{Durable, seal_layout};
 use crate::records::{
-    DeleteMarker, PartOwner, PartRecord, VersionEntry, VersionName, VersionRecord, Versioning, bucket_key, version_key,
+    DeleteMarker, PartOwner, PartRecord, VersionEntry, VersionName, VersionRecord, VersionUuid, Versioning, bucket_key,
+    version_key,
 };
 use crate::replication::acting::Actor;
 use crate::replication::failure::Failure;
@@ -20,8 +23,17 @@ use crate::replication::rules::ReplicationRule;
 use crate::replication::worker::{Replicator, Turn, Work};
 use crate::replication::{ReplicationState, state_key};
 use crate::tagging::Tags;
-use crate::transition::Moved;
 use crate::versions::{VersionId, insert_marker, insert_version, locate, put_version};
+
+/// A copy's bytes, durable and not committed, and all that is to be kept of how they are sealed.
+struct CopiedBytes {
+    data_key: SealedDataKey,
+    sealed_for: Option<VersionUuid>,
+    layout_key: DataKey,
+    encryption: Encryption,
+    parts: Vec<PartRecord>,
+    durable: Vec<Durable>,
+}
 
 impl Replicator {
     pub(super) async fn mark_here(
@@ -97,32 +109,28 @@ impl Replicator {
         }
         let destination = &rule.destination;
         self.may_decrypt(actor, version)?;
-        let old_key = objects.open_version(seen)?;
-        let id = objects.new_uuid();
-        let sealing = match &seen.encryption {
+        let VersionId::Id { order, uuid } = named else { return Err(Failure::of("SrcObjectNotEligible")) };
+        let (id, class) = (objects.new_uuid(), destination.class.unwrap_or(seen.class));
+        let placement = objects.placement(class, AccessTier::default());
+        let copied = match &seen.encryption {
             Encryption::Lake => {
-                objects.sealing(&caller, &bucket.name, &seen.key, &id, &EncryptionRequest::Lake).await?
+                let request = EncryptionRequest::Lake;
+                let sealing = objects.sealing(&caller, &bucket.name, &seen.key, &id, &request).await?;
+                self.reseal(seen, sealing, placement).await?
             }
             Encryption::Kms(_) => {
                 let key = destination.kms_key.clone();
-                objects.sealing_of_replica(&caller, &bucket, &seen.key, &id, key).await?
+                let sealing = objects.sealing_of_replica(&caller, &bucket, &seen.key, &id, key).await?;
+                self.reseal(seen, sealing, placement).await?
             }
-            // The lake has not the key that would open it.
-            Encryption::Customer(_) => return Err(Failure::of("SrcObjectNotEligible")),
+            Encryption::Customer(_) => {
+                if bucket.encryption.as_ref().is_some_and(|by| by.customer_keys_blocked == Some(true)) {
+                    return Err(ObjectsError::CustomerKeysBlocked { bucket: bucket.name.to_string() }.into());
+                }
+                self.carry(seen, &id, placement).await?
+            }
         };
-        let Sealing { data_key, sealed, layout_key, encryption } = sealing;
-        let class = destination.class.unwrap_or(seen.class);
-        let placement = objects.placement(class, AccessTier::default());
-        let mut moved: Vec<Moved> = Vec::with_capacity(seen.parts.len());
-        for part in &seen.parts {
-            moved.push(objects.copy_part(seen, &old_key, &data_key, part, placement).await?);
-        }
-        let VersionId::Id { order, uuid } = named else { return Err(Failure::of("SrcObjectNotEligible")) };
-        let parts = seen.parts.iter().zip(&moved).map(|(part, moved)| PartRecord {
-            blob: moved.durable.blob.clone(),
-            packing: moved.packing,
-            ..part.clone()
-        });
+        let CopiedBytes { data_key, sealed_for, layout_key, encryption, parts, durable } = copied;
         let keeps_owner = bucket.has_acls() && !destination.is_given_over;
         let owner = seen.owner.clone().unwrap_or_else(|| work.source.owner.clone());
         let mut record = VersionRecord {
@@ -130,8 +138,9 @@ impl Replicator {
             name: VersionName::Named(uuid),
             bucket: bucket.name.clone(),
             class,
-            data_key: sealed,
-            parts: parts.collect(),
+            data_key,
+            sealed_for,
+            parts,
             owner: (keeps_owner && owner != bucket.owner).then_some(owner),
             encryption,
             order,
@@ -165,8 +174,47 @@ impl Replicator {
                 caller.commit(&*objects.store, install).await.map_err(ObjectsError::from)
             }
         };
-        let durable = moved.into_iter().map(|part| part.durable).collect();
         Ok(objects.settle_all(durable, fate).await?)
+    }
+
+    /// The bytes under a data key of the copy's own.
+    async fn reseal(
+        &self,
+        seen: &VersionRecord,
+        sealing: Sealing,
+        placement: Placement,
+    ) -> Result<CopiedBytes, ObjectsError> {
+        let Sealing { data_key, sealed, layout_key, encryption } = sealing;
+        let old_key = self.objects.open_version(seen)?;
+        let (mut parts, mut durable) = (Vec::with_capacity(seen.parts.len()), Vec::with_capacity(seen.parts.len()));
+        for part in &seen.parts {
+            let moved = self.objects.copy_part(seen, &old_key, &data_key, part, placement).await?;
+            let (blob, packing) = (moved.durable.blob.clone(), moved.packing);
+            parts.push(PartRecord { blob, packing, ..part.clone() });
+            durable.push(moved.durable);
+        }
+        Ok(CopiedBytes { data_key: sealed, sealed_for: None, layout_key, encryption, parts, durable })
+    }
+
+    /// The bytes as a customer's key has sealed them, which the lake has not: the copy opens by that key, and says which version it was
+    /// bound to. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-config-for-kms-objects.html>
+    async fn carry(
+        &self,
+        seen: &VersionRecord,
+        id: &VersionUuid,
+        placement: Placement,
+    ) -> Result<CopiedBytes, ObjectsError> {
+        self.objects.check_layout(seen)?;
+        let (layout_key, encryption) = self.objects.sealing_of_customers_replica(id)?;
+        let (mut parts, mut durable) = (Vec::with_capacity(seen.parts.len()), Vec::with_capacity(seen.parts.len()));
+        for part in &seen.parts {
+            let owner = BlobOwner { version: self.objects.new_uuid(), part: part.number.max(1) };
+            let copy = self.objects.copy_sealed_for(owner, &part.blob, placement).await?;
+            parts.push(PartRecord { blob: copy.blob.clone(), sealed_for: Some(part.attempt()), ..part.clone() });
+            durable.push(copy);
+        }
+        let (data_key, sealed_for) = (seen.data_key.clone(), Some(seen.sealing_id()));
+        Ok(CopiedBytes { data_key, sealed_for, layout_key, encryption, parts, durable })
     }
 }
 

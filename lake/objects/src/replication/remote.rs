@@ -61,7 +61,8 @@ impl Replicator {
     ) -> Result<(), Failure> {
         let seen = version.record();
         if matches!(seen.encryption, Encryption::Customer(_)) {
-            return Err(Failure::of("SrcObjectNotEligible"));
+            let said = "only the customer has the key, and no other store takes what it has sealed here".to_owned();
+            return Err(Failure::Final("SrcObjectNotEligible", said));
         }
         let mut needs = vec![("DstPutObjNotPermitted", "s3:ReplicateObject")];
         if takes_tags && !seen.tags.is_empty() {

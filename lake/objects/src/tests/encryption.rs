@@ -32,7 +32,7 @@ const KINDS: [Kind; 7] = [
     Kind::OtherCustomer,
 ];
 
-fn customer(byte: u8) -> CustomerKey {
+pub(super) fn customer(byte: u8) -> CustomerKey {
     use md5::Digest as _;
     let key = [byte; 32];
     CustomerKey::new(&key, md5::Md5::digest(key).into()).unwrap()

@@ -12,6 +12,7 @@ mod linear;
 mod model;
 mod multipart;
 mod reading;
+mod replicas;
 mod replication;
 mod restoring;
 mod tiering;

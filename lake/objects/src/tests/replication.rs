@@ -65,14 +65,14 @@ fn rule(target: &BucketName) -> ReplicationRule {
     }
 }
 
-struct Pair {
-    lake: Lake,
-    buckets: [BucketName; 2],
+pub(super) struct Pair {
+    pub(super) lake: Lake,
+    pub(super) buckets: [BucketName; 2],
     lane: Replicator,
 }
 
 impl Pair {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let lake = Lake::new();
         let buckets = [lake.bucket("lake-one").await, lake.bucket("lake-two").await];
         for bucket in &buckets {
@@ -88,7 +88,7 @@ impl Pair {
         Self { lake, buckets, lane }
     }
 
-    async fn drain(&self) {
+    pub(super) async fn drain(&self) {
         while self.lane.replicate_next().await.unwrap() {}
         let snapshot = self.lake.store.read().unwrap();
         assert!(snapshot.prefix(REPLICATION_QUEUES, &Key::new()).next().is_none());
