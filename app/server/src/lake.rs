@@ -422,7 +422,7 @@ impl Lake {
         });
 
         let log_region = region.clone();
-        let remote_buckets = ReplicationTargets::new(replication_targets);
+        let remote_buckets = ReplicationTargets::new(replication_targets, runtime.clone());
         let remote_buckets: Arc<dyn RemoteBuckets> =
             Arc::new(remote_buckets.map_err(|reason| LakeError::Client { reason })?);
         let events: Arc<dyn EventSink> = Arc::new(EventTargets {

@@ -14,6 +14,7 @@ mod log;
 mod metrics;
 mod orphans;
 mod remote_buckets;
+mod remote_changes;
 mod root_credentials;
 mod root_key;
 mod s3;

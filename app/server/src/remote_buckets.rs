@@ -10,13 +10,17 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, ClientOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutMultipartOptions,
-    PutOptions, PutPayload, TagSet,
+    PutOptions, PutPayload, PutResult, TagSet,
 };
 use serde::Deserialize;
-use tarn_objects::{BodyError, ObjectKey, ObjectMetadata, RemoteBuckets, RemoteCopy, RemoteError, StorageClass};
+use tarn_objects::{
+    BodyError, ObjectKey, ObjectMetadata, RemoteBuckets, RemoteChange, RemoteCopy, RemoteError, StorageClass,
+};
+use tarn_runtime::Runtime;
 use tarn_types::{AccountId, Arn};
 
 use crate::events::url_of;
+use crate::remote_changes::{RemoteChanges, RemoteVersion};
 
 /// The names in `[[replication_targets]]`.
 pub const REPLICATION_TARGET_KEYS: [&str; 7] =
@@ -46,6 +50,12 @@ pub struct ReplicationTargetSetting {
     pub remote_bucket: String,
     /// Whose buckets may be replicated there.
     pub accounts: Vec<AccountId>,
+}
+
+impl ReplicationTargetSetting {
+    pub(crate) fn secret_access_key(&self) -> &str {
+        &self.secret_access_key
+    }
 }
 
 impl fmt::Debug for ReplicationTargetSetting {
@@ -95,10 +105,13 @@ struct Target {
 }
 
 /// The buckets elsewhere.
-pub(crate) struct ReplicationTargets(Vec<Target>);
+pub(crate) struct ReplicationTargets {
+    targets: Vec<Target>,
+    changes: RemoteChanges,
+}
 
 impl ReplicationTargets {
-    pub(crate) fn new(settings: Vec<ReplicationTargetSetting>) -> Result<Self, String> {
+    pub(crate) fn new(settings: Vec<ReplicationTargetSetting>, runtime: Runtime) -> Result<Self, String> {
         let open = |setting: ReplicationTargetSetting| {
             let store = AmazonS3Builder::new()
                 .with_endpoint(&setting.endpoint)
@@ -114,11 +127,12 @@ impl ReplicationTargets {
                 .map_err(|error| error.to_string())?;
             Ok(Target { setting, store: Arc::new(store) })
         };
-        Ok(Self(settings.into_iter().map(open).collect::<Result<_, String>>()?))
+        let targets = settings.into_iter().map(open).collect::<Result<_, String>>()?;
+        Ok(Self { targets, changes: RemoteChanges::new(runtime) })
     }
 
     fn find(&self, bucket_arn: &str) -> Result<&Target, RemoteError> {
-        let found = self.0.iter().find(|target| target.setting.bucket == bucket_arn);
+        let found = self.targets.iter().find(|target| target.setting.bucket == bucket_arn);
         found.ok_or_else(|| RemoteError::Unreachable(format!("none of [[replication_targets]] is {bucket_arn}")))
     }
 }
@@ -166,7 +180,7 @@ fn unread(error: &BodyError) -> RemoteError {
     RemoteError::Unreachable(error.to_string())
 }
 
-async fn put(store: &AmazonS3, copy: RemoteCopy) -> Result<(), RemoteError> {
+async fn put(store: &AmazonS3, copy: RemoteCopy) -> Result<Option<String>, RemoteError> {
     let RemoteCopy { key, size_bytes, metadata, tags, class, mut body } = copy;
     let path = path_of(&key)?;
     let mut tag_set = TagSet::default();
@@ -178,13 +192,13 @@ async fn put(store: &AmazonS3, copy: RemoteCopy) -> Result<(), RemoteError> {
             whole.extend_from_slice(&bytes);
         }
         let options = PutOptions { tags: tag_set, attributes, ..PutOptions::default() };
-        return store.put_opts(&path, whole.freeze().into(), options).await.map(drop).map_err(told);
+        return store.put_opts(&path, whole.freeze().into(), options).await.map(named).map_err(told);
     }
     let options = PutMultipartOptions { tags: tag_set, attributes, ..PutMultipartOptions::default() };
     let mut upload = store.put_multipart_opts(&path, options).await.map_err(told)?;
     let sent = send_parts(&mut *upload, size_bytes, &mut body).await;
     match sent {
-        Ok(()) => upload.complete().await.map(drop).map_err(told),
+        Ok(()) => upload.complete().await.map(named).map_err(told),
         Err(reason) => {
             if let Err(error) = upload.abort().await {
                 tracing::info!(%error, "an upload to another store could not be given up");
@@ -192,6 +206,11 @@ async fn put(store: &AmazonS3, copy: RemoteCopy) -> Result<(), RemoteError> {
             Err(reason)
         }
     }
+}
+
+/// The version that an object became. A bucket that keeps none says nothing, or that it is the null version, which the next put replaces.
+fn named(put: PutResult) -> Option<String> {
+    put.version.filter(|version| version != "null")
 }
 
 async fn send_parts(
@@ -220,8 +239,26 @@ impl RemoteBuckets for ReplicationTargets {
         self.find(bucket_arn).is_ok_and(|target| target.setting.accounts.contains(owner))
     }
 
-    fn put<'a>(&'a self, bucket_arn: &'a str, copy: RemoteCopy) -> BoxFuture<'a, Result<(), RemoteError>> {
+    fn put<'a>(
+        &'a self,
+        bucket_arn: &'a str,
+        copy: RemoteCopy,
+    ) -> BoxFuture<'a, Result<Option<String>, RemoteError>> {
         async move { put(&self.find(bucket_arn)?.store, copy).await }.boxed()
+    }
+
+    fn change<'a>(
+        &'a self,
+        bucket_arn: &'a str,
+        key: &'a ObjectKey,
+        version: &'a str,
+        change: RemoteChange,
+    ) -> BoxFuture<'a, Result<(), RemoteError>> {
+        async move {
+            let version = RemoteVersion { setting: &self.find(bucket_arn)?.setting, key, version };
+            self.changes.change(&version, change).await
+        }
+        .boxed()
     }
 
     fn delete<'a>(&'a self, bucket_arn: &'a str, key: &'a ObjectKey) -> BoxFuture<'a, Result<(), RemoteError>> {

@@ -17,7 +17,7 @@ use crate::records::{
     Bucket, CurrentVersion, DeadBlobs, HistoryRecord, NullVersion, PartOwner, UploadRecord, UploadedPart, VersionRecord,
 };
 use crate::replication::rules::ReplicationConfiguration;
-use crate::replication::{ReplicationQueue, ReplicationState, ReplicationTask};
+use crate::replication::state::{ReplicationQueue, ReplicationState, ReplicationTask};
 use crate::request_payment::{Abac, Acceleration, Payer};
 use crate::restore::Waiting;
 use crate::volumes::Volume;

@@ -111,10 +111,11 @@ pub use records::{
     Bucket, CurrentVersion, DeleteMarker, PartRecord, UploadRecord, UploadedPart, VersionEntry, VersionName,
     VersionUuid, Versioning,
 };
-pub use replication::remote::{RemoteBuckets, RemoteCopy, RemoteError};
+pub use replication::remote::{RemoteAcl, RemoteBuckets, RemoteChange, RemoteCopy, RemoteError};
 pub use replication::rules::{ReplicationConfiguration, ReplicationDestination, ReplicationFilter, ReplicationRule};
+pub use replication::state::ReplicationStatus;
 pub use replication::worker::Replicator;
-pub use replication::{NotReplicated, ReplicationOutcome, ReplicationStatus};
+pub use replication::{NotReplicated, ReplicationOutcome};
 pub use report::{STORAGE_REPORT_LINES_COUNT_MAX, StoragePlace, StorageUsage};
 pub use request_payment::{Abac, Acceleration, Payer};
 pub use restore::{Restore, RestoreObject, RestoreOutcome, RestoreStatus, RestoreTier};

@@ -126,7 +126,7 @@ pub enum Bypass {
 }
 
 impl Retention {
-    fn is_over(&self, now_ms: i64) -> bool {
+    pub(crate) fn is_over(&self, now_ms: i64) -> bool {
         self.until_ms <= now_ms
     }
 }

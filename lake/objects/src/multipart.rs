@@ -524,7 +524,7 @@ fn complete_in(
         acl: upload.acl,
         tier: AccessTier::default(),
         restore: None,
-            sealed_for: None,
+        sealed_for: None,
     };
     seal_layout(layout_key, &mut record)?;
     install(tx, bucket.versioning, &mut record, now_ms)?;

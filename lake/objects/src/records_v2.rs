@@ -107,7 +107,8 @@ mod tests {
         lake.put(&name, "a/b", "bytes").await;
         let snapshot = lake.objects.snapshot().unwrap();
         let today = crate::versions::version_in(&snapshot, &name, &key("a/b"), None).unwrap();
-        let stored = hex::decode(include_str!("../tests/fixtures/v2/version.hex").replace(char::is_whitespace, "")).unwrap();
+        let stored =
+            hex::decode(include_str!("../tests/fixtures/v2/version.hex").replace(char::is_whitespace, "")).unwrap();
         assert_eq!(stored.get(..2), Some(&[0, 2][..]));
         assert_eq!(decode_record::<records::VersionRecord>(&stored).unwrap(), today);
         assert_eq!(decode_record::<records::VersionRecord>(&encode_record(&today).unwrap()).unwrap(), today);

@@ -8,162 +8,26 @@ mod finish;
 mod local;
 pub(crate) mod remote;
 pub(crate) mod rules;
+pub(crate) mod state;
 pub(crate) mod worker;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
-use tarn_metadata::{Key, Read, Record, RecordError, Tx};
+use tarn_metadata::{Read, Tx};
 
 use crate::errors::ObjectsError;
 use crate::events::{Change, EventKind, Subject};
 use crate::get::ObjectVersion;
-use crate::keyspaces::{REPLICATION_QUEUES, REPLICATION_STATES, REPLICATION_TASKS, REPLICATIONS, VERSIONS};
+use crate::keyspaces::{REPLICATION_STATES, REPLICATIONS, VERSIONS};
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::Objects;
-use crate::records::{VersionUuid, bucket_key, current_key, version_key};
+use crate::records::{VersionUuid, bucket_key, version_key};
 use crate::replication::rules::ReplicationConfiguration;
+use crate::replication::state::{
+    CopyThere, ReplicationState, ReplicationStatus, ReplicationTarget, ReplicationTask, state_key,
+};
 use crate::versions::VersionId;
-
-/// How a version stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ReplicationStatus {
-    /// It is to be copied.
-    Pending,
-    /// It was.
-    Completed,
-    /// It could not be.
-    Failed,
-    /// It is a copy itself.
-    Replica,
-}
-
-/// How a version stands with one destination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplicationTarget {
-    /// The bucket's ARN.
-    pub(crate) destination: String,
-    /// By which rule.
-    pub(crate) rule: String,
-    /// How.
-    pub(crate) status: ReplicationStatus,
-    /// Since when it is asked for, milliseconds since 1970.
-    pub(crate) requested_ms: i64,
-    /// Whether it was said that it is late.
-    pub(crate) is_late: bool,
-    /// Why it could not be copied, in AWS's word.
-    pub(crate) failure: Option<String>,
-}
-
-impl ReplicationTarget {
-    fn pending(rule: String, destination: String, requested_ms: i64) -> Self {
-        let status = ReplicationStatus::Pending;
-        Self { destination, rule, status, requested_ms, is_late: false, failure: None }
-    }
-}
-
-/// How a version, or a delete marker, stands with all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplicationState {
-    /// Whether it is a copy.
-    pub(crate) is_replica: bool,
-    /// Where it goes.
-    pub(crate) targets: Vec<ReplicationTarget>,
-}
-
-impl Record for ReplicationState {
-    const VERSION: u16 = 2;
-
-    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
-        crate::records_v1::migrate::<Self, ReplicationStateV1>(version, bytes)
-    }
-}
-
-/// Until it was kept why a copy could not be made.
-#[derive(Deserialize)]
-struct ReplicationStateV1 {
-    is_replica: bool,
-    targets: Vec<ReplicationTargetV1>,
-}
-
-#[derive(Deserialize)]
-struct ReplicationTargetV1 {
-    destination: String,
-    rule: String,
-    status: ReplicationStatus,
-    requested_ms: i64,
-    is_late: bool,
-}
-
-impl From<ReplicationStateV1> for ReplicationState {
-    fn from(old: ReplicationStateV1) -> Self {
-        let target = |ReplicationTargetV1 { destination, rule, status, requested_ms, is_late }| ReplicationTarget {
-            destination,
-            rule,
-            status,
-            requested_ms,
-            is_late,
-            failure: None,
-        };
-        Self { is_replica: old.is_replica, targets: old.targets.into_iter().map(target).collect() }
-    }
-}
-
-impl ReplicationState {
-    /// What callers are told.
-    fn status(&self) -> ReplicationStatus {
-        let has = |status| self.targets.iter().any(|target| target.status == status);
-        if self.is_replica {
-            ReplicationStatus::Replica
-        } else if has(ReplicationStatus::Failed) {
-            ReplicationStatus::Failed
-        } else if has(ReplicationStatus::Pending) {
-            ReplicationStatus::Pending
-        } else {
-            ReplicationStatus::Completed
-        }
-    }
-}
-
-/// The last number that was given in a destination's queue.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplicationQueue {
-    pub(crate) last: u64,
-}
-
-impl Record for ReplicationQueue {
-    const VERSION: u16 = 1;
-}
-
-/// A version that is to be brought to a destination, as it is when that is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplicationTask {
-    pub(crate) bucket: BucketName,
-    pub(crate) key: ObjectKey,
-    pub(crate) order: u64,
-    /// A version's id; nothing for a delete marker.
-    pub(crate) version: Option<VersionUuid>,
-    /// The marker's id.
-    pub(crate) marker: Option<VersionUuid>,
-}
-
-impl Record for ReplicationTask {
-    const VERSION: u16 = 1;
-}
-
-pub(crate) fn state_key(bucket: &BucketName, key: &ObjectKey, order: u64) -> Key {
-    current_key(bucket, key).u64(order)
-}
-
-/// Puts a task at the end of a destination's queue.
-pub(crate) fn push(tx: &mut Tx<'_>, destination: &str, task: &ReplicationTask) -> Result<(), ObjectsError> {
-    let at = Key::new().text(destination);
-    let mut queue = tx.get(REPLICATION_QUEUES, &at)?.unwrap_or_default();
-    queue.last += 1;
-    tx.put(REPLICATION_TASKS, &at.clone().u64(queue.last), task)?;
-    Ok(tx.put(REPLICATION_QUEUES, &at, &queue)?)
-}
 
 /// Forgets how a version stood, with the version.
 pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &BucketName, key: &ObjectKey, order: u64) -> Result<(), ObjectsError> {
@@ -215,9 +79,8 @@ fn ask(
     let (bucket, key) = (change.bucket.clone(), change.key.clone());
     let task = ReplicationTask { bucket, key, order, version, marker };
     let mut state = ReplicationState::default();
-    for (rule, destination) in rules {
-        push(tx, &destination, &task)?;
-        state.targets.push(ReplicationTarget::pending(rule, destination, now_ms));
+    for chosen in rules {
+        state.targets.push(ReplicationTarget::ask(tx, &task, chosen, CopyThere::None, now_ms)?);
     }
     Ok(tx.put(REPLICATION_STATES, &at, &state)?)
 }
@@ -235,17 +98,19 @@ pub(crate) fn again(
     let Some(mut state) = tx.get(REPLICATION_STATES, &at)? else { return Ok(()) };
     let (bucket, key) = (change.bucket.clone(), change.key.clone());
     let task = ReplicationTask { bucket, key, order, version: Some(version), marker: None };
+    let mut targets = Vec::new();
     if state.is_replica {
-        // Two buckets that copy to each other keep the changes of copies alike, where their rules say so.
-        state.targets.clear();
-        for (rule, destination) in configuration.for_changes_of_replicas(change.key.as_str()) {
-            state.targets.push(ReplicationTarget::pending(rule, destination, now_ms));
+        // Two buckets that copy to each other keep the changes of copies alike, where their rules say so. What a replica was made of is
+        // there, or was: it is not made again.
+        for chosen in configuration.for_changes_of_replicas(change.key.as_str()) {
+            targets.push(ReplicationTarget::ask(tx, &task, chosen, CopyThere::Unnamed, now_ms)?);
+        }
+    } else {
+        for ReplicationTarget { rule, destination, copy, .. } in state.targets {
+            targets.push(ReplicationTarget::ask(tx, &task, (rule, destination), copy, now_ms)?);
         }
     }
-    for target in &mut state.targets {
-        *target = ReplicationTarget::pending(target.rule.clone(), target.destination.clone(), now_ms);
-        push(tx, &target.destination, &task)?;
-    }
+    state.targets = targets;
     Ok(tx.put(REPLICATION_STATES, &at, &state)?)
 }
 
@@ -303,9 +168,8 @@ impl Objects {
             let task = ReplicationTask { bucket, key, order: record.order, version: Some(record.id), marker: None };
             // Whatever came of rules that are gone is nothing of this.
             state.targets.clear();
-            for (rule, destination) in rules {
-                push(tx, &destination, &task)?;
-                state.targets.push(ReplicationTarget::pending(rule, destination, now_ms));
+            for chosen in rules {
+                state.targets.push(ReplicationTarget::ask(tx, &task, chosen, CopyThere::None, now_ms)?);
             }
             Ok::<_, ObjectsError>(tx.put(REPLICATION_STATES, &at, &state)?)
         };

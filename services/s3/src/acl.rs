@@ -188,14 +188,37 @@ pub(crate) fn require_put(call: &Call, bucket: &str, key: &str) -> S3Result<()> 
         .map_err(|denied| objects_error(tarn_objects::ObjectsError::Denied(denied)))
 }
 
-fn grantee(call: &Call, grantee: &DomainGrantee) -> Grantee {
-    let group = |uri: &str| Grantee {
+/// The URI of a group.
+pub(crate) fn uri_of(grantee: &DomainGrantee) -> Option<&'static str> {
+    match grantee {
+        DomainGrantee::AllUsers => Some(ALL_USERS),
+        DomainGrantee::AuthenticatedUsers => Some(AUTHENTICATED_USERS),
+        DomainGrantee::LogDelivery => Some(LOG_DELIVERY),
+        DomainGrantee::Account(_) | DomainGrantee::ImageBundles => None,
+    }
+}
+
+pub(crate) fn group(uri: &str) -> Grantee {
+    Grantee {
         display_name: None,
         email_address: None,
         id: None,
         type_: Type::from_static(Type::GROUP),
         uri: Some(uri.to_owned()),
-    };
+    }
+}
+
+pub(crate) fn permission_name(permission: AclPermission) -> &'static str {
+    match permission {
+        AclPermission::Read => Permission::READ,
+        AclPermission::Write => Permission::WRITE,
+        AclPermission::ReadAcp => Permission::READ_ACP,
+        AclPermission::WriteAcp => Permission::WRITE_ACP,
+        AclPermission::FullControl => Permission::FULL_CONTROL,
+    }
+}
+
+fn grantee(call: &Call, grantee: &DomainGrantee) -> Grantee {
     let user = |user: CanonicalUser| Grantee {
         display_name: Some(user.display_name),
         email_address: None,
@@ -215,15 +238,9 @@ fn grantee(call: &Call, grantee: &DomainGrantee) -> Grantee {
 }
 
 fn grants(call: &Call, acl: &Acl) -> Option<Vec<Grant>> {
-    let grant = |grant: &AclGrant| {
-        let permission = match grant.permission {
-            AclPermission::Read => Permission::READ,
-            AclPermission::Write => Permission::WRITE,
-            AclPermission::ReadAcp => Permission::READ_ACP,
-            AclPermission::WriteAcp => Permission::WRITE_ACP,
-            AclPermission::FullControl => Permission::FULL_CONTROL,
-        };
-        Grant { grantee: Some(grantee(call, &grant.grantee)), permission: Some(Permission::from_static(permission)) }
+    let grant = |grant: &AclGrant| Grant {
+        grantee: Some(grantee(call, &grant.grantee)),
+        permission: Some(Permission::from_static(permission_name(grant.permission))),
     };
     Some(acl.grants().iter().map(grant).collect())
 }

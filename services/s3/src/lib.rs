@@ -45,6 +45,7 @@ pub mod probes;
 mod public_access_block;
 mod put;
 mod refusals;
+mod remote_copies;
 mod replication;
 mod request_payment;
 mod resources;
@@ -64,5 +65,8 @@ pub use answer::host_id;
 pub use api::{S3Api, S3Options};
 pub use event_records::{event_bridge_record, event_record, test_event_record};
 pub use gate::{Absence, Absent, Asked, CallMeta, CanonicalUser, FormCredentials, GateRefusal, Refused, S3Gate};
+pub use remote_copies::{
+    acl_document, error_in, legal_hold_document, owner_in_acl, retention_document, tagging_document,
+};
 pub use resources::{Operation, operations};
 pub use s3s::Body as S3Body;

@@ -208,13 +208,15 @@ fn error_of(response: &Response<Body>) -> (String, String) {
     let status = response.status();
     let bytes = response.body().bytes().unwrap_or_default();
     let text = std::str::from_utf8(bytes.get(..ERROR_SIZE_BYTES_MAX).unwrap_or(&bytes)).unwrap_or_default();
-    let element = |start: &str, end: &str| {
-        let (_, rest) = text.split_once(start)?;
-        rest.split_once(end).map(|(inside, _)| unescaped(inside))
-    };
     let code =
-        element("<Code>", "</Code>").unwrap_or_else(|| status.canonical_reason().unwrap_or("Error").replace(' ', ""));
-    (code, element("<Message>", "</Message>").unwrap_or_default())
+        element_of(text, "Code").unwrap_or_else(|| status.canonical_reason().unwrap_or("Error").replace(' ', ""));
+    (code, element_of(text, "Message").unwrap_or_default())
+}
+
+/// The text of the first element of a name.
+pub(crate) fn element_of(text: &str, name: &str) -> Option<String> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    rest.split_once(&format!("</{name}>")).map(|(inside, _)| unescaped(inside))
 }
 
 fn unescaped(text: &str) -> String {

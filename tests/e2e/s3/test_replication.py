@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from botocore.exceptions import ClientError
@@ -335,6 +336,77 @@ def test_what_a_customers_key_seals_is_copied_as_it_is(account):
         assert ranged["Body"].read() == whole[100:65701]
         assert code(s3.get_object, Bucket=target, Key=name) == "InvalidRequest"
         assert code(s3.get_object, Bucket=target, Key=name, **other) == "AccessDenied"
+
+
+def test_copies_elsewhere_follow_what_they_are_copies_of(own_server, tmp_path):
+    (tmp_path / "other").mkdir()
+    remote = Server(tmp_path / "other" / "data", make_accounts(1)).start()
+    try:
+        there = remote.accounts[0]
+        kept = {"ObjectLockEnabledForBucket": True, "ObjectOwnership": "BucketOwnerPreferred"}
+        bucket, plain, theirs = versioned(there, **kept), there.bucket(), there.client("s3")
+        theirs.delete_public_access_block(Bucket=bucket)
+        own_server.settings = "".join(
+            f'[[replication_targets]]\nbucket = "arn:aws:s3:::{name}"\nendpoint = "{remote.endpoint}"\n'
+            f'remote_bucket = "{at}"\naccess_key_id = "{there.access_key_id}"\n'
+            f'secret_access_key = "{there.secret_access_key}"\naccounts = ["000000000001"]\n'
+            for name, at in (("elsewhere", bucket), ("unversioned", plain))
+        )
+        own_server.start()
+        account = own_server.accounts[0]
+        s3, source, key = account.client("s3"), versioned(account, **kept), "a/größe 1+2"
+        s3.delete_public_access_block(Bucket=source)
+        replicate(account, source, rule("elsewhere", prefix="a/"), rule("unversioned", id="two", prefix="b/", priority=2))
+        first = s3.put_object(Bucket=source, Key=key, Body=b"one", Tagging="k=v")["VersionId"]
+        completed(s3, source, key)
+        copy = {"Bucket": bucket, "Key": key, "VersionId": theirs.head_object(Bucket=bucket, Key=key)["VersionId"]}
+        s3.put_object(Bucket=source, Key=key, Body=b"two", ACL="public-read", ObjectLockLegalHoldStatus="ON")
+        completed(s3, source, key)
+        # A copy has the list and the lock of its version from the beginning.
+        public = lambda **of: [grant["Permission"] for grant in theirs.get_object_acl(**of)["Grants"] if "URI" in grant["Grantee"]]
+        assert public(Bucket=bucket, Key=key) == ["READ"]
+        assert theirs.head_object(Bucket=bucket, Key=key)["ObjectLockLegalHoldStatus"] == "ON"
+        # What is changed of an older version is changed of its copy, and no copy is made anew.
+        changed = {"Bucket": source, "Key": key, "VersionId": first}
+        until = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=1)
+        s3.put_object_tagging(**changed, Tagging={"TagSet": [{"Key": "k", "Value": "w"}, {"Key": "ü", "Value": "<&>"}]})
+        s3.put_object_acl(**changed, ACL="public-read")
+        s3.put_object_retention(**changed, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until})
+        s3.put_object_legal_hold(**changed, LegalHold={"Status": "ON"})
+        completed(s3, source, key, VersionId=first)
+        tags = {tag["Key"]: tag["Value"] for tag in theirs.get_object_tagging(**copy)["TagSet"]}
+        assert tags == {"k": "w", "ü": "<&>"}
+        assert theirs.get_object_retention(**copy)["Retention"] == {"Mode": "GOVERNANCE", "RetainUntilDate": until}
+        assert theirs.get_object_legal_hold(**copy)["LegalHold"]["Status"] == "ON"
+        assert public(**copy) == ["READ"]
+        s3.delete_object_tagging(**changed)
+        s3.put_object_acl(**changed, ACL="private")
+        s3.put_object_legal_hold(**changed, LegalHold={"Status": "OFF"})
+        s3.put_object_retention(
+            **changed, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until - timedelta(hours=1)}, BypassGovernanceRetention=True
+        )
+        completed(s3, source, key, VersionId=first)
+        assert theirs.get_object_tagging(**copy)["TagSet"] == [] and public(**copy) == []
+        assert theirs.get_object_legal_hold(**copy)["LegalHold"]["Status"] == "OFF"
+        assert theirs.get_object_retention(**copy)["Retention"]["RetainUntilDate"] == until - timedelta(hours=1)
+        assert len(versions(theirs, bucket)) == 2
+        # A copy that is gone stays gone.
+        theirs.delete_object(**copy, BypassGovernanceRetention=True)
+        s3.put_object_tagging(**changed, Tagging={"TagSet": [{"Key": "k", "Value": "x"}]})
+        completed(s3, source, key, VersionId=first)
+        assert len(versions(theirs, bucket)) == 1
+        # Where the store does not say which version the copy is, changes have nowhere to go.
+        s3.put_object(Bucket=source, Key="b/1", Body=b"x")
+        completed(s3, source, "b/1")
+        s3.put_object_tagging(Bucket=source, Key="b/1", Tagging={"TagSet": [{"Key": "k", "Value": "x"}]})
+        wait_for(lambda: status(s3, source, "b/1"), lambda found: found == "FAILED", seconds=SECONDS_MAX)
+        # Only the customer has the key of what it seals.
+        sealed = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32}
+        s3.put_object(Bucket=source, Key="a/sealed", Body=b"x", **sealed)
+        wait_for(lambda: status(s3, source, "a/sealed", **sealed), lambda found: found == "FAILED", seconds=SECONDS_MAX)
+    finally:
+        if remote.process.poll() is None:
+            remote.kill()
 
 
 def test_a_second_server_takes_copies_through_a_kill(own_server, tmp_path):

@@ -46,5 +46,6 @@ pub(super) fn remote_failure(error: RemoteError, refused: &'static str) -> Failu
     match error {
         RemoteError::Refused(reason) => Failure::Final(refused, reason),
         RemoteError::Unreachable(reason) => Failure::ForNow(reason),
+        RemoteError::Gone => Failure::Final(refused, "it is not there any more".to_owned()),
     }
 }

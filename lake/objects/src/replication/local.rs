@@ -1,5 +1,6 @@
 //! Copies in this lake: a copy, how it stands and the end of its task are one transaction. Knows no other store.
 
+use tarn_audit::Caller;
 use tarn_blobs::BlobOwner;
 use tarn_keys::{DataKey, SealedDataKey};
 use tarn_metadata::{Read, Tx};
@@ -9,19 +10,19 @@ use crate::encryption::{Encryption, EncryptionRequest, Sealing};
 use crate::errors::ObjectsError;
 use crate::events::{Change, EventDetails, EventKind, Subject, announce};
 use crate::get::ObjectVersion;
-use crate::keyspaces::{BUCKETS, PART_OWNERS, REPLICATION_STATES};
+use crate::keyspaces::{BUCKETS, PART_OWNERS, REPLICATION_STATES, VERSIONS};
 use crate::lock::{Bypass, VersionLock};
 use crate::names::{BucketName, ObjectKey};
 use crate::put::{Durable, seal_layout};
 use crate::records::{
-    DeleteMarker, PartOwner, PartRecord, VersionEntry, VersionName, VersionRecord, VersionUuid, Versioning, bucket_key,
-    version_key,
+    Bucket, DeleteMarker, PartOwner, PartRecord, VersionEntry, VersionName, VersionRecord, VersionUuid, Versioning,
+    bucket_key, version_key,
 };
 use crate::replication::acting::Actor;
 use crate::replication::failure::Failure;
 use crate::replication::rules::ReplicationRule;
+use crate::replication::state::{CopyThere, ReplicationState, state_key};
 use crate::replication::worker::{Replicator, Turn, Work};
-use crate::replication::{ReplicationState, state_key};
 use crate::tagging::Tags;
 use crate::versions::{VersionId, insert_marker, insert_version, locate, put_version};
 
@@ -43,7 +44,7 @@ impl Replicator {
         turn: &Turn<'_>,
         actor: &Actor,
         id: [u8; 16],
-    ) -> Result<bool, Failure> {
+    ) -> Result<Option<CopyThere>, Failure> {
         let (bucket, caller) = self.destination(rule, turn, actor, None)?;
         let (task, finish) = (turn.task.clone(), self.finish(turn, Some(rule)));
         let owner = (work.source.owner != bucket.owner).then(|| work.source.owner.clone());
@@ -58,13 +59,14 @@ impl Replicator {
                 let (details, by) = (EventDetails::None, &finish.by);
                 announce(tx, &Change { kind, bucket: &bucket.name, key: &task.key, subject, details, by })?;
             }
-            finish.done(tx, Ok(()))
+            finish.done(tx, Ok(CopyThere::None))
         };
         caller.commit(&*self.objects.store, change).await.map_err(ObjectsError::from)?;
-        Ok(true)
+        Ok(None)
     }
 
-    pub(super) async fn copy_here(
+    /// Makes a copy as its version is: a new one, or one that is there. One that was there and is gone stays gone.
+    pub(super) async fn bring_here(
         &self,
         work: &Work,
         rule: &ReplicationRule,
@@ -72,43 +74,78 @@ impl Replicator {
         actor: &Actor,
         version: &ObjectVersion,
         takes_tags: bool,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Option<CopyThere>, Failure> {
         let seen = version.record();
         let (bucket, caller) = self.destination(rule, turn, actor, Some(takes_tags && !seen.tags.is_empty()))?;
-        let objects = &self.objects;
+        match locate(&self.objects.snapshot()?, &bucket.name, &seen.key, &seen.version_id())?.map(|found| found.entry) {
+            Some(VersionEntry::Object(found)) => {
+                self.follow_here(work, rule, turn, (bucket, caller), (found.id, seen.id), takes_tags).await
+            }
+            Some(VersionEntry::DeleteMarker(_)) => Ok(Some(CopyThere::None)),
+            None if work.target.copy == CopyThere::None => {
+                self.may_decrypt(actor, version)?;
+                self.copy_here(work, rule, turn, (bucket, caller), version, takes_tags).await
+            }
+            None => Ok(Some(CopyThere::None)),
+        }
+    }
+
+    /// Gives a copy the tags, the list and the lock that its version has by now.
+    async fn follow_here(
+        &self,
+        work: &Work,
+        rule: &ReplicationRule,
+        turn: &Turn<'_>,
+        (bucket, caller): (Bucket, Caller),
+        (copy, source): (VersionUuid, VersionUuid),
+        takes_tags: bool,
+    ) -> Result<Option<CopyThere>, Failure> {
+        let finish = self.finish(turn, Some(rule));
+        let keeps_owner = bucket.has_acls() && !rule.destination.is_given_over;
+        // A bucket that has no locks has none to give on: what it says is not that there shall be none.
+        let has_lock = bucket.lock.is_some() && work.source.lock.is_some();
+        let source_owner = work.source.owner.clone();
+        let follow = move |tx: &mut Tx<'_>| {
+            // As it is now, and not as it was when the task was taken: of two changes the later one stays.
+            let seen = tx.get(VERSIONS, &version_key(&source))?;
+            let (Some(seen), Some(mut copy)) = (seen, tx.get(VERSIONS, &version_key(&copy))?) else {
+                return finish.done(tx, Ok(CopyThere::None));
+            };
+            let named = CopyThere::Named(seen.version_id().to_string());
+            if takes_tags {
+                copy.tags = seen.tags;
+            }
+            let owner = seen.owner.unwrap_or(source_owner);
+            if keeps_owner && *copy.owner.as_ref().unwrap_or(&bucket.owner) == owner {
+                copy.acl = seen.acl;
+            }
+            // Compliance is for ever: replication may hold the copy longer, and never let it go earlier.
+            let retention = seen.lock.retention;
+            let may_change = copy.lock.check_change(retention, Bypass::Governance, finish.now_ms).is_ok();
+            if has_lock {
+                let retention = if may_change { retention } else { copy.lock.retention };
+                copy.lock = VersionLock { retention, legal_hold: seen.lock.legal_hold };
+            }
+            put_version(tx, &copy)?;
+            finish.done(tx, Ok(named))
+        };
+        caller.commit(&*self.objects.store, follow).await.map_err(ObjectsError::from)?;
+        Ok(None)
+    }
+
+    async fn copy_here(
+        &self,
+        work: &Work,
+        rule: &ReplicationRule,
+        turn: &Turn<'_>,
+        (bucket, caller): (Bucket, Caller),
+        version: &ObjectVersion,
+        takes_tags: bool,
+    ) -> Result<Option<CopyThere>, Failure> {
+        let (seen, objects) = (version.record(), &self.objects);
         let named = seen.version_id();
         let finish = self.finish(turn, Some(rule));
-        let snapshot = objects.snapshot()?;
-        if let Some(found) = locate(&snapshot, &bucket.name, &seen.key, &named)? {
-            let VersionEntry::Object(found) = found.entry else { return Ok(false) };
-            let (seen, has_lock) = (seen.clone(), bucket.lock.is_some());
-            // A bucket that has no locks has none to give on: what it says is not that there shall be none.
-            let source = snapshot.get(BUCKETS, &bucket_key(&seen.bucket)).map_err(ObjectsError::from)?;
-            let has_lock = has_lock && source.is_some_and(|source| source.lock.is_some());
-            let follow = move |tx: &mut Tx<'_>| {
-                if let Some(mut copy) = tx.get(crate::keyspaces::VERSIONS, &version_key(&found.id))? {
-                    if takes_tags {
-                        copy.tags = seen.tags;
-                    }
-                    if copy.owner.is_some() || seen.acl.is_none() {
-                        copy.acl = seen.acl;
-                    }
-                    // Compliance is for ever: replication may hold the copy longer, and never let it go earlier.
-                    let retention = seen.lock.retention;
-                    let may_change = copy.lock.check_change(retention, Bypass::Governance, finish.now_ms).is_ok();
-                    if has_lock {
-                        let retention = if may_change { retention } else { copy.lock.retention };
-                        copy.lock = VersionLock { retention, legal_hold: seen.lock.legal_hold };
-                    }
-                    put_version(tx, &copy)?;
-                }
-                finish.done(tx, Ok(()))
-            };
-            caller.commit(&*objects.store, follow).await.map_err(ObjectsError::from)?;
-            return Ok(true);
-        }
         let destination = &rule.destination;
-        self.may_decrypt(actor, version)?;
         let VersionId::Id { order, uuid } = named else { return Err(Failure::of("SrcObjectNotEligible")) };
         let (id, class) = (objects.new_uuid(), destination.class.unwrap_or(seen.class));
         let placement = objects.placement(class, AccessTier::default());
@@ -168,13 +205,14 @@ impl Replicator {
                     insert_version(tx, &record, finish.now_ms)?;
                     note_replica(tx, &record.bucket, &record.key, record.order)?;
                     announce(tx, &Change::of(EventKind::CreatedPut, &record, &finish.by))?;
-                    finish.done(tx, Ok(()))?;
+                    finish.done(tx, Ok(CopyThere::Named(named.to_string())))?;
                     Ok::<_, ObjectsError>(true)
                 };
                 caller.commit(&*objects.store, install).await.map_err(ObjectsError::from)
             }
         };
-        Ok(objects.settle_all(durable, fate).await?)
+        objects.settle_all(durable, fate).await?;
+        Ok(None)
     }
 
     /// The bytes under a data key of the copy's own.

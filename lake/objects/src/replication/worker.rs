@@ -1,6 +1,7 @@
 //! Brings versions to where rules want them: each destination's queue in its order, several at once, again after a pause where a
-//! destination cannot be reached. A task is "make that version there as it is here now", so that doing it twice changes nothing; a copy in
-//! this lake, how it stands and the end of its task are one transaction.
+//! destination cannot be reached. A task is "make that version there as it is here now", so that doing it twice changes nothing: a copy that
+//! is made, and its tags, its list and its lock for as long as both are there. A copy in this lake, how it stands and the end of its task are
+//! one transaction.
 //!
 //! It acts as the role that the bucket's configuration names, which must trust S3, may read what is copied, and may write the copy: a bucket
 //! of another account takes copies where its policy lets that role. What the role may not ends in FAILED, with a record that says why.
@@ -30,7 +31,7 @@ use crate::replication::failure::{Failure, remote_failure};
 use crate::replication::finish::{Finish, task_key};
 use crate::replication::remote::RemoteBuckets;
 use crate::replication::rules::ReplicationRule;
-use crate::replication::{ReplicationStatus, ReplicationTarget, ReplicationTask, state_key};
+use crate::replication::state::{CopyThere, ReplicationStatus, ReplicationTarget, ReplicationTask};
 
 /// Copies that are made at once.
 const LANES: usize = 4;
@@ -77,6 +78,8 @@ impl ReplicationShared {
 struct Lanes {
     /// Tasks that a lane is at, by destination and number.
     taken: HashSet<(String, u64)>,
+    /// What they bring where: two tasks of one version would make two copies elsewhere, or end with the older of two states.
+    busy: HashSet<(String, Key)>,
     /// Destinations that could not be reached: not before then, and the pause to double.
     paused: HashMap<String, (Instant, Duration)>,
 }
@@ -146,7 +149,9 @@ pub(super) struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.lanes.lock().taken.remove(&(self.destination.clone(), self.number));
+        let mut lanes = self.lanes.lock();
+        lanes.taken.remove(&(self.destination.clone(), self.number));
+        lanes.busy.remove(&(self.destination.clone(), self.task.state_key()));
     }
 }
 
@@ -174,7 +179,11 @@ impl Replicator {
                 let mut reader = Key::reader(row.as_bytes());
                 reader.text();
                 let number = reader.u64().unwrap_or(0);
-                if self.lanes.lock().taken.insert((destination.clone(), number)) {
+                let (place, version) = ((destination.clone(), number), (destination.clone(), task.state_key()));
+                let mut lanes = self.lanes.lock();
+                if !lanes.taken.contains(&place) && !lanes.busy.contains(&version) {
+                    lanes.taken.insert(place);
+                    lanes.busy.insert(version);
                     return Ok(Some(Turn { lanes: &self.lanes, destination, number, task }));
                 }
             }
@@ -193,7 +202,7 @@ impl Replicator {
             return Ok(true);
         }
         let Some(work) = self.work(&snapshot, &turn)? else {
-            self.end(&turn, None, Ok(())).await?;
+            self.end(&turn, None, Ok(CopyThere::None)).await?;
             return Ok(true);
         };
         let outcome = match &work.rule {
@@ -201,12 +210,12 @@ impl Replicator {
             None => Err(Failure::of("SrcBucketReplicationConfigMissing")),
         };
         match outcome {
-            Ok(true) => {
+            Ok(None) => {
                 self.lanes.lock().paused.remove(&turn.destination);
             }
-            Ok(false) => {
+            Ok(Some(copy)) => {
                 self.lanes.lock().paused.remove(&turn.destination);
-                self.end(&turn, Some(&work), Ok(())).await?;
+                self.end(&turn, Some(&work), Ok(copy)).await?;
             }
             Err(Failure::Final(reason, said)) => self.end(&turn, Some(&work), Err((reason, said))).await?,
             Err(Failure::ForNow(reason)) => {
@@ -229,15 +238,17 @@ impl Replicator {
         lanes.paused.insert(destination.to_owned(), (Instant::now() + pause, pause));
     }
 
-    /// The rule and the state of a task; nothing where it is not asked for any more.
+    /// The rule and the state of a task; nothing where it is not asked for any more, or was asked for again since.
     fn work(&self, snapshot: &Snapshot, turn: &Turn<'_>) -> Result<Option<Work>, ObjectsError> {
         let task = &turn.task;
-        let state = snapshot.get(REPLICATION_STATES, &state_key(&task.bucket, &task.key, task.order))?;
+        let state = snapshot.get(REPLICATION_STATES, &task.state_key())?;
         let target = state.and_then(|state| {
             let mut targets = state.targets.into_iter();
             targets.find(|target| target.destination == turn.destination)
         });
-        let Some(target) = target.filter(|target| target.status == ReplicationStatus::Pending) else { return Ok(None) };
+        let is_asked =
+            |target: &ReplicationTarget| target.status == ReplicationStatus::Pending && target.is_for(turn.number);
+        let Some(target) = target.filter(is_asked) else { return Ok(None) };
         let Some(source) = snapshot.get(BUCKETS, &bucket_key(&task.bucket))? else { return Ok(None) };
         let configuration = snapshot.get(REPLICATIONS, &bucket_key(&task.bucket))?;
         let rule = configuration.as_ref().and_then(|configuration| configuration.rule(&target.rule).cloned());
@@ -245,19 +256,24 @@ impl Replicator {
         Ok(Some(Work { source, rule, role, target }))
     }
 
-    /// True: the end of the task was committed with it.
-    async fn replicate(&self, work: &Work, rule: &ReplicationRule, turn: &Turn<'_>) -> Result<bool, Failure> {
+    /// What was made; nothing where the end of the task was committed with it.
+    async fn replicate(
+        &self,
+        work: &Work,
+        rule: &ReplicationRule,
+        turn: &Turn<'_>,
+    ) -> Result<Option<CopyThere>, Failure> {
         let task = &turn.task;
         let actor = self.actor(work)?;
         let is_remote = self.remote.has(&work.source.owner, &turn.destination);
         match (task.version, task.marker) {
             (Some(id), _) => {
                 // What is gone is not copied.
-                let Some(version) = self.objects.hold_version(&id)? else { return Ok(false) };
+                let Some(version) = self.objects.hold_version(&id)? else { return Ok(Some(CopyThere::None)) };
                 let takes_tags = self.may_read(&actor, work, turn, Some(version.record()))?;
                 match is_remote {
-                    true => self.copy_out(rule, turn, &actor, &version, takes_tags).await.map(|()| false),
-                    false => self.copy_here(work, rule, turn, &actor, &version, takes_tags).await,
+                    true => self.bring_out(work, rule, turn, &actor, &version, takes_tags).await.map(Some),
+                    false => self.bring_here(work, rule, turn, &actor, &version, takes_tags).await,
                 }
             }
             (None, Some(id)) => {
@@ -266,12 +282,13 @@ impl Replicator {
                     true => {
                         self.may_write_out(&actor, turn, vec![("DstDelObjNotPermitted", "s3:ReplicateDelete")])?;
                         let deleted = self.remote.delete(&turn.destination, &task.key).await;
-                        deleted.map(|()| false).map_err(|error| remote_failure(error, "DstDelObjNotPermitted"))
+                        let deleted = deleted.map_err(|error| remote_failure(error, "DstDelObjNotPermitted"));
+                        deleted.map(|()| Some(CopyThere::None))
                     }
                     false => self.mark_here(work, rule, turn, &actor, id).await,
                 }
             }
-            (None, None) => Ok(false),
+            (None, None) => Ok(Some(CopyThere::None)),
         }
     }
 
@@ -280,7 +297,7 @@ impl Replicator {
         &self,
         turn: &Turn<'_>,
         work: Option<&Work>,
-        outcome: Result<(), (&'static str, String)>,
+        outcome: Result<CopyThere, (&'static str, String)>,
     ) -> Result<(), ObjectsError> {
         let finish = self.finish(turn, work.and_then(|work| work.rule.as_ref()));
         let failed = outcome.as_ref().err().zip(work).map(|((reason, said), work)| {
@@ -294,7 +311,7 @@ impl Replicator {
         });
         let outcome = outcome.map_err(|(reason, _)| reason);
         let write = move |tx: &mut Tx<'_>| {
-            if let (Some((draft, said)), Err(reason)) = (failed, outcome) {
+            if let (Some((draft, said)), Err(reason)) = (failed, &outcome) {
                 put_failure(tx, draft, reason, &said)?;
             }
             finish.done(tx, outcome)

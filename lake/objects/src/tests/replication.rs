@@ -12,7 +12,7 @@ use tarn_types::Arn;
 use super::*;
 
 use crate::keyspaces::{REPLICATION_QUEUES, REPLICATION_TASKS};
-use crate::replication::ReplicationState;
+use crate::replication::state::{CopyThere, ReplicationState};
 
 /// No bucket is elsewhere.
 struct Nowhere;
@@ -22,8 +22,18 @@ impl RemoteBuckets for Nowhere {
         false
     }
 
-    fn put<'a>(&'a self, _: &'a str, _: RemoteCopy) -> BoxFuture<'a, Result<(), RemoteError>> {
+    fn put<'a>(&'a self, _: &'a str, _: RemoteCopy) -> BoxFuture<'a, Result<Option<String>, RemoteError>> {
         async { Err(RemoteError::Refused("nothing is elsewhere".to_owned())) }.boxed()
+    }
+
+    fn change<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a ObjectKey,
+        _: &'a str,
+        _: RemoteChange,
+    ) -> BoxFuture<'a, Result<(), RemoteError>> {
+        async { Err(RemoteError::Gone) }.boxed()
     }
 
     fn delete<'a>(&'a self, _: &'a str, _: &'a ObjectKey) -> BoxFuture<'a, Result<(), RemoteError>> {
@@ -32,7 +42,7 @@ impl RemoteBuckets for Nowhere {
 }
 
 /// Every role there could be.
-struct Roles;
+pub(super) struct Roles;
 
 impl RoleSessions for Roles {
     fn role_session(&self, role: &Arn, session_name: &str) -> Result<Option<Principal>, PoliciesUnreadable> {
@@ -42,7 +52,7 @@ impl RoleSessions for Roles {
     }
 }
 
-fn rule(target: &BucketName) -> ReplicationRule {
+pub(super) fn rule(target: &BucketName) -> ReplicationRule {
     ReplicationRule {
         id: "all".to_owned(),
         priority: Some(1),
@@ -279,6 +289,8 @@ async fn a_status_says_how_a_version_stands() {
 
 /// As the first release with replication wrote them: it acted for the bucket's owner, and did not keep why it failed.
 const CONFIGURATION_V1: &str = "00012061726e3a6177733a69616d3a3a3030303030303030303030303a726f6c652f720103616c6c010201000102612f0001010000001361726e3a6177733a73333a3a3a636f7069657300000000000000";
+/// As the release wrote it that kept why a copy failed.
+const STATE_V2: &str = "000200011361726e3a6177733a73333a3a3a636f7069657303616c6c0180a0abfef9620100";
 const STATE_V1: &str = "000100011361726e3a6177733a73333a3a3a636f7069657303616c6c0180a0abfef96201";
 
 #[test]
@@ -292,4 +304,7 @@ fn first_configurations_go_on_for_the_owner_and_first_states_have_no_reason() {
     let [target] = state.targets.as_slice() else { panic!("{state:?}") };
     assert_eq!((target.status, target.requested_ms), (ReplicationStatus::Completed, 1_700_000_000_000));
     assert!(target.is_late && target.failure.is_none());
+    // What was copied then is there, by a name that was not kept.
+    assert_eq!((&target.copy, target.number), (&CopyThere::Unnamed, 0));
+    assert_eq!(decode_record::<ReplicationState>(&bytes(STATE_V2)).unwrap(), state);
 }
