@@ -239,11 +239,7 @@ impl RemoteBuckets for ReplicationTargets {
         self.find(bucket_arn).is_ok_and(|target| target.setting.accounts.contains(owner))
     }
 
-    fn put<'a>(
-        &'a self,
-        bucket_arn: &'a str,
-        copy: RemoteCopy,
-    ) -> BoxFuture<'a, Result<Option<String>, RemoteError>> {
+    fn put<'a>(&'a self, bucket_arn: &'a str, copy: RemoteCopy) -> BoxFuture<'a, Result<Option<String>, RemoteError>> {
         async move { put(&self.find(bucket_arn)?.store, copy).await }.boxed()
     }
 

@@ -137,7 +137,8 @@ impl RemoteChanges {
             service: "s3".to_owned(),
         };
         signer.sign(&mut parts, Payload::Sha256(digest), self.runtime.now()).map_err(refused)?;
-        let client = self.client.get_or_init(client).as_ref().map_err(|error| RemoteError::Unreachable(error.clone()))?;
+        let client =
+            self.client.get_or_init(client).as_ref().map_err(|error| RemoteError::Unreachable(error.clone()))?;
         let sent = client.request(method, url).headers(parts.headers).body(body).send().await;
         let unreachable = |error: reqwest::Error| RemoteError::Unreachable(error.without_url().to_string());
         let mut answer = sent.map_err(unreachable)?;

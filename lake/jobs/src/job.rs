@@ -6,12 +6,13 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tarn_metadata::{Key, Record, Tx};
-use tarn_objects::{StorageClass, Tags};
+use tarn_metadata::{Key, Record, RecordError, Tx};
+use tarn_objects::{ReplicationStatus, StorageClass, Tags};
 use tarn_policy::Principal;
 use tarn_types::{AccountId, Arn, Region, Scope};
 
 use crate::errors::JobsError;
+use crate::job_v1;
 use crate::keyspaces::{EXPIRIES, Expiry, JOBS, QUEUE, Queued, expiry_key, job_key};
 use crate::operation::JobOperation;
 use crate::status::{JobStatus, Lane};
@@ -153,6 +154,10 @@ pub struct GeneratorFilter {
     pub classes: Vec<StorageClass>,
     /// Encrypted so.
     pub encryption: Option<EncryptionFilter>,
+    /// Whether only what a replication rule of the bucket is for, if that was said.
+    pub eligible_for_replication: Option<bool>,
+    /// Standing so with replication; `None`: no rule was ever for it.
+    pub replication_statuses: Vec<Option<ReplicationStatus>>,
 }
 
 /// How listed objects are encrypted.
@@ -294,7 +299,11 @@ pub struct Job {
 }
 
 impl Record for Job {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
+
+    fn migrate(version: u16, bytes: &[u8]) -> Result<Self, RecordError> {
+        job_v1::migrate(version, bytes)
+    }
 }
 
 impl Job {

@@ -12,8 +12,10 @@
 mod acting;
 mod checksum;
 mod errors;
+mod generate;
 mod inventories;
 mod job;
+mod job_v1;
 mod jobs;
 pub mod keyspaces;
 mod manifest;

@@ -1,4 +1,4 @@
-//! Listing what a job is to work on: a manifest that its user put, or a bucket's keys. Knows no operation.
+//! Listing what a job is to work on: a manifest that its user put, or what `generate.rs` finds in a bucket. Knows no operation.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -12,18 +12,15 @@ use parking_lot::Mutex;
 use tarn_audit::Caller;
 use tarn_metadata::Tx;
 use tarn_objects::{
-    Body, BodyError, BodyErrorKind, BucketName, CurrentVersion, Encryption, EncryptionRequest, ListObjects, ObjectKey,
-    ObjectMetadata, ObjectVersion, ObjectsError, PutObject, VersionId, Versioning, body_of,
+    Body, BodyError, BodyErrorKind, BucketName, EncryptionRequest, ObjectKey, ObjectMetadata, ObjectVersion,
+    ObjectsError, PutObject, VersionId, body_of,
 };
 use tarn_policy::Requirement;
 use tokio::sync::mpsc;
 
 use crate::acting::Call;
 use crate::errors::JobsError;
-use crate::job::{
-    EncryptionFilter, GeneratorFilter, Job, JobFailure, Manifest, ManifestFormat, ManifestGenerator, ManifestLocation,
-    ManifestOutput, TaskSource,
-};
+use crate::job::{Job, JobFailure, Manifest, ManifestFormat, ManifestLocation, ManifestOutput, TaskSource};
 use crate::jobs::{Jobs, job_in};
 use crate::keyspaces::{Segment, Task};
 use crate::manifest::{Columns, Inventory, InventoryForm, encoded, read_lines};
@@ -38,7 +35,7 @@ const PIECES_COUNT_MAX: usize = 2;
 /// Batches of tasks between the parser and the store.
 pub(crate) const BATCHES_COUNT_MAX: usize = 4;
 
-fn failure(code: &str, reason: impl std::fmt::Display) -> JobsError {
+pub(crate) fn failure(code: &str, reason: impl std::fmt::Display) -> JobsError {
     JobsError::Failure(JobFailure::new(code, reason))
 }
 
@@ -255,89 +252,6 @@ impl Jobs {
         check_md5(&name, md5.as_deref(), &computed)
     }
 
-    // ---- a bucket's keys
-
-    async fn generate(
-        &self,
-        job: &Job,
-        generator: &ManifestGenerator,
-        writer: &mut SegmentWriter<'_>,
-    ) -> Result<(), JobsError> {
-        let bucket = self.generators_bucket(&generator.bucket)?;
-        self.check_owner(&bucket, generator.expected_owner.as_ref())?;
-        // As on AWS, whose generator is the inventory.
-        let needs = vec![Requirement::new("s3:PutInventoryConfiguration", bucket.arn())];
-        let said = serde_json::json!({ "bucketName": bucket.as_str() });
-        let call = Call { name: "ListObjects", read_only: true, requirements: needs, said };
-        let caller = self.caller(job, call).map_err(JobsError::of_denied)?;
-        let of = |error| JobsError::of_objects(UNREADABLE, error);
-        let is_versioned =
-            self.objects.bucket(caller.authorized(), &bucket).map_err(of)?.versioning != Versioning::Unversioned;
-        // With one prefix there is no need to look at other keys.
-        let filter = &generator.filter;
-        let prefix = match filter.prefixes.as_slice() {
-            [prefix] => prefix.clone(),
-            [] | [_, _, ..] => String::new(),
-        };
-        let mut request = ListObjects::new(bucket.clone(), prefix);
-        loop {
-            let page = self.objects.list_objects(caller.authorized(), &request).map_err(of)?;
-            for listed in page.objects {
-                if !filter.takes(&listed.key, &listed.version)
-                    || !self.is_encrypted_so(&caller, &bucket, &listed.key, filter)?
-                {
-                    continue;
-                }
-                let version = is_versioned.then(|| listed.version.version_id().to_string());
-                writer.push(Task { bucket: bucket.to_string(), key: listed.key, version }).await?;
-            }
-            match page.next {
-                None => return Ok(()),
-                next => request.start_after = next,
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn generators_bucket(&self, name: &str) -> Result<BucketName, JobsError> {
-        let bucket = BucketName::new(name).map_err(|error| JobsError::of_objects(UNREADABLE, error))?;
-        match self.objects.bucket_exists(&bucket) {
-            Ok(true) => Ok(bucket),
-            Ok(false) => Err(failure(UNREADABLE, format!("the bucket `{bucket}` does not exist"))),
-            Err(error) => Err(JobsError::of_objects(UNREADABLE, error)),
-        }
-    }
-
-    fn is_encrypted_so(
-        &self,
-        caller: &Caller,
-        bucket: &BucketName,
-        key: &str,
-        filter: &GeneratorFilter,
-    ) -> Result<bool, JobsError> {
-        let Some(wanted) = &filter.encryption else { return Ok(true) };
-        let found = ObjectKey::new(key).and_then(|key| self.objects.head_object(caller.authorized(), bucket, &key));
-        let found = match found {
-            Ok(found) => found,
-            // Gone since it was listed.
-            Err(ObjectsError::NoSuchKey { .. }) => return Ok(false),
-            Err(error) => return Err(JobsError::of_objects(UNREADABLE, error)),
-        };
-        Ok(match (wanted, found.encryption()) {
-            (EncryptionFilter::Lake, Encryption::Lake) | (EncryptionFilter::Customer, Encryption::Customer(_)) => true,
-            (EncryptionFilter::Kms { key, bucket_key }, Encryption::Kms(by)) => {
-                key.as_ref().is_none_or(|key| *key == by.key) && bucket_key.is_none_or(|wanted| wanted == by.bucket_key)
-            }
-            (
-                EncryptionFilter::Lake
-                | EncryptionFilter::Customer
-                | EncryptionFilter::Kms { .. }
-                | EncryptionFilter::None { .. },
-                _,
-            ) => false,
-        })
-    }
-
     /// Puts the list that was made, as an inventory that can be the manifest of another job.
     async fn put_manifest(&self, job: &Job, output: &ManifestOutput) -> Result<ManifestLocation, JobsError> {
         const FAILED: &str = "ManifestOutputFailed";
@@ -479,20 +393,4 @@ fn csv_of(segment: &Segment) -> String {
         lines.push('\n');
     }
     lines
-}
-
-impl GeneratorFilter {
-    /// Whether it takes an object by what a listing tells of it.
-    fn takes(&self, key: &str, version: &CurrentVersion) -> bool {
-        let any =
-            |texts: &[String], holds: &dyn Fn(&str) -> bool| texts.is_empty() || texts.iter().any(|text| holds(text));
-        any(&self.prefixes, &|prefix| key.starts_with(prefix))
-            && any(&self.suffixes, &|suffix| key.ends_with(suffix))
-            && any(&self.substrings, &|part| key.contains(part))
-            && self.created_after_ms.is_none_or(|after_ms| version.modified_ms > after_ms)
-            && self.created_before_ms.is_none_or(|before_ms| version.modified_ms < before_ms)
-            && self.larger_than_bytes.is_none_or(|bytes| version.size_bytes > bytes)
-            && self.smaller_than_bytes.is_none_or(|bytes| version.size_bytes < bytes)
-            && (self.classes.is_empty() || self.classes.contains(&version.class))
-    }
 }

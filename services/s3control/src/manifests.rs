@@ -6,11 +6,11 @@ use tarn_jobs::{
     EncryptionFilter, GeneratorFilter, JobReport, Manifest, ManifestField, ManifestFormat, ManifestGenerator,
     ManifestLocation, ManifestOutput, OutputEncryption, TaskSource,
 };
-use tarn_objects::StorageClass;
+use tarn_objects::{ReplicationStatus, StorageClass};
 use tarn_types::{AccountId, Arn};
 
 use crate::convert::{account_of, bucket_arn, bucket_of, object_of, required, time};
-use crate::errors::{bad_request, refuse_unbuilt};
+use crate::errors::bad_request;
 
 const CSV: &str = "S3BatchOperations_CSV_20180820";
 const INVENTORY: &str = "S3InventoryReport_CSV_20161130";
@@ -22,6 +22,14 @@ const FIELDS: [(&str, ManifestField); 4] = [
     ("Bucket", ManifestField::Bucket),
     ("Key", ManifestField::Key),
     ("VersionId", ManifestField::VersionId),
+];
+
+/// How versions stand with replication, where a list may ask for it. `NONE`: no rule was ever for it.
+const STATUSES: [(&str, Option<ReplicationStatus>); 4] = [
+    ("COMPLETED", Some(ReplicationStatus::Completed)),
+    ("FAILED", Some(ReplicationStatus::Failed)),
+    ("REPLICA", Some(ReplicationStatus::Replica)),
+    ("NONE", None),
 ];
 
 /// The one source that is given.
@@ -97,8 +105,6 @@ fn of_output(output: wire::S3ManifestOutputLocation) -> Result<ManifestOutput, A
 }
 
 fn of_filter(filter: wire::JobManifestGeneratorFilter) -> Result<GeneratorFilter, AwsError> {
-    refuse_unbuilt("EligibleForReplication", filter.eligible_for_replication.as_ref())?;
-    refuse_unbuilt("ObjectReplicationStatuses", filter.object_replication_statuses.as_ref())?;
     let bytes = |bytes: Option<i64>, member: &str| {
         bytes
             .map(|bytes| u64::try_from(bytes).map_err(|_| bad_request(format!("{member} is not negative"))))
@@ -122,7 +128,20 @@ fn of_filter(filter: wire::JobManifestGeneratorFilter) -> Result<GeneratorFilter
             .next()
             .map(of_encryption)
             .transpose()?,
+        eligible_for_replication: filter.eligible_for_replication,
+        replication_statuses: filter
+            .object_replication_statuses
+            .unwrap_or_default()
+            .into_iter()
+            .map(of_status)
+            .collect::<Result<_, _>>()?,
     })
+}
+
+fn of_status(name: String) -> Result<Option<ReplicationStatus>, AwsError> {
+    let found = STATUSES.iter().find(|(other, _)| *other == name);
+    let names = "ObjectReplicationStatuses are COMPLETED, FAILED, REPLICA and NONE";
+    found.map(|(_, status)| *status).ok_or_else(|| bad_request(format!("{names}, and not `{name}`")))
 }
 
 fn of_encryption(filter: wire::ObjectEncryptionFilter) -> Result<EncryptionFilter, AwsError> {
@@ -245,6 +264,9 @@ fn filter_out(filter: &GeneratorFilter) -> wire::JobManifestGeneratorFilter {
     };
     let bytes = |bytes: Option<u64>| bytes.and_then(|bytes| i64::try_from(bytes).ok());
     let classes: Vec<String> = filter.classes.iter().map(|class| class.name().to_owned()).collect();
+    let status = |status: &Option<ReplicationStatus>| STATUSES.iter().find(|(_, other)| other == status);
+    let statuses = filter.replication_statuses.iter().filter_map(status);
+    let statuses: Vec<String> = statuses.map(|(name, _)| (*name).to_owned()).collect();
     wire::JobManifestGeneratorFilter {
         created_after: filter.created_after_ms.and_then(time),
         created_before: filter.created_before_ms.and_then(time),
@@ -253,7 +275,8 @@ fn filter_out(filter: &GeneratorFilter) -> wire::JobManifestGeneratorFilter {
         object_size_less_than_bytes: bytes(filter.smaller_than_bytes),
         match_any_storage_class: Some(classes).filter(|classes| !classes.is_empty()),
         match_any_object_encryption: filter.encryption.as_ref().map(|filter| vec![encryption_out(filter)]),
-        ..wire::JobManifestGeneratorFilter::default()
+        eligible_for_replication: filter.eligible_for_replication,
+        object_replication_statuses: Some(statuses).filter(|statuses| !statuses.is_empty()),
     }
 }
 

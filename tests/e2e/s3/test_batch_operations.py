@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..conftest import allow, wait_for
 from .test_acl import check, open_bucket, other  # noqa: F401
 from .test_public_access import control
-from .test_replication import replicate, rule, versioned, versions
+from .test_replication import completed, replicate, rule, versioned, versions
 
 ENDED = ("Complete", "Failed", "Cancelled")
 
@@ -688,3 +688,31 @@ def test_objects_are_replicated_whenever_they_were_put(batch):
     role = batch.make_role("no-copies", allow("*"), allow("s3:InitiateReplication", "*", "Deny"))
     job = batch.run({"S3ReplicateObject": {}}, batch.manifest(lines[:1]), RoleArn=role)
     assert counts(job) == ("Complete", 1, 0, 1) and batch.results(job)[1][0][5] == "AccessDenied"
+
+
+def test_lists_are_made_of_what_is_to_be_replicated(batch):
+    account, s3 = batch.account, batch.s3
+    target = versioned(account)
+    s3.put_bucket_versioning(Bucket=batch.bucket, VersioningConfiguration={"Status": "Enabled"})
+    old = [batch.put("in/old", body)["VersionId"] for body in (b"1", b"2")]
+    batch.put("out/a")
+    replicate(account, batch.bucket, rule(target, prefix="in/"))
+    batch.put("in/new")
+    completed(s3, batch.bucket, "in/new")
+    filter = {"EligibleForReplication": True, "ObjectReplicationStatuses": ["NONE", "FAILED"]}
+    generator = {
+        "S3JobManifestGenerator": {
+            "SourceBucket": f"arn:aws:s3:::{batch.bucket}", "Filter": filter, "EnableManifestOutput": False,
+        }
+    }
+    job = batch.run({"S3ReplicateObject": {}}, ManifestGenerator=generator)
+    assert counts(job) == ("Complete", 2, 2, 0), job
+    assert job["ManifestGenerator"] == generator
+    assert sorted(line[1:3] for line in batch.results(job)[0]) == sorted(["in/old", id] for id in old)
+    # Both versions are there, and nothing is left to be done.
+    assert sorted(row[:2] for row in versions(s3, target) if row[0] == "in/old") == sorted(("in/old", id) for id in old)
+    job = batch.run({"S3ReplicateObject": {}}, ManifestGenerator=generator)
+    assert job["Status"] == "Failed" and job["FailureReasons"][0]["FailureCode"] == "ManifestEmpty"
+    generator["S3JobManifestGenerator"]["Filter"] = {"ObjectReplicationStatuses": ["PENDING"]}
+    with pytest.raises(ClientError):
+        batch.create({"S3ReplicateObject": {}}, ManifestGenerator=generator)

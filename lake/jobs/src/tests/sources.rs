@@ -4,6 +4,13 @@ use std::io::Write;
 
 use md5::Digest as _;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tarn_objects::{
+    RemoteBuckets, RemoteChange, RemoteCopy, RemoteError, ReplicationConfiguration, ReplicationDestination,
+    ReplicationFilter, ReplicationRule, ReplicationStatus,
+};
+
 use super::*;
 use crate::job::EncryptionFilter;
 
@@ -185,4 +192,109 @@ async fn a_list_that_was_made_can_be_the_next_jobs_manifest() {
     lake.close("s3:PutInventoryConfiguration", "lake-raw");
     let job = lake.run(TAG(), TaskSource::Generator(generator(GeneratorFilter::default(), None))).await;
     assert_eq!(job.run.failures[0].code, "AccessDenied");
+}
+
+/// No bucket is elsewhere.
+struct Nowhere;
+
+impl RemoteBuckets for Nowhere {
+    fn has(&self, _: &AccountId, _: &str) -> bool {
+        false
+    }
+
+    fn put<'a>(&'a self, _: &'a str, _: RemoteCopy) -> BoxFuture<'a, Result<Option<String>, RemoteError>> {
+        async { Err(RemoteError::Gone) }.boxed()
+    }
+
+    fn change<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a ObjectKey,
+        _: &'a str,
+        _: RemoteChange,
+    ) -> BoxFuture<'a, Result<(), RemoteError>> {
+        async { Err(RemoteError::Gone) }.boxed()
+    }
+
+    fn delete<'a>(&'a self, _: &'a str, _: &'a ObjectKey) -> BoxFuture<'a, Result<(), RemoteError>> {
+        async { Err(RemoteError::Gone) }.boxed()
+    }
+}
+
+fn rule_to(target: &BucketName) -> ReplicationRule {
+    ReplicationRule {
+        id: "in".to_owned(),
+        priority: Some(1),
+        is_enabled: true,
+        filter: ReplicationFilter { prefix: Some("in/".to_owned()), ..ReplicationFilter::default() },
+        delete_markers: Some(false),
+        kms_objects: None,
+        replica_changes: None,
+        says_existing: false,
+        destination: ReplicationDestination {
+            bucket: target.arn().to_string(),
+            account: None,
+            is_given_over: false,
+            class: None,
+            kms_key: None,
+            time_control: None,
+            metrics: None,
+            has_threshold: false,
+        },
+    }
+}
+
+#[tokio::test]
+async fn versions_are_filtered_by_replication() {
+    let lake = Lake::new().await;
+    let target = BucketName::new("lake-copies").unwrap();
+    lake.objects.create_bucket(&lake.caller(), CreateBucket::new(target.clone(), Region::us_east_1())).await.unwrap();
+    for bucket in [&lake.bucket, &target] {
+        lake.objects.put_bucket_versioning(&lake.caller(), bucket, true).await.unwrap();
+    }
+    let list = async |bucket: &BucketName, eligible: Option<bool>, statuses: &[Option<ReplicationStatus>]| {
+        let filter = GeneratorFilter {
+            eligible_for_replication: eligible,
+            replication_statuses: statuses.to_vec(),
+            ..GeneratorFilter::default()
+        };
+        let generator = ManifestGenerator { bucket: bucket.to_string(), expected_owner: None, filter, output: None };
+        // One that changes nothing, so that nothing is to be replicated anew.
+        let operation = JobOperation::ComputeObjectChecksum { algorithm: None, kind: None };
+        let job = lake.run(operation, TaskSource::Generator(generator)).await;
+        if job.run.status == JobStatus::Failed {
+            return vec![job.run.failures[0].code.clone()];
+        }
+        let succeeded = lake.report(&job).await.1;
+        let lines = succeeded.lines().map(|line| line.split(',').nth(1).unwrap().to_owned());
+        let keys: Vec<String> = lines.filter(|key| !key.starts_with("reports/")).collect();
+        keys
+    };
+    lake.put("in/old", "1").await;
+    lake.put("in/old", "2").await;
+    assert_eq!(list(&lake.bucket, Some(true), &[]).await, ["ManifestUnreadable"]);
+    let role = "arn:aws:iam::000000000000:role/batch".to_owned();
+    let rules = ReplicationConfiguration::new(role, vec![rule_to(&target)]);
+    lake.objects.put_bucket_replication(&lake.caller(), &lake.bucket, rules, |_, _| false).await.unwrap();
+    let lanes = lake.objects.replicators(lake.door.clone(), lake.identity.clone(), Arc::new(Nowhere));
+    lake.put("in/done", "1").await;
+    lake.put("out/a", "1").await;
+    lake.close("s3:ReplicateObject", "in/refused");
+    lake.put("in/refused", "1").await;
+    while lanes[0].replicate_next().await.unwrap() {}
+
+    let (completed, failed) = (Some(ReplicationStatus::Completed), Some(ReplicationStatus::Failed));
+    let eligible = ["in/done", "in/old", "in/old", "in/refused"];
+    assert_eq!(list(&lake.bucket, Some(true), &[]).await, eligible);
+    assert_eq!(list(&lake.bucket, None, &[completed]).await, ["in/done"]);
+    assert_eq!(list(&lake.bucket, None, &[failed]).await, ["in/refused"]);
+    assert_eq!(list(&lake.bucket, Some(true), &[None]).await, ["in/old", "in/old"]);
+    assert_eq!(list(&lake.bucket, Some(false), &[None]).await, ["in/old", "in/old", "out/a"]);
+    assert_eq!(list(&lake.bucket, None, &[failed, completed]).await, ["in/done", "in/refused"]);
+    assert_eq!(list(&target, None, &[Some(ReplicationStatus::Replica)]).await, ["in/done"]);
+    assert_eq!(list(&target, None, &[None]).await, ["ManifestEmpty"]);
+    // Without them it is objects that are listed, as they are now.
+    assert_eq!(list(&lake.bucket, Some(false), &[]).await, ["in/done", "in/old", "in/refused", "out/a"]);
+    lake.close("s3:GetReplicationConfiguration", "lake-raw");
+    assert_eq!(list(&lake.bucket, Some(true), &[]).await, ["AccessDenied"]);
 }

@@ -12,6 +12,7 @@ use crate::classes::StorageClass;
 use crate::encryption::Encryption;
 use crate::errors::{ConfigurationKind, ObjectsError};
 use crate::events::Eventful;
+use crate::get::ObjectVersion;
 use crate::keyspaces::{BUCKETS, EVENTFUL, REPLICATIONS};
 use crate::lifecycle::FilterForm;
 use crate::names::BucketName;
@@ -155,6 +156,11 @@ impl ReplicationConfiguration {
 
     pub(crate) fn for_object(&self, record: &VersionRecord) -> Vec<(String, String)> {
         self.choose(|rule| rule.is_for_version(record))
+    }
+
+    /// Whether any of the rules is for a version.
+    pub fn is_for(&self, version: &ObjectVersion) -> bool {
+        !self.for_object(version.record()).is_empty()
     }
 
     pub(crate) fn for_marker(&self, key: &str) -> Vec<(String, String)> {

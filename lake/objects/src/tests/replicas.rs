@@ -263,7 +263,10 @@ async fn copies_here_follow_while_both_are_there() {
     pair.lake.put(one, "b", "y").await;
     pair.drain().await;
     let version = objects.head_object(&proof(), one, &key("b")).unwrap().version_id();
-    objects.delete_object(&pair.lake.caller(), one, DeleteObject { version, ..DeleteObject::new(key("b")) }).await.unwrap();
+    objects
+        .delete_object(&pair.lake.caller(), one, DeleteObject { version, ..DeleteObject::new(key("b")) })
+        .await
+        .unwrap();
     objects.put_object_tags(&pair.lake.caller(), two, &key("b"), None, tags).await.unwrap();
     pair.drain().await;
     assert!(matches!(objects.head_object(&proof(), one, &key("b")), Err(ObjectsError::NoSuchKey { .. })));
