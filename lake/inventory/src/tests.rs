@@ -2,11 +2,19 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::Read as _;
+use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use tarn_audit::{Caller, EventDraft};
-use tarn_blobs::MemoryBlobs;
+use tarn_blobs::{
+    BlobError, BlobForm, BlobOwner, BlobRef, BlobStore, BlobUsage, BlobWriter, CompactReport, MemoryBlobs, Relocate,
+    SweepReport,
+};
 use tarn_identity::{AccountConfig, Identity};
 use tarn_keys::Keys;
 use tarn_metadata::{MemoryStore, Store};
@@ -39,6 +47,53 @@ impl Authorizer for Door {
     }
 }
 
+/// Takes nothing for as often as it is told to.
+#[derive(Default)]
+struct FaultyBlobs {
+    inner: MemoryBlobs,
+    faults: Mutex<usize>,
+}
+
+impl BlobStore for FaultyBlobs {
+    fn create_as(
+        &self,
+        owner: BlobOwner,
+        len_hint: Option<u64>,
+        form: BlobForm,
+    ) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, BlobError>> {
+        let mut faults = self.faults.lock();
+        if *faults > 0 {
+            *faults -= 1;
+            let error = BlobError::Io { doing: "creating a blob".to_owned(), reason: "the drive is away".to_owned() };
+            return async { Err(error) }.boxed();
+        }
+        self.inner.create_as(owner, len_hint, form)
+    }
+
+    fn read(&self, blob: &BlobRef, range: Range<u64>) -> BoxStream<'static, Result<Bytes, BlobError>> {
+        self.inner.read(blob, range)
+    }
+
+    fn delete(&self, blob: &BlobRef) -> BoxFuture<'_, Result<(), BlobError>> {
+        self.inner.delete(blob)
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        is_live: &'a (dyn Fn(&BlobRef) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<SweepReport, BlobError>> {
+        self.inner.sweep(is_live)
+    }
+
+    fn compact<'a>(&'a self, relocate: &'a dyn Relocate) -> BoxFuture<'a, Result<CompactReport, BlobError>> {
+        self.inner.compact(relocate)
+    }
+
+    fn usage(&self) -> BlobUsage {
+        self.inner.usage()
+    }
+}
+
 fn proof() -> Authorized {
     Authorized::internal("test.amazonaws.com", AccountId::first())
 }
@@ -50,6 +105,7 @@ struct Lake {
     runtime: Runtime,
     clock: Arc<FixedClock>,
     worker: InventoryWorker,
+    blobs: Arc<FaultyBlobs>,
 }
 
 const STARTED_MS: i64 = 20_783 * DAY_MS + 5_000;
@@ -91,11 +147,11 @@ impl Lake {
             users: Vec::new(),
         };
         identity.bootstrap(&Region::us_east_1(), vec![first]).await.unwrap();
-        let blobs = Arc::new(MemoryBlobs::new());
-        let objects = Objects::new(store, blobs, keys, runtime.clone(), ObjectsOptions::default());
+        let blobs = Arc::new(FaultyBlobs::default());
+        let objects = Objects::new(store, blobs.clone(), keys, runtime.clone(), ObjectsOptions::default());
         let door = Arc::new(Door::default());
         let worker = worker(&objects, &identity, &door, &runtime);
-        let lake = Self { objects, identity, door, runtime, clock, worker };
+        let lake = Self { objects, identity, door, runtime, clock, worker, blobs };
         for bucket in ["lake-raw", "lists"] {
             let request = CreateBucket::new(name(bucket), Region::us_east_1());
             lake.objects.create_bucket(&lake.caller(), request).await.unwrap();
@@ -298,4 +354,55 @@ async fn a_destination_of_another_account_is_not_taken() {
     let refused = InventoryConfiguration { destination: long, ..wanted(InventoryFormat::Csv) };
     let refused = lake.objects.put_bucket_inventory(&lake.caller(), &name("lake-raw"), refused).await;
     assert!(matches!(refused, Err(ObjectsError::InvalidArgument { name: "Prefix", .. })));
+}
+
+#[tokio::test]
+async fn a_list_that_was_given_up_is_not_published_however_far_it_was() {
+    // Three files, and then the end: it is given up after each of these, and also where the same is asked for anew at once.
+    for steps in 1..=3 {
+        for again in [false, true] {
+            let lake = Lake::new().await;
+            for number in 0..9 {
+                lake.put(&format!("k-{number}")).await;
+            }
+            lake.want(wanted(InventoryFormat::Csv)).await;
+            lake.pass_days(1);
+            for _ in 0..steps {
+                assert!(lake.worker.step().await.unwrap());
+            }
+            let begun = lake.delivered().len();
+            let (caller, bucket) = (lake.caller(), name("lake-raw"));
+            lake.objects.delete_bucket_inventory(&caller, &bucket, "all").await.unwrap();
+            if again {
+                lake.want(wanted(InventoryFormat::Csv)).await;
+            }
+            while lake.worker.step().await.unwrap() {}
+            assert_eq!(lake.delivered().len(), begun, "{steps} {again}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_stuck_holds_up_no_other() {
+    let lake = Lake::new().await;
+    lake.put("a").await;
+    for id in ["one", "two"] {
+        lake.want(InventoryConfiguration { id: id.to_owned(), ..wanted(InventoryFormat::Csv) }).await;
+    }
+    lake.pass_days(1);
+    // The first cannot be written; the second is made meanwhile.
+    *lake.blobs.faults.lock() = 1;
+    assert!(matches!(lake.worker.step().await, Err(ObjectsError::Blob(_))));
+    tokio::time::pause();
+    while lake.worker.step().await.unwrap() {}
+    let manifests = || {
+        let delivered = lake.delivered();
+        delivered.into_iter().filter(|key| key.ends_with("manifest.json")).collect::<Vec<_>>()
+    };
+    assert_eq!(manifests().len(), 1);
+    assert!(manifests()[0].starts_with("lake-raw/two/"), "{:?}", manifests());
+    // It is gone on with after a while.
+    tokio::time::advance(std::time::Duration::from_secs(2)).await;
+    while lake.worker.step().await.unwrap() {}
+    assert_eq!(manifests().len(), 2);
 }

@@ -1,5 +1,6 @@
 //! Makes the lists that are due, one after the other: files first, manifests last. Knows no file format.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 use tarn_audit::Caller;
 use tarn_identity::Identity;
+use tarn_metadata::StoreError;
 use tarn_objects::{
     AclRequest, Body, BodyError, BodyErrorKind, CannedAcl, Delivery, EncryptionRequest, INVENTORY_SERVICE,
     InventoryEncryption, InventoryFile, InventoryFormat, InventoryPlace, InventoryRun, ObjectKey, ObjectMetadata,
@@ -18,6 +20,7 @@ use tarn_objects::{
 use tarn_policy::{Authorized, Authorizer};
 use tarn_runtime::{Runtime, Worker, WorkerOutcome};
 use tarn_types::AccountId;
+use tokio::time::Instant;
 
 use crate::columns::Column;
 use crate::encode::Encoder;
@@ -26,6 +29,10 @@ use crate::rows::Source;
 
 /// How long nothing is looked at while nothing is due: a clock may be set.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long a list is set aside that the lake could not go on with.
+const ASIDE: Duration = Duration::from_secs(1);
+/// What that doubles up to.
+const ASIDE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// What may be set differently.
 #[derive(Debug, Clone)]
@@ -48,6 +55,8 @@ pub struct InventoryWorker {
     authorizer: Arc<dyn Authorizer>,
     runtime: Runtime,
     options: InventoryOptions,
+    /// Lists that the lake could not go on with: not before then, and the pause to double. Others are made meanwhile.
+    aside: Mutex<HashMap<[u8; 16], (Instant, Duration)>>,
 }
 
 impl std::fmt::Debug for InventoryWorker {
@@ -142,13 +151,14 @@ impl Filling {
 
 /// Whether it is the lake's own trouble, which passes, and not the destination's, which is its owner's to end.
 fn passes(error: &ObjectsError) -> bool {
-    matches!(
-        error,
+    match error {
+        ObjectsError::Store(StoreError::Overtaken { .. }) => false,
         ObjectsError::Store(_)
-            | ObjectsError::Blob(_)
-            | ObjectsError::Stopping
-            | ObjectsError::Body(BodyError { kind: BodyErrorKind::Internal, .. })
-    )
+        | ObjectsError::Blob(_)
+        | ObjectsError::Stopping
+        | ObjectsError::Body(BodyError { kind: BodyErrorKind::Internal, .. }) => true,
+        _ => false,
+    }
 }
 
 impl InventoryWorker {
@@ -161,23 +171,39 @@ impl InventoryWorker {
         options: InventoryOptions,
     ) -> Self {
         let proof = Authorized::internal(INVENTORY_SERVICE, AccountId::first());
-        Self { source: Source { objects, identity, proof }, authorizer, runtime, options }
+        Self { source: Source { objects, identity, proof }, authorizer, runtime, options, aside: Mutex::default() }
+    }
+
+    fn set_aside(&self, run: &InventoryRun) {
+        let mut aside = self.aside.lock();
+        let pause = aside.get(&run.id).map_or(ASIDE, |(_, pause)| (*pause * 2).min(ASIDE_MAX));
+        aside.insert(run.id, (Instant::now() + pause, pause));
     }
 
     /// The next step of the next list: one file, or the manifests. Tells whether there was any.
     pub async fn step(&self) -> Result<bool, ObjectsError> {
         let Source { objects, proof, .. } = &self.source;
-        let Some(run) = objects.next_inventory_run(proof).await? else { return Ok(false) };
+        let now = Instant::now();
+        let waiting = |(id, (until, _)): (&[u8; 16], &(Instant, Duration))| (*until > now).then_some(*id);
+        let aside = self.aside.lock().iter().filter_map(waiting).collect();
+        let Some(run) = objects.next_inventory_run(proof, &aside).await? else { return Ok(false) };
         let done = match run.is_listed {
             false => self.next_file(run.clone()).await,
             true => self.finish(&run).await,
         };
         match done {
-            Ok(()) => Ok(true),
-            Err(error) if passes(&error) => Err(error),
+            Ok(()) => {
+                self.aside.lock().remove(&run.id);
+                Ok(true)
+            }
+            Err(error) if passes(&error) => {
+                self.set_aside(&run);
+                Err(error)
+            }
             Err(error) => {
                 let (bucket, id) = (&run.bucket, &run.configuration.id);
-                tracing::info!(%error, %bucket, %id, "an inventory was given up: its destination does not take it");
+                tracing::info!(%error, %bucket, %id, "an inventory was given up: it is not wanted, or not taken");
+                self.aside.lock().remove(&run.id);
                 objects.end_inventory_run(proof, run).await?;
                 Ok(true)
             }
@@ -188,7 +214,7 @@ impl InventoryWorker {
         let Source { objects, proof, .. } = &self.source;
         let key = report::data_key(&run);
         // Before anything is listed: whoever does not let lists in costs nothing.
-        let caller = self.caller(&run, &key)?;
+        let caller = self.wanted_caller(&run, &key)?;
         let (columns, shared) = (Column::of(&run.configuration), Arc::new(run.clone()));
         let source = self.source.clone();
         let looking = {
@@ -236,11 +262,17 @@ impl InventoryWorker {
             (report::symlink_key(run), report::symlink(run)),
             (report::manifest_key(run, "manifest.checksum"), checksum),
         ] {
-            self.put(&self.caller(run, &key)?, run, &key, "text/plain", body_of(text)).await?;
+            self.put(&self.wanted_caller(run, &key)?, run, &key, "text/plain", body_of(text)).await?;
         }
         let (key, ended) = (report::manifest_key(run, "manifest.json"), run.clone());
-        let caller = self.caller(run, &key)?.beside(move |tx| ended.end(tx));
+        let caller = self.caller(run, &key)?.beside(move |tx| ended.finish(tx));
         self.put(&caller, run, &key, "application/json", body_of(manifest)).await
+    }
+
+    /// As `caller`, whose put is refused where the list is not wanted any more by then.
+    fn wanted_caller(&self, run: &InventoryRun, key: &str) -> Result<Caller, ObjectsError> {
+        let wanted = run.clone();
+        Ok(self.caller(run, key)?.beside(move |tx| wanted.require_wanted(tx)))
     }
 
     /// The service as the destination sees it, if it is let in.
@@ -300,6 +332,12 @@ impl InventoryWorker {
         self.source.objects.put_object(caller, request, body).await.map(|_| ())
     }
 
+    /// How long until a list that was set aside is looked at again.
+    fn until_back(&self) -> Duration {
+        let first = self.aside.lock().values().map(|(until, _)| *until).min();
+        first.map_or(WAIT_MAX, |until| until.saturating_duration_since(Instant::now()).min(WAIT_MAX))
+    }
+
     /// How long until the next list is due.
     fn until_due(&self) -> Duration {
         let Source { objects, proof, .. } = &self.source;
@@ -337,7 +375,7 @@ impl Worker for InventoryWorker {
     fn wait(&self) -> BoxFuture<'_, ()> {
         async move {
             tokio::select! {
-                () = tokio::time::sleep(self.until_due()) => {}
+                () = tokio::time::sleep(self.until_due().min(self.until_back())) => {}
                 () = self.source.objects.inventories_changed() => {}
             }
         }

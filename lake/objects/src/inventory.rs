@@ -5,6 +5,8 @@
 //! A list is due at midnight, a weekly one on Sundays; the first one at the next midnight, whichever it is. So a row of the schedule that
 //! was written twice is one row, and rows of what is gone are dropped when their time comes.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
 use tarn_metadata::{Key, Read, Record, StoreError, StoreExt, Tx};
@@ -17,7 +19,7 @@ use crate::errors::{ConfigurationKind, ObjectsError};
 use crate::keyspaces::{BUCKETS, INVENTORIES, INVENTORY_DUE, INVENTORY_RUNS};
 use crate::metrics::check_id;
 use crate::names::BucketName;
-use crate::objects::Objects;
+use crate::objects::{Objects, require_bucket};
 use crate::records::bucket_key;
 
 /// Who puts inventories into their buckets.
@@ -269,8 +271,27 @@ impl InventoryRun {
         id_key(&self.bucket, &self.configuration.id)
     }
 
-    /// Forgets it: for the transaction that puts the last of it.
-    pub fn end(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    /// Whether it is still the one that is being made, of what is still asked for.
+    fn is_wanted(&self, read: &impl Read) -> Result<bool, StoreError> {
+        let run = read.get(INVENTORY_RUNS, &self.at())?;
+        Ok(run.is_some_and(|run| run.id == self.id) && read.contains(INVENTORIES, &self.at())?)
+    }
+
+    /// Refuses where it is not wanted any more: for the transactions that put what is of it.
+    pub fn require_wanted(&self, read: &impl Read) -> Result<(), StoreError> {
+        match self.is_wanted(read)? {
+            true => Ok(()),
+            false => Err(StoreError::Overtaken { what: "the inventory" }),
+        }
+    }
+
+    /// Forgets it, for the transaction that puts the last of it: one that is not wanted any more is not finished.
+    pub fn finish(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        self.require_wanted(tx)?;
+        tx.delete(INVENTORY_RUNS, &self.at())
+    }
+
+    fn give_up(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         match tx.get(INVENTORY_RUNS, &self.at())? {
             Some(run) if run.id == self.id => tx.delete(INVENTORY_RUNS, &self.at()),
             Some(_) | None => Ok(()),
@@ -358,14 +379,30 @@ impl Objects {
         bucket: &BucketName,
         id: &str,
     ) -> Result<(), ObjectsError> {
-        self.delete_configuration_by_id(caller, INVENTORIES, bucket, id, ConfigurationKind::Inventory).await
+        let (bucket, at) = (bucket.clone(), id_key(bucket, id));
+        let removed = caller.commit(&*self.store, move |tx| {
+            require_bucket(tx, &bucket)?;
+            if !tx.contains(INVENTORIES, &at)? {
+                return Err(ConfigurationKind::Inventory.missing(&bucket));
+            }
+            tx.delete(INVENTORY_RUNS, &at)?;
+            Ok(tx.delete(INVENTORIES, &at)?)
+        });
+        Ok(removed.await?)
     }
 
-    /// The list to be made next: one that was begun, or one that is due and is begun by this.
-    pub async fn next_inventory_run(&self, _proof: &Authorized) -> Result<Option<InventoryRun>, ObjectsError> {
+    /// The list to be made next: one that was begun and is not `aside`, or one that is due and is begun by this.
+    pub async fn next_inventory_run(
+        &self,
+        _proof: &Authorized,
+        aside: &HashSet<[u8; 16]>,
+    ) -> Result<Option<InventoryRun>, ObjectsError> {
         let snapshot = self.snapshot()?;
-        if let Some(run) = snapshot.prefix(INVENTORY_RUNS, &Key::new()).next() {
-            return Ok(Some(run?.1));
+        for run in snapshot.prefix(INVENTORY_RUNS, &Key::new()) {
+            let run = run?.1;
+            if !aside.contains(&run.id) {
+                return Ok(Some(run));
+            }
         }
         let Some(first) = snapshot.prefix(INVENTORY_DUE, &Key::new()).next() else { return Ok(None) };
         let (at, _) = first?;
@@ -416,12 +453,8 @@ impl Objects {
     /// Notes how far a list has come; tells whether it is still wanted.
     pub async fn keep_inventory_run(&self, _proof: &Authorized, run: InventoryRun) -> Result<bool, ObjectsError> {
         let kept = self.store.write(move |tx| {
-            let before = tx.get(INVENTORY_RUNS, &run.at())?;
-            if before.is_none_or(|before| before.id != run.id) {
-                return Ok(false);
-            }
-            if !tx.contains(INVENTORIES, &run.at())? {
-                run.end(tx)?;
+            if !run.is_wanted(tx)? {
+                run.give_up(tx)?;
                 return Ok(false);
             }
             tx.put(INVENTORY_RUNS, &run.at(), &run)?;
@@ -432,7 +465,7 @@ impl Objects {
 
     /// Gives up a list.
     pub async fn end_inventory_run(&self, _proof: &Authorized, run: InventoryRun) -> Result<(), ObjectsError> {
-        Ok(self.store.write(move |tx| Ok::<_, ObjectsError>(run.end(tx)?)).await?)
+        Ok(self.store.write(move |tx| Ok::<_, ObjectsError>(run.give_up(tx)?)).await?)
     }
 
     /// Until when there is nothing to list, milliseconds since 1970; `None`: nobody wants a list.

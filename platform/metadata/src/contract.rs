@@ -124,6 +124,18 @@ async fn effects_are_drained_in_order(store: &dyn Store) {
     let id = pending[0].id;
     store.write(move |tx| EFFECTS.done(tx, id)).await.unwrap();
     assert_eq!(EFFECTS.pending(&store.read().unwrap(), 1).unwrap()[0].effect, note("second"));
+    // Of one transaction as many as it can hold, each with a place of its own, beside those of another outbox.
+    let many = store
+        .write(|tx| {
+            (0..5_000).map(|number| EFFECTS.push(tx, &note(&number.to_string()))).collect::<Result<Vec<_>, _>>()
+        })
+        .await
+        .unwrap();
+    assert!(many.iter().enumerate().all(|(at, id)| (id.sequence, id.position as usize) == (many[0].sequence, at)));
+    let texts: Vec<String> =
+        EFFECTS.pending(&store.read().unwrap(), 10_000).unwrap().into_iter().map(|entry| entry.effect.text).collect();
+    let numbers: Vec<String> = (0..5_000).map(|number| number.to_string()).collect();
+    assert_eq!(texts[2..], numbers);
 }
 
 async fn counters_do_not_lose_increments(store: &dyn Store) {

@@ -46,18 +46,7 @@ impl<R: Record> Outbox<R> {
 
     /// Asks for `effect` once this transaction commits.
     pub fn push(&self, tx: &mut Tx<'_>, effect: &R) -> Result<OutboxId, StoreError> {
-        let sequence = tx.sequence();
-        let prefix = Key::new().u64(sequence.0);
-        let position = match tx.prefix_reverse(self.keyspace, &prefix).next() {
-            None => 0,
-            Some(last) => {
-                let (key, _) = last?;
-                let mut reader = Key::reader(key.as_bytes());
-                reader.u64();
-                reader.u32().unwrap_or(0).saturating_add(1)
-            }
-        };
-        let id = OutboxId { sequence, position };
+        let id = OutboxId { sequence: tx.sequence(), position: tx.next_position(self.keyspace.id) };
         tx.put(self.keyspace, &Self::key(id), effect)?;
         Ok(id)
     }

@@ -52,6 +52,12 @@ pub enum StoreError {
         /// The limit.
         size_bytes_max: usize,
     },
+    /// What was to be written beside a change has no ground any more; the change was not made either.
+    #[error("{what} is not wanted any more: nothing was changed")]
+    Overtaken {
+        /// What was under way.
+        what: &'static str,
+    },
     /// A key is too long.
     #[error("a key of {keyspace} has {size_bytes} bytes, more than {size_bytes_max}")]
     KeyTooLarge {
@@ -267,6 +273,8 @@ pub struct Tx<'a> {
     overlay: Overlay<'a>,
     sequence: Sequence,
     size_bytes: usize,
+    /// Effects asked for, by their outbox's keyspace. No other transaction has its sequence, so none has a place among them.
+    positions: BTreeMap<u16, u32>,
 }
 
 struct Overlay<'a> {
@@ -318,12 +326,21 @@ impl Read for Tx<'_> {
 impl<'a> Tx<'a> {
     /// For implementations of `Store`: `sequence` is the one this transaction will have.
     pub fn new(base: &'a dyn ReadView, sequence: Sequence) -> Self {
-        Self { overlay: Overlay { base, changes: BTreeMap::new() }, sequence, size_bytes: 0 }
+        let overlay = Overlay { base, changes: BTreeMap::new() };
+        Self { overlay, sequence, size_bytes: 0, positions: BTreeMap::new() }
     }
 
     /// The sequence number this transaction has if it commits with a change.
     pub fn sequence(&self) -> Sequence {
         self.sequence
+    }
+
+    /// The place of the next effect that this transaction asks for in an outbox.
+    pub(crate) fn next_position(&mut self, keyspace: u16) -> u32 {
+        let next = self.positions.entry(keyspace).or_default();
+        let position = *next;
+        *next = next.saturating_add(1);
+        position
     }
 
     /// Sets the record at `key`.
