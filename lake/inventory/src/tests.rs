@@ -311,6 +311,8 @@ async fn what_is_refused_leaves_nothing() {
     assert_eq!(need.context.get("s3:x-amz-acl"), Some(&["bucket-owner-full-control".to_owned()][..]));
     assert_eq!(context.get("aws:SourceArn"), Some(&["arn:aws:s3:::lake-raw".to_owned()][..]));
     assert_eq!(context.get("aws:SourceAccount"), Some(&[AccountId::first().to_string()][..]));
+    assert_eq!(context.get("aws:PrincipalIsAWSService"), Some(&["true".to_owned()][..]));
+    assert_eq!(context.get("aws:RequestedRegion"), Some(&["us-east-1".to_owned()][..]));
 }
 
 #[tokio::test]
@@ -393,7 +395,6 @@ async fn one_that_is_stuck_holds_up_no_other() {
     // The first cannot be written; the second is made meanwhile.
     *lake.blobs.faults.lock() = 1;
     assert!(matches!(lake.worker.step().await, Err(ObjectsError::Blob(_))));
-    tokio::time::pause();
     while lake.worker.step().await.unwrap() {}
     let manifests = || {
         let delivered = lake.delivered();
@@ -402,7 +403,7 @@ async fn one_that_is_stuck_holds_up_no_other() {
     assert_eq!(manifests().len(), 1);
     assert!(manifests()[0].starts_with("lake-raw/two/"), "{:?}", manifests());
     // It is gone on with after a while.
-    tokio::time::advance(std::time::Duration::from_secs(2)).await;
+    tarn_runtime::Worker::wait(&lake.worker).await;
     while lake.worker.step().await.unwrap() {}
     assert_eq!(manifests().len(), 2);
 }

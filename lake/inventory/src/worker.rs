@@ -13,9 +13,9 @@ use tarn_audit::Caller;
 use tarn_identity::Identity;
 use tarn_metadata::StoreError;
 use tarn_objects::{
-    AclRequest, Body, BodyError, BodyErrorKind, CannedAcl, Delivery, EncryptionRequest, INVENTORY_SERVICE,
-    InventoryEncryption, InventoryFile, InventoryFormat, InventoryPlace, InventoryRun, ObjectKey, ObjectMetadata,
-    Objects, ObjectsError, PutObject, body_of,
+    AclRequest, Body, BodyError, BodyErrorKind, CannedAcl, DeliveringService, Delivery, EncryptionRequest,
+    INVENTORY_SERVICE, InventoryEncryption, InventoryFile, InventoryFormat, InventoryPlace, InventoryRun, ObjectKey,
+    ObjectMetadata, Objects, ObjectsError, PutObject, body_of,
 };
 use tarn_policy::{Authorized, Authorizer};
 use tarn_runtime::{Runtime, Worker, WorkerOutcome};
@@ -287,14 +287,8 @@ impl InventoryWorker {
                 reason: format!("the bucket `{}` is not the account's that the inventory names", destination.bucket),
             });
         }
-        let delivery = Delivery {
-            service: INVENTORY_SERVICE,
-            source: &run.bucket,
-            source_owner: &run.owner,
-            region: &run.region,
-            target: &destination.bucket,
-            key,
-        };
+        let by = DeliveringService::of_bucket(INVENTORY_SERVICE, &run.bucket, &run.owner, &run.region);
+        let delivery = Delivery { by, target: &destination.bucket, key };
         let mut needs = delivery.requirement().with("s3:x-amz-acl", "bucket-owner-full-control");
         match &destination.encryption {
             None => {}

@@ -68,7 +68,7 @@ pub use configurations::ConfigurationPage;
 pub use copy::{CopiedObject, CopiedPart, CopyObject, UploadPartCopy};
 pub use cors::{CORS_RULES_COUNT_MAX, CorsConfiguration, CorsMatch, CorsRequest, CorsRule};
 pub use delete::{DELETE_OBJECTS_COUNT_MAX, DeleteObject, Deleted};
-pub use deliveries::Delivery;
+pub use deliveries::{DeliveringService, Delivery};
 pub use encryption::{
     BucketEncryption, CustomerEncryption, CustomerKey, DefaultEncryption, Encryption, EncryptionRequest, KmsEncryption,
 };

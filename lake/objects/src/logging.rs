@@ -18,7 +18,7 @@ use tarn_policy::{Authorized, Authorizer};
 use tarn_runtime::{EntropyExt, Timestamp, Worker, WorkerOutcome};
 use tarn_types::{AccountId, Region};
 
-use crate::deliveries::Delivery;
+use crate::deliveries::{DeliveringService, Delivery};
 use crate::errors::ObjectsError;
 use crate::keyspaces::{ACCESS_LINES, BUCKETS, LOGGING};
 use crate::names::{BucketName, ObjectKey};
@@ -118,15 +118,14 @@ impl Objects {
             if target.owner != source.owner {
                 return Err(refused("The owner for the bucket to be logged and the target bucket must be the same."));
             }
+            let by = DeliveringService::of_bucket(LOG_DELIVERY_SERVICE, bucket, &source.owner, &source.region);
             let delivery = Delivery {
-                service: LOG_DELIVERY_SERVICE,
-                source: bucket,
-                source_owner: &source.owner,
-                region: &source.region,
+                by,
                 target: &logging.target_bucket,
                 key: &format!("{}delivery-check", logging.target_prefix),
             };
-            let asking = caller.authorizer().of_service(delivery.principal(), delivery.context());
+            let asking =
+                caller.authorizer().of_service(delivery.by.principal(), delivery.by.context(self.runtime.now()));
             if asking.authorize(vec![delivery.requirement()]).is_err() {
                 return Err(refused(
                     "The target bucket's policy must allow logging.s3.amazonaws.com to put objects under the target prefix.",
@@ -317,14 +316,8 @@ impl LogDelivery {
         let unique: String = first.map(|key| hex::encode_upper(key.as_bytes())).unwrap_or_default();
         let unique = unique.get(unique.len().saturating_sub(16)..).unwrap_or_default();
         let key = key_of(&logging, (bucket, &source.owner, &self.region), first_ms, self.objects.now_ms(), unique);
-        let delivery = Delivery {
-            service: LOG_DELIVERY_SERVICE,
-            source: bucket,
-            source_owner: &source.owner,
-            region: &self.region,
-            target: &logging.target_bucket,
-            key: &key,
-        };
+        let by = DeliveringService::of_bucket(LOG_DELIVERY_SERVICE, bucket, &source.owner, &self.region);
+        let delivery = Delivery { by, target: &logging.target_bucket, key: &key };
         let caller = self.objects.delivery_caller(&self.authorizer, &delivery, delivery.requirement())?;
         let put = PutObject {
             metadata: ObjectMetadata::of_type("text/plain"),

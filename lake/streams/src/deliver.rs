@@ -17,7 +17,7 @@ use tarn_catalog::CatalogError;
 use tarn_keys::open_range;
 use tarn_metadata::{Key, Read, Snapshot, StoreExt};
 use tarn_objects::{Body, BodyError, BodyErrorKind, BucketName, ObjectKey, PutObject};
-use tarn_policy::{Authorized, BoundAuthorizer, Context, Principal, PrincipalKind, Requirement};
+use tarn_policy::{Authorized, BoundAuthorizer, Context, Principal, PrincipalKind, Requirement, ServiceRoles};
 use tarn_runtime::{EntropyExt, Worker, WorkerOutcome};
 use tokio::sync::mpsc;
 
@@ -528,7 +528,7 @@ impl Streams {
         // Streams of older servers have none.
         let root = || Principal::root(stream.scope.account.clone());
         let principal = deliverer.map_or_else(root, |deliverer| deliverer.principal);
-        let context = of_delivery(stream, &principal);
+        let context = of_delivery(stream, &principal, self.runtime.now());
         let needs = vec![Requirement::new("s3:PutObject", key.arn(bucket))];
         let authorized = self.authorizer.authorize(&principal, needs, &context).map_err(StreamsError::Denied)?;
         let authorizer = BoundAuthorizer::new(self.authorizer.clone(), principal.clone(), context);
@@ -581,12 +581,11 @@ fn is_due(buffer: &Buffer, stream: &DeliveryStream, oldest_ms: i64, now_ms: i64)
 }
 
 /// The condition keys of a delivery.
-fn of_delivery(stream: &DeliveryStream, principal: &Principal) -> Context {
-    let mut context = Context::new()
+fn of_delivery(stream: &DeliveryStream, principal: &Principal, now: Timestamp) -> Context {
+    let mut context = ServiceRoles::context(now, &stream.scope.region)
         .with("aws:PrincipalAccount", principal.account.as_str())
         .with("aws:PrincipalIsAWSService", "false")
         .with("aws:ViaAWSService", "true")
-        .with("aws:SecureTransport", "true")
         .with("aws:SourceArn", stream.arn().to_string())
         .with("aws:SourceAccount", stream.scope.account.as_str());
     context.set_all("aws:CalledVia", [SERVICE.to_owned()]);

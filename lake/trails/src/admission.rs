@@ -1,14 +1,11 @@
 //! What a trail's bucket and key must let CloudTrail do: asked when a trail is set up, and again at every delivery.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html>
 
-use std::sync::Arc;
-
-use tarn_audit::{Caller, EventDraft, TRAIL_SERVICE};
+use tarn_audit::{Caller, TRAIL_SERVICE};
 use tarn_keys::kms::{EncryptionContext, KeyState, KmsError};
-use tarn_objects::{BucketName, ObjectKey, ObjectsError};
-use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
-use tarn_runtime::EntropyExt;
-use tarn_types::{AccountId, Arn, Scope};
+use tarn_objects::{BucketName, DeliveringService, Delivery, ObjectKey, ObjectsError};
+use tarn_policy::{Authorized, BoundAuthorizer, Denied, Requirement};
+use tarn_types::Arn;
 
 use crate::{Trail, Trails, TrailsError};
 
@@ -17,18 +14,15 @@ const DELIVERY_ACCOUNT: &str = "086441151436";
 /// The pair of the encryption context that log files are encrypted with.
 pub(crate) const ENCRYPTION_CONTEXT_PAIR: &str = "aws:cloudtrail:arn";
 
-fn service() -> Principal {
-    Principal::service(AccountId::new(DELIVERY_ACCOUNT).unwrap_or_else(|_| AccountId::first()), TRAIL_SERVICE)
-}
-
-/// The condition keys of what is done for the trail `arn` of `account`.
-fn context(account: &AccountId, arn: &Arn) -> Context {
-    Context::new()
-        .with("aws:SourceArn", arn.to_string())
-        .with("aws:SourceAccount", account.as_str())
-        .with("aws:PrincipalIsAWSService", "true")
-        .with("aws:PrincipalServiceName", TRAIL_SERVICE)
-        .with("aws:SecureTransport", "true")
+/// CloudTrail, working for a trail.
+fn service(trail: &Trail) -> DeliveringService<'_> {
+    DeliveringService {
+        name: TRAIL_SERVICE,
+        account: DELIVERY_ACCOUNT,
+        source: trail.arn(),
+        source_account: &trail.account,
+        region: &trail.region,
+    }
 }
 
 fn put(bucket: &BucketName, key: &str) -> Requirement {
@@ -44,7 +38,7 @@ impl Trails {
         if !self.parts().objects.bucket_exists(bucket)? {
             return Err(TrailsError::NoSuchBucket { bucket: bucket.to_string() });
         }
-        let asking = caller.authorizer().of_service(service(), context(&trail.account, &trail.arn()));
+        let asking = self.asking(caller, trail);
         let look = Requirement::new("s3:GetBucketAcl", bucket.arn());
         let refuses = |denied: Denied| {
             let on = denied.resource.map(|arn| format!(" on {arn}")).unwrap_or_default();
@@ -75,7 +69,7 @@ impl Trails {
         }
         let pairs = [(ENCRYPTION_CONTEXT_PAIR.to_owned(), trail.arn().to_string())];
         EncryptionContext::new(pairs).map_err(of_kms)?.describe(&mut requirement);
-        let asking = caller.authorizer().of_service(service(), context(&trail.account, &trail.arn()));
+        let asking = self.asking(caller, trail);
         let key = key.arn().to_string();
         match asking.authorize(vec![requirement]) {
             Ok(_) => Ok(key),
@@ -85,28 +79,14 @@ impl Trails {
 
     /// CloudTrail itself, about to put a file of `trail`; refused if the bucket does not let it.
     pub(crate) fn deliverer(&self, trail: &Trail, key: &ObjectKey) -> Result<Caller, ObjectsError> {
-        let parts = self.parts();
-        let (principal, context) = (service(), context(&trail.account, &trail.arn()));
-        let authorizer: &Arc<dyn Authorizer> = &parts.authorizer;
-        let authorized = authorizer
-            .authorize(&principal, vec![put(&trail.bucket, key.as_str())], &context)
-            .map_err(ObjectsError::Denied)?;
-        let parameters = serde_json::json!({ "bucketName": trail.bucket.as_str(), "key": key.as_str() });
-        let draft = EventDraft {
-            id: parts.runtime.entropy.bytes(),
-            request_id: parts.runtime.entropy.uuid().to_string(),
-            time_ms: self.now_ms(),
-            event_source: "s3.amazonaws.com".to_owned(),
-            event_name: "PutObject".to_owned(),
-            read_only: false,
-            management: false,
-            scope: Scope { account: trail.account.clone(), region: trail.region.clone() },
-            principal: principal.clone(),
-            source_ip: TRAIL_SERVICE.to_owned(),
-            user_agent: TRAIL_SERVICE.to_owned(),
-            request_parameters: parameters.to_string(),
-            resources: vec![key.arn(&trail.bucket).to_string(), trail.bucket.arn().to_string()],
-        };
-        Ok(Caller::new(authorized, BoundAuthorizer::new(authorizer.clone(), principal, context), draft))
+        let delivery = Delivery { by: service(trail), target: &trail.bucket, key: key.as_str() };
+        let needs = put(&trail.bucket, key.as_str());
+        self.parts().objects.delivery_caller(&self.parts().authorizer, &delivery, needs)
+    }
+
+    /// Asks as CloudTrail what it will ask when it delivers.
+    fn asking(&self, caller: &Caller, trail: &Trail) -> BoundAuthorizer {
+        let service = service(trail);
+        caller.authorizer().of_service(service.principal(), service.context(self.parts().runtime.now()))
     }
 }

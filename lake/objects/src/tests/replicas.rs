@@ -159,7 +159,7 @@ impl RemoteBuckets for Elsewhere {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn copies_elsewhere_follow_by_the_version_that_they_are() {
     let lake = Lake::new();
     let (objects, source) = (&lake.objects, lake.bucket("lake-one").await);
@@ -178,7 +178,7 @@ async fn copies_elsewhere_follow_by_the_version_that_they_are() {
         let waits = |lake: &Lake| lake.store.read().unwrap().prefix(REPLICATION_TASKS, &Key::new()).next().is_some();
         while waits(&lake) {
             if !lane.replicate_next().await.unwrap() {
-                tokio::time::advance(std::time::Duration::from_secs(1)).await;
+                tarn_runtime::Worker::wait(&lane).await;
             }
         }
         elsewhere.told()
