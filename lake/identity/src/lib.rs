@@ -68,7 +68,7 @@ pub use roles::{NewRole, Role};
 pub use session_tokens::{SESSION_TOKEN_CHARS_MAX, SessionCredentials};
 pub use sessions::{AssumeRole, FederationToken, Narrowing, NewSession};
 pub use simulation::{
-    Exclusion, MatchedStatement, PolicySource, SIMULATED_COUNT_MAX, Simulated, Simulation, SourcePolicy,
+    Exclusion, MatchedStatement, PolicySource, SIMULATED_COUNT_MAX, Simulated, SimulatedPage, Simulation, SimulationPage, SourcePolicy,
 };
 pub use tags::{Tag, Taggable};
 pub use tarn_keys::Secret;

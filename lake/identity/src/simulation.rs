@@ -7,7 +7,7 @@ use tarn_audit::Caller;
 use tarn_metadata::{Read, StoreExt};
 use tarn_policy::{
     Context, ControlLevel, Decision, DeniedBecause, Policy, PolicyError, PolicyKind, PolicySet, PolicySets, Position,
-    Principal, PrincipalKind, Question, context_keys, decide, matching, resource_policy_decides, statement_positions,
+    Principal, PrincipalKind, Question, StatementRef, context_keys, decide, matching, resource_policy_decides, statement_positions,
 };
 use tarn_types::{AccountId, Arn};
 
@@ -18,8 +18,13 @@ use crate::managed_policies::{find_policy, name_of};
 use crate::records::{ATTACHMENTS, INLINE_POLICIES, MEMBERSHIPS, in_account};
 use crate::{Entity, EntityKind, Identity, IdentityError, aws_managed};
 
-/// Decisions of one simulation: actions times resources.
+/// Decisions of one simulation, over all its pages: actions times resources.
 pub const SIMULATED_COUNT_MAX: usize = 10_000;
+/// The work of a page: bytes of policies that are matched, times bytes of what they are matched against. A page ends early where it is done,
+/// which IAM's pages may: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
+const PAGE_WORK_MAX: usize = 400_000_000;
+/// What the answers of a page name at most, statements and keys together, unless its first answer alone names more.
+const PAGE_NAMED_COUNT_MAX: usize = 20_000;
 
 /// Where a simulated policy is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +109,24 @@ pub struct Simulation {
     pub context: Context,
 }
 
+/// Which of the answers are asked for, in the order of actions, and of resources for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SimulationPage {
+    /// How many come before them.
+    pub from: usize,
+    /// How many at most.
+    pub count_max: usize,
+}
+
+/// Answers, and how many come before those that follow; `None` at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimulatedPage {
+    /// The answers.
+    pub results: Vec<Simulated>,
+    /// Where the next page is from.
+    pub next: Option<usize>,
+}
+
 /// A statement that decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatchedStatement {
@@ -129,7 +152,7 @@ pub struct Simulated {
     /// The statements that decided.
     pub matched: Vec<MatchedStatement>,
     /// Keys that policies ask for and nothing gave.
-    pub missing_keys: Vec<String>,
+    pub missing_keys: Arc<[String]>,
     /// Whether the boundary allows it; `None` without one.
     pub boundary_allows: Option<bool>,
     /// Whether the levels of service control allow it; `None` without any.
@@ -267,8 +290,13 @@ impl Identity {
         Ok(keys)
     }
 
-    /// Puts each action on each resource to the policies.
-    pub fn simulate(&self, caller: &Caller, simulation: &Simulation) -> Result<Vec<Simulated>, IdentityError> {
+    /// Puts each action on each resource to the policies, as far as `page` asks for them. Takes a while where policies are large.
+    pub fn simulate(
+        &self,
+        caller: &Caller,
+        simulation: &Simulation,
+        page: SimulationPage,
+    ) -> Result<SimulatedPage, IdentityError> {
         let account = &caller.scope().account;
         let source = simulation.source_arn.as_deref().map(|arn| self.entity_by_arn(caller, arn)).transpose()?;
         let snapshot = self.store.read()?;
@@ -324,45 +352,61 @@ impl Identity {
                 "At most {SIMULATED_COUNT_MAX} actions times resources are simulated at once."
             )));
         }
-        let missing_keys = missing_keys(&asked, &simulation.context, &principal, simulation.caller_arn.is_some());
-        let mut results = Vec::new();
-        for action in &simulation.actions {
-            if action.split_once(':').is_none_or(|(vendor, name)| vendor.is_empty() || name.is_empty()) {
-                return Err(invalid(format!("Invalid Action Name: {action}; it reads service:Action.")));
-            }
-            for resource in resources {
-                let arn = match resource.as_str() {
-                    "*" => None,
-                    text => {
-                        Some(Arn::parse(text).map_err(|error| invalid(format!("Invalid resource {text}: {error}")))?)
-                    }
-                };
-                let of_arn = arn.as_ref().and_then(|arn| AccountId::new(arn.account.clone()).ok());
-                let owner = owner.clone().or(of_arn).unwrap_or_else(|| principal.account.clone());
-                let own = Context::new();
-                let question = Question {
-                    principal: &principal,
-                    action,
-                    resource: arn.as_ref(),
-                    resource_owner: Some(&owner),
-                    own: &own,
-                    request: &simulation.context,
-                    of_callers_own: false,
-                    is_supposed: true,
-                };
-                let sets = PolicySets {
-                    identity: &identity,
-                    boundary: (!boundary.is_empty()).then_some(boundary.as_slice()),
-                    resource: resource_policy.as_ref(),
-                    resource_decides: resource_policy.is_some() && resource_policy_decides(action, arn.as_ref()),
-                    service_control: &levels,
-                    services_are_strangers: true,
-                    ..PolicySets::default()
-                };
-                results.push(simulated(&question, &sets, resource, &held.policies, simulation, &missing_keys));
-            }
+        let actions = &simulation.actions;
+        if let Some(action) = actions.iter().find(|action| {
+            action.split_once(':').is_none_or(|(vendor, name)| vendor.is_empty() || name.is_empty())
+        }) {
+            return Err(invalid(format!("Invalid Action Name: {action}; it reads service:Action.")));
         }
-        Ok(results)
+        let arns = resources.iter().map(|text| match text.as_str() {
+            "*" => Ok(None),
+            text => Arn::parse(text)
+                .map(Some)
+                .map_err(|error| invalid(format!("Invalid resource {text}: {error}"))),
+        });
+        let arns = arns.collect::<Result<Vec<_>, _>>()?;
+        let given = Given {
+            missing_keys: missing_keys(&asked, &simulation.context, &principal, simulation.caller_arn.is_some()).into(),
+            places: Places::of(&held.policies, simulation),
+            policies: &held.policies,
+        };
+        let policies_size_bytes: usize = asked.iter().map(String::len).sum();
+        let pairs = actions.iter().flat_map(|action| resources.iter().zip(&arns).map(move |on| (action, on)));
+        let (mut results, mut work, mut named) = (Vec::new(), 0_usize, 0_usize);
+        for (action, (resource, arn)) in pairs.skip(page.from).take(page.count_max) {
+            work = work.saturating_add(policies_size_bytes.saturating_mul(action.len().max(resource.len())));
+            if !results.is_empty() && (work > PAGE_WORK_MAX || named > PAGE_NAMED_COUNT_MAX) {
+                break;
+            }
+            let of_arn = arn.as_ref().and_then(|arn| AccountId::new(arn.account.clone()).ok());
+            let owner = owner.clone().or(of_arn).unwrap_or_else(|| principal.account.clone());
+            let own = Context::new();
+            let question = Question {
+                principal: &principal,
+                action,
+                resource: arn.as_ref(),
+                resource_owner: Some(&owner),
+                own: &own,
+                request: &simulation.context,
+                of_callers_own: false,
+                is_supposed: true,
+            };
+            let sets = PolicySets {
+                identity: &identity,
+                boundary: (!boundary.is_empty()).then_some(boundary.as_slice()),
+                resource: resource_policy.as_ref(),
+                resource_decides: resource_policy.is_some() && resource_policy_decides(action, arn.as_ref()),
+                service_control: &levels,
+                services_are_strangers: true,
+                ..PolicySets::default()
+            };
+            let result = given.simulated(&question, &sets, resource);
+            named += result.matched.len() + result.missing_keys.len();
+            results.push(result);
+        }
+        let next = page.from.saturating_add(results.len());
+        let is_more = next < actions.len() * resources.len();
+        Ok(SimulatedPage { results, next: is_more.then_some(next) })
     }
 }
 
@@ -409,44 +453,60 @@ fn missing_keys(documents: &[String], context: &Context, principal: &Principal, 
     keys
 }
 
-fn simulated(
-    question: &Question<'_>,
-    sets: &PolicySets<'_>,
-    resource: &str,
-    policies: &[SourcePolicy],
-    simulation: &Simulation,
-    missing_keys: &[String],
-) -> Simulated {
+/// Where the statements of one policy stand.
+type OfPolicy = Vec<(Position, Position)>;
+
+/// Where the statements of all policies that answers can point at stand.
+struct Places {
+    identity: Vec<OfPolicy>,
+    boundaries: Vec<OfPolicy>,
+    resource: OfPolicy,
+}
+
+impl Places {
+    fn of(policies: &[SourcePolicy], simulation: &Simulation) -> Self {
+        Self {
+            identity: policies.iter().map(|policy| statement_positions(&policy.document)).collect(),
+            boundaries: simulation.boundaries.iter().map(|text| statement_positions(text)).collect(),
+            resource: simulation.resource_policy.as_deref().map(statement_positions).unwrap_or_default(),
+        }
+    }
+}
+
+/// What all answers of a simulation are made with.
+struct Given<'s> {
+    policies: &'s [SourcePolicy],
+    places: Places,
+    missing_keys: Arc<[String]>,
+}
+
+impl Given<'_> {
+    fn statement(&self, at: &StatementRef) -> Option<MatchedStatement> {
+        let (policy_id, source, places) = match at.set {
+            PolicySet::Identity => {
+                let policy = self.policies.get(at.policy)?;
+                (policy.id.clone(), policy.source, self.places.identity.get(at.policy)?)
+            }
+            PolicySet::Resource => ("ResourcePolicy".to_owned(), PolicySource::Resource, &self.places.resource),
+            PolicySet::Boundary => {
+                let id = format!("PermissionsBoundaryPolicyInputList.{}", at.policy + 1);
+                (id, PolicySource::Given, self.places.boundaries.get(at.policy)?)
+            }
+            PolicySet::Session | PolicySet::ServiceControl | PolicySet::ResourceControl => return None,
+        };
+        let (start, end) = places.get(at.statement).copied()?;
+        Some(MatchedStatement { policy_id, source, start, end })
+    }
+
+    fn simulated(&self, question: &Question<'_>, sets: &PolicySets<'_>, resource: &str) -> Simulated {
     let decision = decide(question, sets);
     let explicit = decision.refused.is_some_and(DeniedBecause::is_explicit);
     let found = matching(question, sets);
     let of_resource =
         |denies: bool| found.iter().any(|(at, of_statement)| at.set == PolicySet::Resource && *of_statement == denies);
     let resource_side = of_resource(false) && !of_resource(true);
-    let mut matched = Vec::new();
-    for (at, _) in found.iter().filter(|(_, denies)| *denies == explicit && (explicit || decision.is_allowed())) {
-        let (id, source, document) = match at.set {
-            PolicySet::Identity => match policies.get(at.policy) {
-                Some(policy) => (policy.id.clone(), policy.source, policy.document.as_str()),
-                None => continue,
-            },
-            PolicySet::Resource => {
-                let document = simulation.resource_policy.as_deref().unwrap_or_default();
-                ("ResourcePolicy".to_owned(), PolicySource::Resource, document)
-            }
-            PolicySet::Boundary => match simulation.boundaries.get(at.policy) {
-                Some(document) => {
-                    let id = format!("PermissionsBoundaryPolicyInputList.{}", at.policy + 1);
-                    (id, PolicySource::Given, document.as_str())
-                }
-                None => continue,
-            },
-            PolicySet::Session | PolicySet::ServiceControl | PolicySet::ResourceControl => continue,
-        };
-        if let Some((start, end)) = statement_positions(document).get(at.statement).copied() {
-            matched.push(MatchedStatement { policy_id: id, source, start, end });
-        }
-    }
+    let deciding = found.iter().filter(|(_, denies)| *denies == explicit && (explicit || decision.is_allowed()));
+    let matched = deciding.filter_map(|(at, _)| self.statement(at)).collect();
     let own_account = question.principal.account.clone();
     let at_home = Question { resource_owner: Some(&own_account), ..*question };
     let by_policies_alone =
@@ -459,9 +519,10 @@ fn simulated(
         resource: resource.to_owned(),
         decision,
         matched,
-        missing_keys: missing_keys.to_vec(),
+        missing_keys: self.missing_keys.clone(),
         boundary_allows: sets.boundary.map(by_policies_alone),
         organization_allows: (!sets.service_control.is_empty()).then(|| !decision.refused.is_some_and(by_organization)),
         sides: across.then(|| (by_policies_alone(sets.identity), resource_side)),
     }
+}
 }

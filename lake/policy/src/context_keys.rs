@@ -1,10 +1,12 @@
 //! Which condition keys a policy asks for: in its conditions, and as variables in its resources and values.
 
+use std::collections::HashSet;
+
 use crate::json::Json;
 
 /// The keys that `text` asks for, as it writes them, each once and in its order. Empty if it is no policy.
 pub fn context_keys(text: &str) -> Vec<String> {
-    let mut keys = Keys { found: Vec::new(), with_variables: false };
+    let mut keys = Keys::default();
     if let Ok(Json::Object(members)) = serde_json::from_str(text) {
         let member = |wanted: &str| members.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
         keys.with_variables = matches!(member("Version"), Some(Json::Text(version)) if version == "2012-10-17");
@@ -17,14 +19,17 @@ pub fn context_keys(text: &str) -> Vec<String> {
     keys.found
 }
 
+#[derive(Default)]
 struct Keys {
     found: Vec<String>,
+    /// Those found, in lower case.
+    known: HashSet<String>,
     with_variables: bool,
 }
 
 impl Keys {
     fn add(&mut self, key: &str) {
-        if !self.found.iter().any(|known| known.eq_ignore_ascii_case(key)) {
+        if self.known.insert(key.to_ascii_lowercase()) {
             self.found.push(key.to_owned());
         }
     }

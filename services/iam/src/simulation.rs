@@ -5,14 +5,20 @@ use std::sync::Arc;
 use tarn_audit::Caller;
 use tarn_aws_model::iam as wire;
 use tarn_aws_protocol::AwsError;
-use tarn_identity::{EntityKind, Exclusion, Identity, IdentityError, PolicySource, Simulated, Simulation};
+use tarn_identity::{
+    EntityKind, Exclusion, Identity, IdentityError, PolicySource, Simulated, Simulation, SimulationPage,
+};
 use tarn_policy::{Context, DeniedBecause};
+use tokio::sync::Semaphore;
 
 use crate::convert::required;
 use crate::errors::to_aws;
 
 /// Results of a page if none are asked for: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
 const PAGE_RESULTS_DEFAULT: usize = 100;
+/// Simulations that are worked on at once, in all: each takes a core.
+const SIMULATIONS_COUNT_MAX: usize = 2;
+static SIMULATING: Semaphore = Semaphore::const_new(SIMULATIONS_COUNT_MAX);
 
 fn refused(message: impl Into<String>) -> AwsError {
     AwsError::modelled(&wire::errors::INVALID_INPUT_EXCEPTION, message)
@@ -117,7 +123,7 @@ fn result(found: Simulated) -> wire::EvaluationResult {
         eval_resource_name: Some(found.resource),
         eval_decision: Some(decision(found.decision.refused)),
         matched_statements: Some(matched.collect()),
-        missing_context_values: Some(found.missing_keys),
+        missing_context_values: Some(found.missing_keys.to_vec()),
         organizations_decision_detail: found
             .organization_allows
             .map(|allows| wire::OrganizationsDecisionDetail { allowed_by_organizations: Some(allows) }),
@@ -129,22 +135,28 @@ fn result(found: Simulated) -> wire::EvaluationResult {
     }
 }
 
-fn answer(
-    identity: &Identity,
-    caller: &Caller,
-    simulation: &Simulation,
+async fn answer(
+    identity: Arc<Identity>,
+    caller: Caller,
+    simulation: Simulation,
     marker: Option<String>,
     max_items: Option<i32>,
 ) -> Result<wire::SimulatePolicyResponse, AwsError> {
     let from = marker.map_or(Ok(0), |marker| marker.parse::<usize>().map_err(|_| refused("Invalid Marker.")))?;
-    let count = max_items.and_then(|items| usize::try_from(items).ok()).unwrap_or(PAGE_RESULTS_DEFAULT).max(1);
-    let all = identity.simulate(caller, simulation).map_err(to_simulation_error)?;
-    let next = from.saturating_add(count);
-    let marker = (next < all.len()).then(|| next.to_string());
+    let count_max = max_items.and_then(|items| usize::try_from(items).ok()).unwrap_or(PAGE_RESULTS_DEFAULT).max(1);
+    let page = SimulationPage { from, count_max };
+    let failed = |_| AwsError::internal_failure("a simulation was not finished");
+    let permit =
+        SIMULATING.acquire().await.map_err(|_| AwsError::internal_failure("no simulations are made any more"))?;
+    let work = move || {
+        let _permit = permit;
+        identity.simulate(&caller, &simulation, page)
+    };
+    let found = tokio::task::spawn_blocking(work).await.map_err(failed)?.map_err(to_simulation_error)?;
     Ok(wire::SimulatePolicyResponse {
-        evaluation_results: Some(all.into_iter().skip(from).take(count).map(result).collect()),
-        is_truncated: Some(marker.is_some()),
-        marker,
+        evaluation_results: Some(found.results.into_iter().map(result).collect()),
+        is_truncated: Some(found.next.is_some()),
+        marker: found.next.map(|next| next.to_string()),
     })
 }
 
@@ -166,7 +178,7 @@ pub(crate) async fn custom(
         context: context(input.context_entries)?,
         ..Simulation::default()
     };
-    answer(&identity, &caller, &simulation, input.marker, input.max_items)
+    answer(identity, caller, simulation, input.marker, input.max_items).await
 }
 
 pub(crate) async fn principal(
@@ -188,7 +200,7 @@ pub(crate) async fn principal(
         context: context(input.context_entries)?,
         ..Simulation::default()
     };
-    answer(&identity, &caller, &simulation, input.marker, input.max_items)
+    answer(identity, caller, simulation, input.marker, input.max_items).await
 }
 
 pub(crate) async fn keys_of_custom(

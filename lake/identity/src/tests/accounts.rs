@@ -123,6 +123,8 @@ async fn a_services_role_is_the_services() {
     );
 }
 
+const PAGE: SimulationPage = SimulationPage { from: 0, count_max: 100 };
+
 #[tokio::test]
 async fn simulations_decide_and_point_at_statements() {
     let lake = lake();
@@ -138,23 +140,23 @@ async fn simulations_decide_and_point_at_statements() {
         ..Simulation::default()
     };
     let secure = || Context::new().with("aws:SecureTransport", "true");
-    let found = identity.simulate(&caller, &asked(secure())).expect("simulated");
+    let found = identity.simulate(&caller, &asked(secure()), PAGE).expect("simulated").results;
     assert_eq!(found.len(), 2);
     assert!(found[0].decision.is_allowed() && found[0].missing_keys.is_empty(), "{found:?}");
     let matched = &found[0].matched[0];
     assert_eq!((matched.policy_id.as_str(), matched.source), ("user_ada_own", PolicySource::Inline(EntityKind::User)));
     assert_eq!((matched.start, matched.end), (Position { line: 3, column: 16 }, Position { line: 7, column: 4 }));
     assert_eq!((found[1].decision.refused, found[1].matched.len()), (Some(DeniedBecause::NothingAllows), 0));
-    let found = identity.simulate(&caller, &asked(Context::new())).expect("simulated");
+    let found = identity.simulate(&caller, &asked(Context::new()), PAGE).expect("simulated").results;
     assert_eq!(
-        (found[0].decision.is_allowed(), found[0].missing_keys.as_slice()),
+        (found[0].decision.is_allowed(), &*found[0].missing_keys),
         (false, &["aws:SecureTransport".to_owned()][..])
     );
 
     let with = |change: fn(&mut Simulation)| {
         let mut simulation = asked(secure());
         change(&mut simulation);
-        identity.simulate(&caller, &simulation).expect("simulated").remove(0)
+        identity.simulate(&caller, &simulation, PAGE).expect("simulated").results.remove(0)
     };
     let limited = with(|asked| {
         asked.boundaries =
@@ -181,9 +183,45 @@ async fn simulations_decide_and_point_at_statements() {
     assert_eq!(keys, ["aws:SecureTransport", "aws:username"]);
     let mut wrong = asked(secure());
     wrong.source_arn = Some("arn:aws:iam::000000000000:user/none".to_owned());
-    check(identity.simulate(&caller, &wrong), Err("cannot be found"));
+    check(identity.simulate(&caller, &wrong, PAGE), Err("cannot be found"));
     wrong.source_arn = Some("arn:aws:iam::000000000000:policy/none".to_owned());
-    check(identity.simulate(&caller, &wrong), Err("does not clearly define"));
+    check(identity.simulate(&caller, &wrong, PAGE), Err("does not clearly define"));
     let wrong = Simulation { policies: vec!["{}".to_owned()], ..asked(secure()) };
-    check(identity.simulate(&caller, &wrong), Err("Statement is missing"));
+    check(identity.simulate(&caller, &wrong, PAGE), Err("Statement is missing"));
+}
+
+/// One line, as many statements as fit, and as many questions as are taken.
+#[tokio::test]
+async fn simulations_of_the_largest_request_are_bounded() {
+    let lake = lake();
+    let (identity, caller) = (&lake.identity, lake.caller());
+    let statement = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
+    let count = (tarn_policy::POLICY_SIZE_BYTES_MAX - 50) / (statement.len() + 1);
+    let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, vec![statement; count].join(","));
+    let simulation = Simulation {
+        policies: vec![policy],
+        actions: (0..100).map(|at| format!("s3:Get{at}")).collect(),
+        resources: (0..100).map(|at| format!("arn:aws:s3:::b/{at}")).collect(),
+        ..Simulation::default()
+    };
+    let from = |from| identity.simulate(&caller, &simulation, SimulationPage { from, count_max: 1_000 });
+    let began = std::time::Instant::now();
+    let first = from(0).expect("a page");
+    // Hundreds of times what it takes.
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    let named: usize = first.results.iter().map(|result| result.matched.len()).sum();
+    assert!(named >= count && named <= 20_000 + count, "{named}");
+    let next = first.next.expect("more pages");
+    assert_eq!(next, first.results.len());
+    let second = from(next).expect("a page");
+    let asked = |at: usize| (format!("s3:Get{}", at / 100), format!("arn:aws:s3:::b/{}", at % 100));
+    assert_eq!((second.results[0].action.clone(), second.results[0].resource.clone()), asked(next));
+    let last = &second.results[0].matched.last().expect("matched");
+    assert_eq!((last.end.line, last.end.column), (1, simulation.policies[0].len() - 1));
+    let end = from(9_999).expect("a page");
+    assert_eq!((end.results.len(), end.next), (1, None));
+    assert_eq!(from(10_000).expect("a page"), SimulatedPage { results: Vec::new(), next: None });
+    let mut more = simulation.clone();
+    more.actions.push("s3:One".to_owned());
+    check(identity.simulate(&caller, &more, PAGE), Err("At most 10000"));
 }
