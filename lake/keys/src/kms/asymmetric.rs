@@ -107,7 +107,7 @@ impl Kms {
             return Err(KmsError::UnsupportedForKey { arn, reason });
         }
         key.require_usable()?;
-        Ok(PublicKey { der: self.pair(&snapshot, &key)?.public_key()?, key })
+        Ok(PublicKey { der: self.pair(&snapshot, &key)?.public.clone(), key })
     }
 
     /// A fresh key pair, its private half in the clear and encrypted under a symmetric key.

@@ -5,7 +5,7 @@ use tarn_audit::{Caller, Outcome};
 use tarn_metadata::{Key, Read, StoreExt, Tx};
 use tarn_types::Scope;
 
-use super::grants::delete_grants;
+use super::grants::delete_some_grants;
 use super::keys::put_key;
 use super::keyspaces::{KMS_ALIASES, KMS_KEYS, KMS_MATERIAL};
 use super::kinds::KeyOrigin;
@@ -54,15 +54,19 @@ impl Kms {
         .await
     }
 
-    /// Calls a key's deletion off; it is disabled then.
+    /// Calls a key's deletion off, unless its time has come: what is deleted with it may be gone already. It is disabled then.
     pub async fn cancel_key_deletion(&self, caller: &Caller, name: &str) -> Result<KmsKey, KmsError> {
         let (proof, scope, name) = (caller.authorized().clone(), caller.scope().clone(), name.to_owned());
+        let now_ms = self.now_ms();
         self.commit(caller, move |tx| {
             let mut key = find_in(tx, &scope.account, &scope.region, &name)?;
             require_proven(&proof, &key, &name)?;
-            let KeyState::PendingDeletion { .. } = key.state else {
+            let KeyState::PendingDeletion { deletion_ms } = key.state else {
                 return Err(KmsError::NotPendingDeletion { arn: key.arn().to_string() });
             };
+            if deletion_ms <= now_ms {
+                return Err(KmsError::PendingDeletion { arn: key.arn().to_string() });
+            }
             key.state = match key.origin {
                 KeyOrigin::External if !has_material(tx, &key)? => KeyState::PendingImport,
                 KeyOrigin::External | KeyOrigin::AwsKms => KeyState::Disabled,
@@ -99,9 +103,12 @@ impl Kms {
             })
             .collect();
         let mut deleted = 0;
-        // One transaction each: a key can have many grants.
+        // One transaction each, after those of its grants.
         for (key, event) in due.into_iter().zip(events) {
             let gone = key.clone();
+            if !self.delete_grants_of(&key).await? {
+                continue;
+            }
             let is_deleted = self.0.store.write(move |tx: &mut Tx<'_>| {
                 // Its deletion may have been called off meanwhile.
                 let at = kms_key(&key.account, &key.id);
@@ -116,7 +123,6 @@ impl Kms {
                 for version in versions? {
                     tx.delete(KMS_MATERIAL, &version)?;
                 }
-                delete_grants(tx, &key)?;
                 tx.delete(KMS_KEYS, &at)?;
                 let event = event.into_event(Outcome::Success);
                 event.record(tx)?;
@@ -127,5 +133,22 @@ impl Kms {
             self.forget(&gone);
         }
         Ok(deleted)
+    }
+    /// Removes the grants of a key that is due, in steps; says whether the key still is.
+    async fn delete_grants_of(&self, key: &KmsKey) -> Result<bool, KmsError> {
+        loop {
+            let key = key.clone();
+            let step = self.0.store.write(move |tx: &mut Tx<'_>| {
+                if tx.get(KMS_KEYS, &kms_key(&key.account, &key.id))?.as_ref() != Some(&key) {
+                    return Ok(None);
+                }
+                delete_some_grants(tx, &key).map(Some)
+            });
+            match step.await? {
+                None => return Ok(false),
+                Some(true) => return Ok(true),
+                Some(false) => {}
+            }
+        }
     }
 }

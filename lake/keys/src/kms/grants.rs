@@ -13,14 +13,16 @@ use tarn_policy::{Authorized, Granted, GrantedTo, Principal, Requirement};
 use tarn_runtime::EntropyExt as _;
 use tarn_types::{AccountId, Arn, Scope};
 
-use super::keyspaces::{KMS_GRANT_NAMES, KMS_GRANTEES, KMS_GRANTS, KMS_RETIRABLE};
+use super::keyspaces::{KMS_GRANT_COUNTS, KMS_GRANT_NAMES, KMS_GRANTEES, KMS_GRANTS, KMS_RETIRABLE};
 use super::kinds::{GrantOperation, KeySpec};
-use super::records::{GrantConstraint, GrantRef, KmsGrant, KmsKey, kms_key};
+use super::records::{GrantConstraint, GrantCount, GrantRef, KmsGrant, KmsKey, kms_key};
 use super::resolve::{find_in, key_in, require_proven};
 use super::{EncryptionContext, KeyState, Kms, KmsError, KmsPage, KmsPageRequest};
 
 /// The most grants of a key: <https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html>
-const GRANTS_PER_KEY_MAX: usize = 50_000;
+pub(crate) const GRANTS_PER_KEY_MAX: u32 = 50_000;
+/// How many grants of a key that is deleted go in one transaction.
+pub(crate) const STEP_GRANTS_MAX: usize = 1_000;
 /// The condition key by which a requirement to retire a grant says which.
 const GRANT_ID: &str = "tarn:GrantId";
 
@@ -166,7 +168,7 @@ impl KmsGrant {
         )
     }
 
-    fn put(&self, tx: &mut Tx<'_>) -> Result<(), KmsError> {
+    pub(crate) fn put(&self, tx: &mut Tx<'_>) -> Result<(), KmsError> {
         let at = self.at();
         let (grantee, retiring, name) = self.index_keys();
         tx.put(KMS_GRANTEES, &grantee, &at)?;
@@ -215,11 +217,24 @@ fn grant_in(read: &impl Read, at: &GrantRef) -> Result<KmsGrant, KmsError> {
     read.get(KMS_GRANTS, &at.key())?.ok_or_else(|| KmsError::NoSuchGrant { id: at.id.clone() })
 }
 
-/// Removes all grants of a key that is deleted.
-pub(crate) fn delete_grants(tx: &mut Tx<'_>, key: &KmsKey) -> Result<(), KmsError> {
+/// Removes grants of a key that is deleted, so many as one transaction takes; says whether none are left.
+pub(crate) fn delete_some_grants(tx: &mut Tx<'_>, key: &KmsKey) -> Result<bool, KmsError> {
+    let at = kms_key(&key.account, &key.id);
     let grants: Result<Vec<KmsGrant>, KmsError> =
-        tx.prefix(KMS_GRANTS, &kms_key(&key.account, &key.id)).map(|item| Ok(item?.1)).collect();
-    grants?.iter().try_for_each(|grant| grant.delete(tx))
+        tx.prefix(KMS_GRANTS, &at).take(STEP_GRANTS_MAX).map(|item| Ok(item?.1)).collect();
+    let grants = grants?;
+    grants.iter().try_for_each(|grant| grant.delete(tx))?;
+    // The key takes no grants any more, so that nobody counts them.
+    tx.delete(KMS_GRANT_COUNTS, &at)?;
+    Ok(grants.len() < STEP_GRANTS_MAX)
+}
+
+/// How many grants a key has. They are walked through only where they are older than their count.
+fn grant_count(tx: &Tx<'_>, at: &Key) -> Result<u32, KmsError> {
+    match tx.get(KMS_GRANT_COUNTS, at)? {
+        Some(GrantCount { count }) => Ok(count),
+        None => Ok(u32::try_from(tx.prefix(KMS_GRANTS, at).count()).unwrap_or(u32::MAX)),
+    }
 }
 
 fn parse_token(token: &str) -> Result<GrantRef, KmsError> {
@@ -287,8 +302,12 @@ impl Kms {
                     }
                 }
             }
-            if tx.prefix(KMS_GRANTS, &at).take(GRANTS_PER_KEY_MAX).count() >= GRANTS_PER_KEY_MAX {
-                return Err(KmsError::LimitExceeded { quota: "grants of a key", count_max: GRANTS_PER_KEY_MAX });
+            let count = grant_count(tx, &at)?;
+            if count >= GRANTS_PER_KEY_MAX {
+                return Err(KmsError::LimitExceeded {
+                    quota: "grants of a key",
+                    count_max: GRANTS_PER_KEY_MAX as usize,
+                });
             }
             if dry_run {
                 return Err(KmsError::DryRun);
@@ -307,6 +326,7 @@ impl Kms {
                 created_ms,
             };
             grant.put(tx)?;
+            tx.put(KMS_GRANT_COUNTS, &at, &GrantCount { count: count + 1 })?;
             Ok(grant)
         })
         .await
@@ -385,10 +405,13 @@ impl Kms {
             if !proof.requirements().iter().all(of_grant) {
                 return Err(KmsError::Moved { name: id });
             }
+            let at = kms_key(&key.account, &key.id);
             let grant = grant_in(tx, &GrantRef { account: key.account, key_id: key.id, id })?;
             if dry_run {
                 return Err(KmsError::DryRun);
             }
+            let count = grant_count(tx, &at)?.saturating_sub(1);
+            tx.put(KMS_GRANT_COUNTS, &at, &GrantCount { count })?;
             grant.delete(tx)
         })
         .await

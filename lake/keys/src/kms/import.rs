@@ -16,12 +16,12 @@ use zeroize::Zeroizing;
 use super::asymmetric::oaep_open;
 use super::keys::{put_key, put_material};
 use super::keyspaces::{KMS_KEYS, KMS_MATERIAL};
-use super::kinds::{KeyOrigin, KeySpec};
+use super::kinds::{KeyOrigin, KeySpec, named};
 use super::material::{Material, MaterialId, Pair, fits};
 use super::records::{ImportedMaterial, KeyState, KmsKey, kms_key, material_key};
 use super::resolve::{find_in, require_proven};
 use super::{DAY_MS, Kms, KmsError};
-use crate::{KeyContext, SealedSecret};
+use crate::{KeyContext, KeysError, SealedSecret};
 
 /// How long parameters for import can be used: <https://docs.aws.amazon.com/kms/latest/APIReference/API_GetParametersForImport.html>
 const PARAMETERS_VALID_MS: i64 = DAY_MS;
@@ -45,25 +45,14 @@ pub enum WrappingAlgorithm {
     RsaAesKeyWrapSha256,
 }
 
+named!(WrappingAlgorithm {
+    RsaesOaepSha1 = "RSAES_OAEP_SHA_1",
+    RsaesOaepSha256 = "RSAES_OAEP_SHA_256",
+    RsaAesKeyWrapSha1 = "RSA_AES_KEY_WRAP_SHA_1",
+    RsaAesKeyWrapSha256 = "RSA_AES_KEY_WRAP_SHA_256",
+});
+
 impl WrappingAlgorithm {
-    const ALL: [Self; 4] =
-        [Self::RsaesOaepSha1, Self::RsaesOaepSha256, Self::RsaAesKeyWrapSha1, Self::RsaAesKeyWrapSha256];
-
-    /// As requests name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RsaesOaepSha1 => "RSAES_OAEP_SHA_1",
-            Self::RsaesOaepSha256 => "RSAES_OAEP_SHA_256",
-            Self::RsaAesKeyWrapSha1 => "RSA_AES_KEY_WRAP_SHA_1",
-            Self::RsaAesKeyWrapSha256 => "RSA_AES_KEY_WRAP_SHA_256",
-        }
-    }
-
-    /// The one of this name.
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
     /// What was wrapped; `None` if it was not wrapped for this pair by this algorithm.
     fn unwrap(self, pkcs8: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let oaep = match self {
@@ -215,21 +204,34 @@ impl Kms {
             return Err(KmsError::Validation { reason });
         }
         let (proof, scope, name) = (caller.authorized().clone(), caller.scope().clone(), name.to_owned());
-        let kms = self.clone();
+        let found = self.key(&proof, &scope, &name)?;
+        found.require_changeable()?;
+        found.require_external()?;
+        // An RSA key's work: not for the thread that all commits wait for.
+        let (kms, of_key, valid_to_ms) = (self.clone(), found.clone(), import.valid_to_ms);
+        let unwrapped = tokio::task::spawn_blocking(move || {
+            let bytes = kms.unwrap_material(&of_key, &import)?;
+            let id = Material::new(bytes.clone())?.id();
+            Ok::<_, KmsError>((kms.sealed_material(&of_key, of_key.version, &bytes, None)?, id))
+        });
+        let unwrapped =
+            unwrapped.await.map_err(|_| KmsError::Keys(KeysError::Library { doing: "unwrapping material" }));
+        let (material, id) = unwrapped??;
         self.commit(caller, move |tx| {
             let mut key = find_in(tx, &scope.account, &scope.region, &name)?;
             require_proven(&proof, &key, &name)?;
             key.require_changeable()?;
             key.require_external()?;
-            let bytes = kms.unwrap_material(&key, &import)?;
-            let id = Material::new(bytes.clone())?.id();
+            // What the name meant a moment ago is what the material was unwrapped for.
+            if (&key.account, &key.id, key.version) != (&found.account, &found.id, found.version) {
+                return Err(KmsError::Moved { name });
+            }
             if key.imported.is_some_and(|imported| imported.id != id) {
                 let reason = "The key material is not the same as was imported before, and a key takes no other.";
                 return Err(KmsError::IncorrectKeyMaterial { reason });
             }
-            let material = kms.sealed_material(&key, key.version, &bytes, None)?;
             put_material(tx, &key, key.version, &material)?;
-            key.imported = Some(ImportedMaterial { id, valid_to_ms: import.valid_to_ms });
+            key.imported = Some(ImportedMaterial { id, valid_to_ms });
             if key.state == KeyState::PendingImport {
                 key.state = KeyState::Enabled;
             }

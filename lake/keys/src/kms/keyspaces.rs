@@ -2,7 +2,7 @@
 
 use tarn_metadata::Keyspace;
 
-use super::records::{GrantRef, KeyMaterial, KmsAlias, KmsGrant, KmsKey};
+use super::records::{GrantCount, GrantRef, KeyMaterial, KmsAlias, KmsGrant, KmsKey};
 
 /// Keys by account and id.
 pub const KMS_KEYS: Keyspace<KmsKey> = Keyspace::new(0x0201, "keys.kms-keys");
@@ -18,3 +18,5 @@ pub const KMS_GRANTEES: Keyspace<GrantRef> = Keyspace::new(0x0205, "keys.kms-gra
 pub const KMS_RETIRABLE: Keyspace<GrantRef> = Keyspace::new(0x0206, "keys.kms-retirable");
 /// Which grants of a key have a name: by account, key, name and id.
 pub const KMS_GRANT_NAMES: Keyspace<GrantRef> = Keyspace::new(0x0207, "keys.kms-grant-names");
+/// How many grants a key has: by account and key. Keys whose grants are older than this have none, and are counted once.
+pub const KMS_GRANT_COUNTS: Keyspace<GrantCount> = Keyspace::new(0x0208, "keys.kms-grant-counts");

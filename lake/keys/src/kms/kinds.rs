@@ -22,6 +22,7 @@ macro_rules! named {
         }
     };
 }
+pub(crate) use named;
 
 /// What material a key has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

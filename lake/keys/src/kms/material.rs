@@ -1,7 +1,7 @@
 //! Material of keys: made, opened, and told apart without being shown. Of pairs the private half is kept, as PKCS #8.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -32,8 +32,29 @@ pub(crate) fn material_context(account: &AccountId, id: &str, version: u32) -> K
 /// The bytes of one version of a key, in memory. Cheap to clone; cleared when the last is dropped.
 #[derive(Clone)]
 pub(crate) struct Material {
-    bytes: Arc<Zeroizing<Vec<u8>>>,
+    open: Arc<Open>,
     id: MaterialId,
+}
+
+struct Open {
+    bytes: Zeroizing<Vec<u8>>,
+    /// Of a pair, once it was asked for: it is read once, and goes when the bytes go. The library clears what it holds.
+    pair: OnceLock<Option<Arc<OpenPair>>>,
+}
+
+/// A key pair, read.
+pub(crate) struct OpenPair {
+    pub(crate) pair: Pair,
+    /// Its public half as a DER SubjectPublicKeyInfo.
+    pub(crate) public: Vec<u8>,
+}
+
+impl OpenPair {
+    fn read(spec: KeySpec, pkcs8: &[u8]) -> Option<Arc<Self>> {
+        let pair = Pair::open(spec, pkcs8)?;
+        let public = pair.public_key().ok()?;
+        Some(Arc::new(Self { pair, public }))
+    }
 }
 
 impl fmt::Debug for Material {
@@ -45,7 +66,7 @@ impl fmt::Debug for Material {
 impl Material {
     pub(crate) fn new(bytes: Zeroizing<Vec<u8>>) -> Result<Self, KeysError> {
         let id = *derive_from::<32>(&bytes, b"", &[b"tarn/keys/1/kms-material-id"])?;
-        Ok(Self { bytes: Arc::new(bytes), id })
+        Ok(Self { open: Arc::new(Open { bytes, pair: OnceLock::new() }), id })
     }
 
     pub(crate) fn id(&self) -> MaterialId {
@@ -53,12 +74,17 @@ impl Material {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.open.bytes
+    }
+
+    /// As a key pair of a kind; a material is of one kind only.
+    pub(crate) fn pair(&self, spec: KeySpec) -> Option<Arc<OpenPair>> {
+        self.open.pair.get_or_init(|| OpenPair::read(spec, self.bytes())).clone()
     }
 
     /// As the key of a symmetric cipher.
     pub(crate) fn symmetric(&self) -> Result<&[u8; 32], KeysError> {
-        self.bytes.as_slice().try_into().map_err(|_| damaged())
+        self.bytes().try_into().map_err(|_| damaged())
     }
 }
 
@@ -205,9 +231,8 @@ impl Kms {
     }
 
     /// The key pair of a key that was found usable.
-    pub(crate) fn pair(&self, read: &impl Read, key: &KmsKey) -> Result<Pair, KmsError> {
-        let material = self.material(read, key, key.version)?;
-        Ok(Pair::open(key.spec, material.bytes()).ok_or_else(damaged)?)
+    pub(crate) fn pair(&self, read: &impl Read, key: &KmsKey) -> Result<Arc<OpenPair>, KmsError> {
+        Ok(self.material(read, key, key.version)?.pair(key.spec).ok_or_else(damaged)?)
     }
 
     /// Which material of a symmetric key encrypts now, as answers show it; `None` of others, and while there is none.

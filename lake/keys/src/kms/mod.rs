@@ -55,14 +55,16 @@ pub use errors::KmsError;
 pub use grants::{CreateGrant, GrantName};
 pub use import::{ImportKeyMaterial, ImportParameters, WrappingAlgorithm};
 pub use keys::CreateKey;
-pub use keyspaces::{KMS_ALIASES, KMS_GRANT_NAMES, KMS_GRANTEES, KMS_GRANTS, KMS_KEYS, KMS_MATERIAL, KMS_RETIRABLE};
+pub use keyspaces::{
+    KMS_ALIASES, KMS_GRANT_COUNTS, KMS_GRANT_NAMES, KMS_GRANTEES, KMS_GRANTS, KMS_KEYS, KMS_MATERIAL, KMS_RETIRABLE,
+};
 pub use kinds::{EncryptionAlgorithm, GrantOperation, KeyOrigin, KeySpec, KeyUsage, MacAlgorithm, SigningAlgorithm};
 pub use material::MaterialId;
 pub use paging::{KmsPage, KmsPageRequest};
 pub use policy::POLICY_NAME;
 pub use records::{
-    GrantConstraint, GrantRef, ImportedMaterial, KeyManager, KeyMaterial, KeyState, KmsAlias, KmsGrant, KmsKey,
-    RotationKind, RotationSchedule,
+    GrantConstraint, GrantCount, GrantRef, ImportedMaterial, KeyManager, KeyMaterial, KeyState, KmsAlias, KmsGrant,
+    KmsKey, RotationKind, RotationSchedule,
 };
 pub use rotation::{KeyVersion, PERIOD_DAYS_MAX, PERIOD_DAYS_MIN};
 pub use signing::Message;

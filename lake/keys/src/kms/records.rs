@@ -201,6 +201,17 @@ impl Record for KmsGrant {
     const VERSION: u16 = 1;
 }
 
+/// How many grants a key has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantCount {
+    /// So many.
+    pub count: u32,
+}
+
+impl Record for GrantCount {
+    const VERSION: u16 = 1;
+}
+
 /// Where a grant is that an index names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantRef {

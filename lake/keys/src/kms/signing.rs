@@ -1,5 +1,7 @@
 //! Signatures by key pairs, over messages and over digests that the caller made.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{self, Digest, SHA256, SHA384, SHA512};
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{
@@ -12,7 +14,7 @@ use tarn_policy::Authorized;
 use tarn_types::{Arn, Scope};
 
 use super::kinds::{KeySpec, KeyUsage, SigningAlgorithm};
-use super::material::Pair;
+use super::material::{OpenPair, Pair};
 use super::resolve::{find_in, require_proven};
 use super::{Kms, KmsError, KmsKey};
 use crate::KeysError;
@@ -113,7 +115,7 @@ impl Kms {
         name: &str,
         algorithm: SigningAlgorithm,
         operation: &'static str,
-    ) -> Result<(KmsKey, Pair), KmsError> {
+    ) -> Result<(KmsKey, Arc<OpenPair>), KmsError> {
         let snapshot = self.snapshot()?;
         let key = find_in(&snapshot, &scope.account, &scope.region, name)?;
         require_proven(proof, &key, name)?;
@@ -135,7 +137,7 @@ impl Kms {
         message: Message<'_>,
     ) -> Result<(Arn, Vec<u8>), KmsError> {
         let (key, pair) = self.signing_pair(proof, scope, name, algorithm, "Sign")?;
-        let signature = match (&pair, digest_of(message, algorithm)?, padding(algorithm), message) {
+        let signature = match (&pair.pair, digest_of(message, algorithm)?, padding(algorithm), message) {
             (Pair::Rsa(pair), Some(digest), Some(padding), _) => sign_rsa(pair, padding, &digest)?,
             (Pair::Ecdsa(pair), Some(digest), _, _) => pair.sign_digest(&digest).map_err(failed)?.as_ref().to_vec(),
             (Pair::Ed25519(pair), None, _, Message::Raw(bytes)) => {
@@ -157,7 +159,7 @@ impl Kms {
         signature: &[u8],
     ) -> Result<Arn, KmsError> {
         let (key, pair) = self.signing_pair(proof, scope, name, algorithm, "Verify")?;
-        let public = UnparsedPublicKey::new(verification(key.spec, algorithm), pair.public_key()?);
+        let public = UnparsedPublicKey::new(verification(key.spec, algorithm), &pair.public);
         let verified = match (digest_of(message, algorithm)?, message) {
             (Some(digest), _) => public.verify_digest(&digest, signature),
             (None, Message::Raw(bytes) | Message::Digest(bytes)) => public.verify(bytes, signature),

@@ -217,3 +217,52 @@ async fn a_name_finds_the_grant_that_it_made() {
         (0, [0, 0])
     );
 }
+
+/// Grants of a key are counted without walking through them, and go in steps when the key does.
+#[tokio::test]
+async fn grants_are_counted_and_go_in_steps() {
+    use tarn_metadata::{Key, Read as _, StoreExt as _, Tx};
+
+    let lake = lake();
+    let key = lake.make(None).await;
+    let made = lake.grant_as(&root(), &key, grant(PLAIN, &[GrantOperation::Encrypt])).await.expect("granted");
+    let at = records::kms_key(&key.account, &key.id);
+    let count = || lake.kms.snapshot().expect("read").get(KMS_GRANT_COUNTS, &at).expect("read").map(|it| it.count);
+    assert_eq!(count(), Some(1));
+    let caller = lake.may("kms:RevokeGrant", &key);
+    lake.kms.revoke_grant(&caller, &key.id, &made.id, false).await.expect("revoked");
+    assert_eq!(count(), Some(0));
+    let set = |count: Option<u32>| {
+        let at = at.clone();
+        lake.store.write(move |tx: &mut Tx<'_>| match count {
+            Some(count) => tx.put(KMS_GRANT_COUNTS, &at, &GrantCount { count }).map_err(KmsError::from),
+            None => tx.delete(KMS_GRANT_COUNTS, &at).map_err(KmsError::from),
+        })
+    };
+    set(Some(crate::kms::grants::GRANTS_PER_KEY_MAX)).await.expect("set");
+    let refused = lake.grant_as(&root(), &key, grant(PLAIN, &[GrantOperation::Encrypt])).await;
+    assert!(matches!(refused, Err(KmsError::LimitExceeded { .. })), "{refused:?}");
+    // Grants that are older than their count.
+    let written = made.clone();
+    let many = 2 * crate::kms::grants::STEP_GRANTS_MAX + 1;
+    let writing = lake.store.write(move |tx: &mut Tx<'_>| {
+        (0..many).try_for_each(|at| KmsGrant { id: format!("{at:064}"), ..written.clone() }.put(tx))
+    });
+    writing.await.expect("written");
+    set(None).await.expect("set");
+    lake.grant_as(&root(), &key, grant(PLAIN, &[GrantOperation::Decrypt])).await.expect("granted");
+    assert_eq!(count(), Some(u32::try_from(many).expect("few") + 1));
+
+    let caller = lake.may("kms:ScheduleKeyDeletion", &key);
+    lake.kms.schedule_key_deletion(&caller, &key.id, Some(7)).await.expect("scheduled");
+    lake.set_ms(7 * DAY_MS);
+    // Its time has come: it cannot be called off between the steps.
+    let late = lake.kms.cancel_key_deletion(&lake.may("kms:CancelKeyDeletion", &key), &key.id).await;
+    assert!(matches!(late, Err(KmsError::PendingDeletion { .. })), "{late:?}");
+    let before = lake.kms.snapshot().expect("read").sequence();
+    assert_eq!(lake.kms.do_due().await.expect("looked"), 1);
+    let left = lake.kms.snapshot().expect("read");
+    assert_eq!(left.sequence().0 - before.0, 4, "three of grants, one of the key");
+    assert_eq!(left.prefix(KMS_GRANTS, &Key::new()).count(), 0);
+    assert_eq!((left.prefix(KMS_GRANTEES, &Key::new()).count(), count()), (0, None));
+}
