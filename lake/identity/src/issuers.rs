@@ -25,7 +25,7 @@ const ISSUERS_COUNT_MAX: NonZeroUsize = match NonZeroUsize::new(256) {
 const KEYS_COUNT_MAX: usize = 100;
 /// Keys that a token without a key's id is tried with.
 const KEYS_TRIED_MAX: usize = 8;
-/// How long keys are used before they are fetched again.
+/// How long keys are used: older ones are fetched again first, and used by nobody meanwhile.
 const KEYS_AGE_MAX_MS: i64 = 60 * 60 * 1_000;
 /// How often an issuer is asked at most, whatever tokens say.
 const FETCH_INTERVAL_MS: i64 = 30 * 1_000;
@@ -102,6 +102,7 @@ impl IssuerKey {
     }
 }
 
+/// What is known of an issuer.
 #[derive(Default)]
 struct Known {
     keys: Arc<[IssuerKey]>,
@@ -113,11 +114,33 @@ struct Known {
     failure: Option<String>,
 }
 
+impl Known {
+    /// The keys, if they can be used and one of them is the one that is asked for.
+    fn usable(&self, header: &Header, now_ms: i64) -> Option<Arc<[IssuerKey]>> {
+        let is_fresh = self.fetched_ms.is_some_and(|then| now_ms.saturating_sub(then) < KEYS_AGE_MAX_MS);
+        (is_fresh && self.keys.iter().any(|key| fits(key, header))).then(|| self.keys.clone())
+    }
+
+    /// What the last question had for an answer, while no other may be asked.
+    fn answered(&self, now_ms: i64) -> Option<Result<Arc<[IssuerKey]>, String>> {
+        let asked_ms = self.asked_ms.filter(|then| now_ms.saturating_sub(*then) < FETCH_INTERVAL_MS);
+        asked_ms.map(|_| self.failure.clone().map_or_else(|| Ok(self.keys.clone()), Err))
+    }
+}
+
+/// An issuer whose keys are kept. Nobody who finds what he looks for in `known` waits for who asks.
+#[derive(Default)]
+struct Kept {
+    known: Mutex<Known>,
+    /// Held by the one who asks the issuer.
+    asking: Arc<tokio::sync::Mutex<()>>,
+}
+
 /// The keys of issuers, kept.
 pub(crate) struct IssuerKeys {
     issuers: Arc<dyn Issuers>,
     /// By URL and thumbprints: what one account trusts by a thumbprint is not trusted for another.
-    known: Mutex<LruCache<(String, Vec<String>), Arc<tokio::sync::Mutex<Known>>>>,
+    kept: Mutex<LruCache<(String, Vec<String>), Arc<Kept>>>,
 }
 
 /// An issuer, as an account knows it.
@@ -154,7 +177,7 @@ pub(crate) fn unproven_issuer(token: &str) -> Result<String, IdentityError> {
 
 impl IssuerKeys {
     pub(crate) fn new(issuers: Arc<dyn Issuers>) -> Self {
-        Self { issuers, known: Mutex::new(LruCache::new(ISSUERS_COUNT_MAX)) }
+        Self { issuers, kept: Mutex::new(LruCache::new(ISSUERS_COUNT_MAX)) }
     }
 
     /// What `token` says, if a key of `issuer` signed it. Its times are not looked at.
@@ -193,47 +216,69 @@ impl IssuerKeys {
     /// The keys of an issuer: as they are known, unless that was long ago or the one that is asked for is not among them.
     async fn keys(&self, issuer: &Issuer<'_>, header: &Header, now_ms: i64) -> Result<Arc<[IssuerKey]>, IdentityError> {
         let at = (issuer.url.to_owned(), issuer.thumbprints.to_vec());
-        let entry = self.known.lock().get_or_insert(at, Arc::default).clone();
-        // One asks; the others wait for its answer.
-        let mut known = entry.lock().await;
-        let since = |then: Option<i64>| then.map_or(i64::MAX, |then| now_ms.saturating_sub(then));
-        let is_fresh = since(known.fetched_ms) < KEYS_AGE_MAX_MS;
-        if is_fresh && known.keys.iter().any(|key| fits(key, header)) {
-            return Ok(known.keys.clone());
+        let kept = self.kept.lock().get_or_insert(at, Arc::default).clone();
+        if let Some(keys) = kept.known.lock().usable(header, now_ms) {
+            return Ok(keys);
         }
-        if since(known.asked_ms) < FETCH_INTERVAL_MS {
-            return match &known.failure {
-                Some(reason) => Err(unreachable(issuer.url, reason)),
-                None => Ok(known.keys.clone()),
-            };
-        }
-        known.asked_ms = Some(now_ms);
-        match self.fetch(issuer).await {
-            Ok(keys) => {
-                (known.keys, known.fetched_ms, known.failure) = (keys.into(), Some(now_ms), None);
-                Ok(known.keys.clone())
+        // One asks; those who need the answer wait for it.
+        let asking = kept.asking.clone().lock_owned().await;
+        {
+            let known = kept.known.lock();
+            if let Some(keys) = known.usable(header, now_ms) {
+                return Ok(keys);
             }
-            Err(reason) => {
-                let error = unreachable(issuer.url, &reason);
-                known.failure = Some(reason);
-                Err(error)
+            if let Some(answer) = known.answered(now_ms) {
+                return answer.map_err(|reason| unreachable(issuer.url, &reason));
             }
         }
+        let question = Question {
+            issuers: self.issuers.clone(),
+            url: issuer.url.to_owned(),
+            thumbprints: issuer.thumbprints.to_vec(),
+        };
+        // It is asked to the end, whether or not who began it is still there: others wait too.
+        let asked = tokio::spawn(async move {
+            let _asking = asking;
+            let answer = question.keys().await;
+            let mut known = kept.known.lock();
+            known.asked_ms = Some(now_ms);
+            match answer {
+                Ok(keys) => {
+                    (known.keys, known.fetched_ms, known.failure) = (keys.into(), Some(now_ms), None);
+                    Ok(known.keys.clone())
+                }
+                Err(reason) => {
+                    known.failure = Some(reason.clone());
+                    Err(reason)
+                }
+            }
+        });
+        let answer = asked.await.unwrap_or_else(|_| Err("the server is stopping".to_owned()));
+        answer.map_err(|reason| unreachable(issuer.url, &reason))
     }
+}
 
-    async fn fetch(&self, issuer: &Issuer<'_>) -> Result<Vec<IssuerKey>, String> {
-        let url = issuer.url.trim_end_matches('/');
-        let discovery: Discovery = self.document(&format!("{url}/.well-known/openid-configuration"), issuer).await?;
+/// An issuer that is asked for its keys.
+struct Question {
+    issuers: Arc<dyn Issuers>,
+    url: String,
+    thumbprints: Vec<String>,
+}
+
+impl Question {
+    async fn keys(&self) -> Result<Vec<IssuerKey>, String> {
+        let url = self.url.trim_end_matches('/');
+        let discovery: Discovery = self.document(&format!("{url}/.well-known/openid-configuration")).await?;
         if discovery.issuer.trim_end_matches('/') != url {
             return Err(format!("its configuration says that it is {}", discovery.issuer));
         }
-        let set: KeySet = self.document(&discovery.jwks_uri, issuer).await?;
+        let set: KeySet = self.document(&discovery.jwks_uri).await?;
         let read = |value: serde_json::Value| IssuerKey::read(&serde_json::from_value(value).ok()?);
         Ok(set.keys.into_iter().take(KEYS_COUNT_MAX).filter_map(read).collect())
     }
 
-    async fn document<T: DeserializeOwned>(&self, url: &str, issuer: &Issuer<'_>) -> Result<T, String> {
-        let bytes = self.issuers.fetch(url, issuer.thumbprints, DOCUMENT_SIZE_BYTES_MAX).await?;
+    async fn document<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
+        let bytes = self.issuers.fetch(url, &self.thumbprints, DOCUMENT_SIZE_BYTES_MAX).await?;
         if bytes.len() > DOCUMENT_SIZE_BYTES_MAX {
             return Err(format!("the document at {url} is larger than {DOCUMENT_SIZE_BYTES_MAX} bytes"));
         }

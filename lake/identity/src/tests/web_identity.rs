@@ -94,12 +94,15 @@ struct Documents {
     issuer: Mutex<Option<&'static str>>,
     is_down: Mutex<bool>,
     fetched: Mutex<Vec<String>>,
+    /// Held by a test while nobody is to be answered.
+    answering: tokio::sync::Mutex<()>,
 }
 
 impl Issuers for Documents {
     fn fetch<'a>(&'a self, url: &'a str, _: &'a [String], _: usize) -> BoxFuture<'a, Result<Vec<u8>, String>> {
         async move {
             self.fetched.lock().push(url.to_owned());
+            let _answering = self.answering.lock().await;
             if *self.is_down.lock() {
                 return Err("it is down".to_owned());
             }
@@ -407,4 +410,33 @@ async fn an_issuer_is_asked_no_oftener_than_it_must_be() {
     // A provider that is forgotten vouches for nobody.
     realm.identity.delete_oidc_provider(&realm.lake.caller(), PROVIDER).await.expect("forgotten");
     realm.check(&good(NOW + 100), "invalid: No OpenIDConnect provider found").await;
+}
+
+/// Who is asked for a key that is not known is waited for by those who need it, and by nobody else.
+#[tokio::test]
+async fn known_keys_do_not_wait_for_unknown_ones() {
+    let realm = Realm::new().await;
+    let fetched = || realm.documents.fetched.lock().len();
+    let of_key = |id: &str| {
+        let header = with(header(), json!({ "kid": id }));
+        realm.rsa.token_of(&header, &with(claims(), json!({ "exp": NOW + 9_000, "nbf": null, "iat": null })))
+    };
+    let (known, new) = (of_key("rsa"), of_key("new"));
+    realm.assume_at(NOW, &known).await.expect("known");
+    assert_eq!(fetched(), 2);
+    realm.documents.keys.lock().push(realm.rsa.jwk("new"));
+    let silent = realm.documents.answering.lock().await;
+    let mut waiting = Box::pin(realm.assume_at(NOW + 31, &new));
+    let mut too = Box::pin(realm.assume_at(NOW + 31, &new));
+    assert!(futures::poll!(&mut waiting).is_pending() && futures::poll!(&mut too).is_pending());
+    realm.assume_at(NOW + 31, &known).await.expect("known, and not held up");
+    // Who began it goes away; it is asked to the end all the same.
+    drop(waiting);
+    drop(silent);
+    too.await.expect("the issuer has a new key");
+    assert_eq!(fetched(), 4, "one question for both");
+    // Keys that are too old are used by nobody, not even while the issuer is slow, or down.
+    *realm.documents.is_down.lock() = true;
+    let late = realm.assume_at(NOW + 31 + 3_600, &known).await.expect_err("too old");
+    assert!(matches!(late, IdentityError::IssuerUnreachable { .. }), "{late}");
 }
