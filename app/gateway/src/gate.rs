@@ -13,6 +13,7 @@ use tarn_types::{Region, Scope, TlsSession};
 
 use crate::conditions;
 use crate::credentials::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
+use crate::refusal_records::{LeftOut, RefusalRecords};
 use crate::signature_failures::SignatureFailures;
 use crate::source::Source;
 
@@ -83,6 +84,8 @@ pub struct GateParts {
     pub region: Region,
     /// How many failed signatures one source may have at a time: see `Limits`.
     pub signature_failures_count_max: u32,
+    /// How many refusals of one source that proved nobody are put on record at a time: see `Limits`.
+    pub refusal_records_count_max: u32,
 }
 
 /// Who stands at the door.
@@ -90,6 +93,7 @@ pub struct Gate {
     parts: GateParts,
     signing_keys: SigningKeys,
     failures: SignatureFailures,
+    refusal_records: RefusalRecords,
 }
 
 /// The region that clients of global services sign for, whatever region they are set to.
@@ -103,7 +107,8 @@ impl Gate {
     /// From its parts.
     pub fn new(parts: GateParts) -> Self {
         let failures = SignatureFailures::new(parts.signature_failures_count_max);
-        Self { parts, signing_keys: SigningKeys::default(), failures }
+        let refusal_records = RefusalRecords::new(parts.refusal_records_count_max);
+        Self { parts, signing_keys: SigningKeys::default(), failures, refusal_records }
     }
 
     /// Time and ids.
@@ -249,17 +254,41 @@ impl Gate {
         self.parts.audit.search(caller.clone(), filter, marker, limit).await
     }
 
-    /// Counts a request of `meta`'s source that did not prove who it is by; `Err` once there are too many, and then it is not for the record.
+    /// Counts a request of `meta`'s source that did not prove who it is by; `Err` once there are too many, and then it is on record only as
+    /// one of so many that were left out.
     pub fn unproven(&self, meta: &RequestMeta) -> Result<(), GateError> {
-        match self.failures.count(meta.peer.ip(), meta.time) {
-            true => Ok(()),
-            false => Err(GateError::TooManyFailures),
+        if self.failures.count(meta.peer.ip(), meta.time) {
+            return Ok(());
+        }
+        self.forgotten(self.refusal_records.leave_out(meta.peer.ip(), meta.time));
+        Err(GateError::TooManyFailures)
+    }
+
+    /// Records that a call was refused or failed. Of callers who say nothing of who they are, so many of one source; the others are counted.
+    pub fn failed(&self, draft: &EventDraft, details: &EventDetails, code: &str, message: &str) {
+        let says_nothing = draft.principal.is_anonymous() && draft.principal.access_key_id.is_none();
+        if says_nothing && let Ok(source) = draft.source_ip.parse() {
+            let (is_for_record, forgotten) = self.refusal_records.count(source, self.runtime().now());
+            self.forgotten(forgotten);
+            if !is_for_record {
+                return;
+            }
+        }
+        self.record_failure(draft, details, code, message);
+    }
+
+    fn forgotten(&self, left_out: Option<LeftOut>) {
+        if let Some(left_out) = left_out {
+            self.record_left_out(&left_out);
         }
     }
 
-    /// Records that a call was refused or failed.
-    pub fn failed(&self, draft: &EventDraft, details: &EventDetails, code: &str, message: &str) {
+    pub(crate) fn record_failure(&self, draft: &EventDraft, details: &EventDetails, code: &str, message: &str) {
         self.parts.audit.failed(draft, details, code, message);
+    }
+
+    pub(crate) fn refusal_records(&self) -> &RefusalRecords {
+        &self.refusal_records
     }
 
     /// Records a call that was done, unless its commit already has.

@@ -26,6 +26,9 @@ pub struct Limits {
     /// Most requests without a right signature from one address at once; each second gives one back. Those beyond it are told to slow down,
     /// and are not written down one by one.
     pub signature_failures_count_max: u32,
+    /// Most refusals of one address that says nothing of who it is that are put on record at once; each second gives one back. Those beyond
+    /// it are answered alike, and their number is put on record.
+    pub refusal_records_count_max: u32,
     /// How long a connection may take for its TLS handshake.
     pub handshake_time_max: Duration,
     /// How long requests may go on once a stop is asked for.
@@ -45,6 +48,7 @@ impl Default for Limits {
             header_read_time_max: Duration::from_secs(90),
             body_pause_time_max: Duration::from_secs(60),
             signature_failures_count_max: 300,
+            refusal_records_count_max: 300,
             handshake_time_max: Duration::from_secs(10),
             shutdown_time_max: Duration::from_secs(20),
         }

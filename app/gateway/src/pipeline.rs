@@ -127,6 +127,11 @@ impl Gateway {
         &self.0.metrics
     }
 
+    /// Who stands at the door.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.0.gate
+    }
+
     /// The limits.
     pub fn limits(&self) -> &Limits {
         &self.0.limits

@@ -8,13 +8,33 @@ use parking_lot::Mutex;
 use tarn_runtime::Timestamp;
 
 /// Sources that are remembered; beyond it, those longest without a failure are forgotten.
-const SOURCES_COUNT_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+pub(crate) const SOURCES_COUNT_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 /// Failures that a second gives back.
 const REFILL_PER_SECOND: f64 = 1.0;
 
-struct Bucket {
+/// Tokens that are taken at once, and come back one by one.
+pub(crate) struct Bucket {
     tokens: f64,
     filled: Timestamp,
+}
+
+impl Bucket {
+    /// A full one.
+    pub(crate) fn new(count_max: u32, now: Timestamp) -> Self {
+        Self { tokens: f64::from(count_max), filled: now }
+    }
+
+    /// Takes a token, if there is one.
+    pub(crate) fn take(&mut self, count_max: u32, now: Timestamp) -> bool {
+        let passed = now.duration_since(self.filled).as_secs_f64().max(0.0);
+        self.tokens = (self.tokens + passed * REFILL_PER_SECOND).min(f64::from(count_max));
+        self.filled = now;
+        let has_one = self.tokens >= 1.0;
+        if has_one {
+            self.tokens -= 1.0;
+        }
+        has_one
+    }
 }
 
 /// The failures of all sources.
@@ -24,7 +44,7 @@ pub(crate) struct SignatureFailures {
 }
 
 /// Who a source is: an IPv6 network of 64 bits is one customer's.
-fn source_of(address: IpAddr) -> IpAddr {
+pub(crate) fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -39,17 +59,9 @@ impl SignatureFailures {
 
     /// Counts a failure; whether it is within the limit.
     pub(crate) fn count(&self, address: IpAddr, now: Timestamp) -> bool {
-        let full = f64::from(self.count_max);
         let mut sources = self.sources.lock();
-        let bucket = sources.get_or_insert_mut(source_of(address), || Bucket { tokens: full, filled: now });
-        let passed = now.duration_since(bucket.filled).as_secs_f64().max(0.0);
-        bucket.tokens = (bucket.tokens + passed * REFILL_PER_SECOND).min(full);
-        bucket.filled = now;
-        let within = bucket.tokens >= 1.0;
-        if within {
-            bucket.tokens -= 1.0;
-        }
-        within
+        let bucket = sources.get_or_insert_mut(source_of(address), || Bucket::new(self.count_max, now));
+        bucket.take(self.count_max, now)
     }
 }
 

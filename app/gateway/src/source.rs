@@ -21,6 +21,13 @@ pub struct Source {
     pub tls: Option<TlsSession>,
 }
 
+impl From<SocketAddr> for Source {
+    /// Who sent something over no TLS.
+    fn from(peer: SocketAddr) -> Self {
+        Self { peer, is_secure: false, tls: None }
+    }
+}
+
 /// Proxies whose word is taken for whom they speak.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(pub Vec<IpNet>);

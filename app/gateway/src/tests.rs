@@ -171,6 +171,7 @@ fn lake_with(limits: Limits) -> Lake {
         runtime,
         region: Region::new("eu-west-1").expect("a region"),
         signature_failures_count_max: limits.signature_failures_count_max,
+        refusal_records_count_max: limits.refusal_records_count_max,
     });
     let services: Vec<Arc<dyn Service>> = vec![Arc::new(glue), Arc::new(sts)];
     let gateway = Gateway::new(GatewayParts {
@@ -473,6 +474,46 @@ async fn who_fails_too_often_is_slowed_down_and_nobody_else() {
     check(glue_request(GET, NAME), 503, "ServiceUnavailable", 2).await;
     check(own(), 503, "SlowDown", 2).await;
     check(signed(glue_request(GET, NAME), "ada", "glue"), 200, "raw", 3).await;
+}
+
+#[tokio::test]
+async fn refusals_of_nobody_are_on_record_by_some_and_by_their_number() {
+    let limits =
+        Limits { signature_failures_count_max: 1, refusal_records_count_max: 2, ..Limits::default() };
+    let lake = lake_with(limits);
+    let gate = lake.gateway.gate();
+    let peer = |text: &str| gate.meta(std::net::SocketAddr::new(text.parse().expect("an address"), 1).into());
+    let refuse = |source: &str, principal: &Principal| {
+        let (meta, headers) = (peer(source), http::HeaderMap::new());
+        let draft = gate.draft(&meta, &headers, principal, "s3.amazonaws.com".to_owned());
+        gate.failed(&draft, &gate.details(&meta, &headers), "AccessDenied", "no");
+    };
+    let nobody = Principal::anonymous();
+    for _ in 0..5 {
+        refuse("192.0.2.1", &nobody);
+    }
+    refuse("192.0.2.2", &nobody);
+    let records = || lake.records.0.lock().len();
+    assert_eq!(records(), 3);
+    // Who is known, and who claims a key, which has its own limit, are not held to it.
+    let ada = Principal::user(AccountId::first(), "ada", "AIDA");
+    let claims = Principal { access_key_id: Some("ada".to_owned()), ..nobody };
+    for _ in 0..3 {
+        refuse("192.0.2.1", &ada);
+        refuse("192.0.2.1", &claims);
+    }
+    assert_eq!(records(), 9);
+    gate.unproven(&peer("192.0.2.2")).expect("within the limit");
+    gate.unproven(&peer("192.0.2.2")).expect_err("too many");
+    gate.summarize_refusals();
+    let mut told: Vec<String> = lake.records.0.lock()[9..].iter().map(|record| format!("{record:?}")).collect();
+    told.sort();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|record| record.contains("3 more requests") && record.contains("192.0.2.1")), "{told:?}");
+    assert!(told.iter().any(|record| record.contains("1 more requests") && record.contains("192.0.2.2")), "{told:?}");
+    assert!(told.iter().all(|record| record.contains("RefusalsLeftOut")), "{told:?}");
+    gate.summarize_refusals();
+    assert_eq!(records(), 11, "once");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use tarn_catalog::Catalog;
 use tarn_crawlers::Crawlers;
 use tarn_disk::{Disk, DiskLock, LocalDisk};
 use tarn_formation::{Formation, FormationAuthorizer};
-use tarn_gateway::{Gate, GateParts, Gateway, GatewayParts, Limits, Metrics, TrustedProxies};
+use tarn_gateway::{Gate, GateParts, Gateway, GatewayParts, Limits, Metrics, RefusalSummaries, TrustedProxies};
 use tarn_identity::{AccountConfig, CredentialsConfig, Identity, IdentityError, Secret, UserConfig};
 use tarn_inventory::{InventoryOptions, InventoryWorker};
 use tarn_jobs::{Jobs, JobsOptions};
@@ -444,6 +444,7 @@ impl Lake {
             runtime: runtime.clone(),
             region,
             signature_failures_count_max: limits.signature_failures_count_max,
+            refusal_records_count_max: limits.refusal_records_count_max,
         }));
         let doorkeeper = Doorkeeper { gate: gate.clone(), identity: identity.clone() };
         let selector = ObjectSelector::new(objects.clone(), runtime.clone());
@@ -548,6 +549,7 @@ impl Lake {
             self.workers.spawn(worker);
         }
         self.workers.spawn(self.identity.last_use_writer());
+        self.workers.spawn(Arc::new(RefusalSummaries(self.gateway.gate().clone())));
         self.workers.spawn(Arc::new(AuditWriter::new(self.audit.clone())));
         self.workers.spawn(Arc::new(self.trails.worker()));
         self.workers.spawn(Arc::new(Retention::new(self.audit.clone(), self.runtime.clone())));
@@ -561,6 +563,7 @@ impl Lake {
         if let Err(error) = self.objects.flush_access_lines().await {
             tracing::error!(%error, "the last lines of access logs were not written");
         }
+        self.gateway.gate().summarize_refusals();
         let flushed = self.audit.flush().await.map_err(|source| LakeError::Audit { source });
         let noted = self.identity.write_last_uses().await.map_err(|source| LakeError::Identity { source });
         let store = self.store.clone();

@@ -50,7 +50,11 @@ pub fn options(folder: &std::path::Path) -> LakeOptions {
         day: None,
         objects: ObjectsOptions::default(),
         // All of it comes from one address, in no time.
-        limits: Limits { signature_failures_count_max: u32::MAX, ..Limits::default() },
+        limits: Limits {
+            signature_failures_count_max: u32::MAX,
+            refusal_records_count_max: u32::MAX,
+            ..Limits::default()
+        },
         runtime: Runtime::system(),
     }
 }
