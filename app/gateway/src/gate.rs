@@ -13,6 +13,7 @@ use tarn_types::{Region, Scope, TlsSession};
 
 use crate::conditions;
 use crate::credentials::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
+use crate::denials::{AuthorizationMessages, NotingAuthorizer};
 use crate::refusal_records::{LeftOut, RefusalRecords};
 use crate::signature_failures::SignatureFailures;
 use crate::source::Source;
@@ -86,11 +87,15 @@ pub struct GateParts {
     pub signature_failures_count_max: u32,
     /// How many refusals of one source that proved nobody are put on record at a time: see `Limits`.
     pub refusal_records_count_max: u32,
+    /// Who seals what is refused, for who may know it.
+    pub messages: Arc<dyn AuthorizationMessages>,
 }
 
 /// Who stands at the door.
 pub struct Gate {
     parts: GateParts,
+    /// The same that decides, with a note of each no.
+    noting: Arc<dyn Authorizer>,
     signing_keys: SigningKeys,
     failures: SignatureFailures,
     refusal_records: RefusalRecords,
@@ -108,7 +113,8 @@ impl Gate {
     pub fn new(parts: GateParts) -> Self {
         let failures = SignatureFailures::new(parts.signature_failures_count_max);
         let refusal_records = RefusalRecords::new(parts.refusal_records_count_max);
-        Self { parts, signing_keys: SigningKeys::default(), failures, refusal_records }
+        let noting = Arc::new(NotingAuthorizer(parts.authorizer.clone()));
+        Self { parts, noting, signing_keys: SigningKeys::default(), failures, refusal_records }
     }
 
     /// Time and ids.
@@ -234,13 +240,19 @@ impl Gate {
         context: Context,
         draft: EventDraft,
     ) -> Result<Caller, GateError> {
-        let authorized = self
-            .parts
-            .authorizer
-            .authorize(principal, requirements, &context)
-            .map_err(|source| GateError::Denied { source })?;
-        let bound = BoundAuthorizer::new(self.parts.authorizer.clone(), principal.clone(), context);
+        let authorized = self.noting.authorize(principal, requirements, &context);
+        let authorized = authorized.map_err(|source| GateError::Denied { source })?;
+        let bound = BoundAuthorizer::new(self.noting.clone(), principal.clone(), context);
         Ok(Caller::new(authorized, bound, draft))
+    }
+
+    /// Whether the policies allow something that is asked only for what to say of a refusal.
+    pub fn may(&self, principal: &Principal, requirement: Requirement, context: &Context) -> bool {
+        self.parts.authorizer.authorize(principal, vec![requirement], context).is_ok()
+    }
+
+    pub(crate) fn messages(&self) -> &dyn AuthorizationMessages {
+        &*self.parts.messages
     }
 
     /// Events of the caller's account: see `AuditLog::search`.

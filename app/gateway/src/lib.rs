@@ -8,6 +8,7 @@ mod audit_events;
 mod body;
 mod conditions;
 mod credentials;
+mod denials;
 mod gate;
 mod identify;
 mod limits;
@@ -28,6 +29,7 @@ mod tls;
 
 pub use body::{Body, BoxError, empty_body, full_body};
 pub use credentials::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
+pub use denials::{AuthorizationMessages, Denial};
 pub use gate::{Gate, GateError, GateParts, RequestMeta};
 pub use limits::Limits;
 pub use metrics::Metrics;

@@ -32,7 +32,7 @@ use crate::limits::Limits;
 use crate::metrics::{Labels, Metrics};
 use crate::source::TrustedProxies;
 use crate::storage_report::{self, StorageReports};
-use crate::{audit_events, own, parameters, refusal};
+use crate::{audit_events, denials, own, parameters, refusal};
 
 /// S3: streams bodies and speaks its own XML. It must ask the same `Gate` for every operation, anonymous ones too.
 pub trait S3Endpoint: Send + Sync {
@@ -230,7 +230,16 @@ impl Inner {
             let response = refuse(501, "NotImplemented", "This server is set up without S3.");
             return (labels("none", &response), response);
         };
-        let response = s3.call(Request::from_parts(parts, body), meta).await;
+        let response = denials::noting(async {
+            let mut response = s3.call(Request::from_parts(parts, body), meta).await;
+            if response.status() == http::StatusCode::FORBIDDEN
+                && let Some(message) = denials::message(self.gate.messages())
+            {
+                response.headers_mut().insert(denials::HEADER, message);
+            }
+            response
+        });
+        let response = response.await;
         let operation = response.extensions().get::<S3Operation>().map_or("none", |operation| operation.0);
         (labels(operation, &response), response)
     }
@@ -296,7 +305,7 @@ impl Inner {
         let request_id = meta.request_id.clone();
         let call = Call { service, parts, body, meta, routed, _held: held };
         let gate = self.gate.clone();
-        let run = self.handlers.spawn(async move { call.run(&gate, signer.as_ref()).await });
+        let run = self.handlers.spawn(denials::noting(async move { call.run(&gate, signer.as_ref()).await }));
         let response = match run.await {
             Ok(response) => response,
             Err(ended) => {
@@ -409,7 +418,15 @@ impl Call {
                 let error = AwsError::internal_failure("The server could not write its answer; report this as a defect.");
                 encode_error(model, protocol, &error, &request_id)
             }),
-            Err(error) => encode_error(model, protocol, &error, &request_id),
+            Err(error) => {
+                let mut response = encode_error(model, protocol, &error, &request_id);
+                if error.code == model.access_denied_code
+                    && let Some(message) = denials::message(gate.messages())
+                {
+                    response.headers_mut().insert(denials::HEADER, message);
+                }
+                response
+            }
         }
     }
 

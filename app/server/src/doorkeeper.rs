@@ -5,8 +5,11 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
-use tarn_gateway::{AccessKey, AuditLog, Credentials, CredentialsError, RecordPage, Secret};
-use tarn_identity::{AccessKeyStatus, Identity, IdentityError};
+use tarn_gateway::{
+    AccessKey, AuditLog, AuthorizationMessages, Credentials, CredentialsError, Denial, RecordPage, Secret,
+};
+use tarn_identity::{AccessKeyStatus, AuthorizationMessage, Identity, IdentityError};
+use tarn_policy::{LakeAuthorizer, Requirement};
 use tarn_runtime::Timestamp;
 
 /// Access keys as identity keeps them.
@@ -57,6 +60,40 @@ impl Credentials for IdentityCredentials {
 
     fn used(&self, access_key_id: &str, time: Timestamp, service: &str, region: &str) {
         self.0.note_use(access_key_id, time.as_millisecond(), service, region);
+    }
+}
+
+/// What was refused, sealed by identity; the statement that denied it is found by the policies.
+pub(crate) struct SealedDenials {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) policies: Arc<LakeAuthorizer>,
+}
+
+impl AuthorizationMessages for SealedDenials {
+    fn message(&self, denial: &Denial) -> Option<String> {
+        let Denial { denied, own, request } = denial;
+        let principal = &denied.principal;
+        let requirement = Requirement {
+            action: denied.action,
+            resource: denied.resource.clone(),
+            context: own.clone(),
+            of_callers_own: false,
+        };
+        let explicit_deny = denied.because.is_explicit();
+        let denying =
+            explicit_deny.then(|| self.policies.denying_statement(principal, &requirement, request)).flatten();
+        let conditions = own.over(request);
+        let message = AuthorizationMessage {
+            explicit_deny,
+            statements: denying.into_iter().map(|statement| statement.sid).collect(),
+            principal_id: principal.id.clone(),
+            principal_arn: principal.arn()?.to_string(),
+            action: denied.action.to_owned(),
+            resource: denied.resource.as_ref().map(ToString::to_string),
+            conditions: conditions.iter().map(|(key, values)| (key.to_owned(), values.to_vec())).collect(),
+        };
+        let sealed = self.identity.authorization_message(&principal.account, message);
+        sealed.inspect_err(|error| tracing::error!(%error, "an authorization message cannot be made")).ok()
     }
 }
 

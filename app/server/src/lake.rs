@@ -32,7 +32,7 @@ use tarn_trails::{Trails, TrailsOptions, TrailsParts};
 use tarn_types::{AccountId, Region, Scope};
 
 use crate::config::{AccountSetting, Tables};
-use crate::doorkeeper::{IdentityCredentials, RecordedCalls};
+use crate::doorkeeper::{IdentityCredentials, RecordedCalls, SealedDenials};
 use crate::events::{EventTargets, Webhooks};
 use crate::issuers::OidcIssuers;
 use crate::orphans::OrphanSweep;
@@ -368,7 +368,7 @@ impl Lake {
         let resource_policies: Vec<Arc<dyn ResourcePolicies>> =
             vec![Arc::new(objects.clone()), Arc::new(objects.kms().clone()), identity.clone()];
         let policies = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
-        let authorizer: Arc<dyn Authorizer> = Arc::new(FormationAuthorizer::new(policies, formation.clone()));
+        let authorizer: Arc<dyn Authorizer> = Arc::new(FormationAuthorizer::new(policies.clone(), formation.clone()));
         // Records on their way have bytes of their own, so that the sweeps of both stay simple.
         let streams = Streams::open(
             records.clone(),
@@ -445,6 +445,7 @@ impl Lake {
             region,
             signature_failures_count_max: limits.signature_failures_count_max,
             refusal_records_count_max: limits.refusal_records_count_max,
+            messages: Arc::new(SealedDenials { identity: identity.clone(), policies }),
         }));
         let doorkeeper = Doorkeeper { gate: gate.clone(), identity: identity.clone() };
         let selector = ObjectSelector::new(objects.clone(), runtime.clone());

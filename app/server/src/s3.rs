@@ -123,9 +123,7 @@ impl S3Gate for Doorkeeper {
             Ok(caller) => return Ok(caller.with_details(details)),
             Err(error) => error,
         };
-        let may = |list: &Requirement| {
-            self.gate.authorize(&principal, vec![list.clone()], context.clone(), draft.clone()).is_ok()
-        };
+        let may = |list: &Requirement| self.gate.may(&principal, list.clone(), &context);
         let (code, refused) = told(&error, asked.absence, may);
         self.gate.failed(&draft, &details, code, &error.to_string());
         Err(refused)

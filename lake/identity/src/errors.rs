@@ -218,6 +218,9 @@ pub enum IdentityError {
         /// The role.
         name: String,
     },
+    /// The text is no authorization message, was altered, or was made for another account.
+    #[error("Invalid authorization message: it is not one of this account's, or was altered.")]
+    InvalidAuthorizationMessage,
     /// No such task has removed a role.
     #[error("The deletion task {task} cannot be found.")]
     NoSuchDeletion {

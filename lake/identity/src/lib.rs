@@ -8,6 +8,7 @@
 mod access_keys;
 mod accounts;
 mod aliases;
+mod authorization_messages;
 mod aws_managed;
 mod boundaries;
 mod cache;
@@ -48,6 +49,7 @@ use tarn_keys::Keys;
 use tarn_metadata::{Store, Tx, WriteError};
 use tarn_runtime::{EntropyExt, Runtime};
 
+pub use authorization_messages::{AUTHORIZATION_MESSAGE_CHARS_MAX, AuthorizationMessage};
 pub use access_keys::{AccessKey, AccessKeyCreated, AccessKeySummary, KeyHolder};
 pub use accounts::{Account, AccountConfig, Bootstrapped, CredentialsConfig, UserConfig};
 pub use credential_report::{CredentialReport, CredentialRow, ReportedKey};

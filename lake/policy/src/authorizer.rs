@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tarn_types::{AccountId, Arn};
 
 use crate::document::Policy;
-use crate::evaluate::{PolicySets, Question, decide};
+use crate::evaluate::{Decision, PolicySet, PolicySets, Question, decide};
 use crate::grants::Granted;
 use crate::principal::{Principal, PrincipalKind};
 use crate::proof::{Authorized, Authorizer, Context, Denied, DeniedBecause, Requirement};
@@ -75,6 +75,15 @@ pub struct ResourcePolicy {
     pub binds_root: bool,
 }
 
+/// A statement that denies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenyingStatement {
+    /// Of which policies.
+    pub set: PolicySet,
+    /// Its id, if it has one.
+    pub sid: Option<String>,
+}
+
 /// Decides by the policies of the lake.
 pub struct LakeAuthorizer {
     identities: Arc<dyn IdentityPolicies>,
@@ -103,19 +112,21 @@ impl LakeAuthorizer {
         Ok(ResourcePolicy { owner: AccountId::new(resource.account.clone()).ok(), ..ResourcePolicy::default() })
     }
 
-    fn refusal(
+    /// The decision on one requirement, and the policies it was made by, given to `then`; `None` if they could not be read.
+    fn decided<T>(
         &self,
         principal: &Principal,
         policies: &HeldPolicies,
         requirement: &Requirement,
         request: &Context,
-    ) -> Option<DeniedBecause> {
+        then: impl FnOnce(Decision, &PolicySets<'_>) -> T,
+    ) -> Option<T> {
         // A bucket to be made is nobody's yet; that its name is taken is for S3 to say, and it says so to everybody.
         let resource = requirement.resource.as_ref().filter(|_| requirement.action != "s3:CreateBucket");
         let of_resource = match resource.map(|resource| self.resource_policy(principal, resource, requirement)) {
             None => ResourcePolicy::default(),
             Some(Ok(found)) => found,
-            Some(Err(_)) => return Some(DeniedBecause::PoliciesUnreadable),
+            Some(Err(_)) => return None,
         };
         let question = Question {
             principal,
@@ -139,7 +150,44 @@ impl LakeAuthorizer {
             binds_root: of_resource.binds_root,
             ..PolicySets::default()
         };
-        decide(&question, &sets).refused
+        Some(then(decide(&question, &sets), &sets))
+    }
+
+    fn held(&self, principal: &Principal) -> Result<HeldPolicies, PoliciesUnreadable> {
+        match &principal.kind {
+            PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } | PrincipalKind::FederatedUser { .. } => {
+                self.identities.identity_policies(principal)
+            }
+            PrincipalKind::Root
+            | PrincipalKind::Service { .. }
+            | PrincipalKind::WebIdentity { .. }
+            | PrincipalKind::Anonymous => Ok(HeldPolicies::default()),
+        }
+    }
+
+    /// The statement by which `requirement` is denied, if one denies it. For who is to be told of a refusal; decides anew.
+    pub fn denying_statement(
+        &self,
+        principal: &Principal,
+        requirement: &Requirement,
+        context: &Context,
+    ) -> Option<DenyingStatement> {
+        let policies = self.held(principal).ok()?;
+        let found = self.decided(principal, &policies, requirement, context, |decision, sets| {
+            let by = decision.by.filter(|_| decision.refused.is_some_and(DeniedBecause::is_explicit))?;
+            let policy = match by.set {
+                PolicySet::Identity => sets.identity.get(by.policy).map(|policy| &**policy),
+                PolicySet::Boundary => sets.boundary?.get(by.policy).map(|policy| &**policy),
+                PolicySet::Session => sets.session?.get(by.policy).map(|policy| &**policy),
+                PolicySet::Resource => sets.resource,
+                PolicySet::ServiceControl => sets.service_control.get(by.level)?.policies.get(by.policy).map(|it| &**it),
+                PolicySet::ResourceControl => {
+                    sets.resource_control.get(by.level)?.policies.get(by.policy).map(|it| &**it)
+                }
+            };
+            Some(DenyingStatement { set: by.set, sid: policy?.sid(by.statement).map(str::to_owned) })
+        });
+        found.flatten()
     }
 }
 
@@ -160,18 +208,11 @@ impl Authorizer for LakeAuthorizer {
         if requirements.is_empty() && principal.is_anonymous() {
             return Err(denied(None, DeniedBecause::NothingAllows));
         }
-        let policies = match &principal.kind {
-            PrincipalKind::User { .. } | PrincipalKind::AssumedRole { .. } | PrincipalKind::FederatedUser { .. } => {
-                self.identities.identity_policies(principal)
-            }
-            PrincipalKind::Root
-            | PrincipalKind::Service { .. }
-            | PrincipalKind::WebIdentity { .. }
-            | PrincipalKind::Anonymous => Ok(HeldPolicies::default()),
-        };
+        let policies = self.held(principal);
         let policies = policies.map_err(|_| denied(requirements.first(), DeniedBecause::PoliciesUnreadable))?;
         for requirement in &requirements {
-            if let Some(because) = self.refusal(principal, &policies, requirement, context) {
+            let refused = self.decided(principal, &policies, requirement, context, |decision, _| decision.refused);
+            if let Some(because) = refused.unwrap_or(Some(DeniedBecause::PoliciesUnreadable)) {
                 return Err(denied(Some(requirement), because));
             }
         }

@@ -31,7 +31,7 @@ mod spans;
 mod tests;
 
 pub use authorizer::{
-    HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies, ResourcePolicy,
+    DenyingStatement, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies, ResourcePolicy,
 };
 pub use context_keys::context_keys;
 pub use document::{

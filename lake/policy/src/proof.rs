@@ -8,9 +8,9 @@ use tarn_types::{AccountId, Arn};
 
 use crate::{Principal, PrincipalKind};
 
-/// Condition keys and their values. Keys compare case-insensitively (they are kept in lower case).
+/// Condition keys and their values. Keys compare case-insensitively (they are kept in lower case). Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Context(BTreeMap<String, Vec<String>>);
+pub struct Context(Arc<BTreeMap<String, Vec<String>>>);
 
 impl Context {
     /// No keys.
@@ -20,12 +20,12 @@ impl Context {
 
     /// Sets `key` to one value.
     pub fn set(&mut self, key: &str, value: impl Into<String>) {
-        self.0.insert(key.to_ascii_lowercase(), vec![value.into()]);
+        Arc::make_mut(&mut self.0).insert(key.to_ascii_lowercase(), vec![value.into()]);
     }
 
     /// Sets `key` to several values; none at all is a key that is present and empty.
     pub fn set_all(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
-        self.0.insert(key.to_ascii_lowercase(), values.into_iter().collect());
+        Arc::make_mut(&mut self.0).insert(key.to_ascii_lowercase(), values.into_iter().collect());
     }
 
     /// As `set`, for building.
@@ -49,7 +49,7 @@ impl Context {
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
         let mut all = base.clone();
-        all.0.extend(self.0.clone());
+        Arc::make_mut(&mut all.0).extend(self.0.iter().map(|(key, values)| (key.clone(), values.clone())));
         all
     }
 

@@ -66,6 +66,7 @@ pub(crate) fn to_aws(error: IdentityError) -> AwsError {
             AwsError::validation(&SERVICE, "Must specify userName when calling with non-User credentials")
         }
         IdentityError::PackedPolicyTooLarge { .. }
+        | IdentityError::InvalidAuthorizationMessage
         | IdentityError::TokenExpired
         | IdentityError::TokenInvalid
         | IdentityError::WebTokenInvalid { .. }

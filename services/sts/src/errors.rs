@@ -8,6 +8,9 @@ use tarn_identity::IdentityError;
 pub(crate) fn to_aws(error: IdentityError) -> AwsError {
     let message = error.to_string();
     match error {
+        IdentityError::InvalidAuthorizationMessage => {
+            AwsError::modelled(&of_sts::INVALID_AUTHORIZATION_MESSAGE_EXCEPTION, message)
+        }
         IdentityError::MalformedPolicy { .. } => {
             AwsError::modelled(&of_sts::MALFORMED_POLICY_DOCUMENT_EXCEPTION, message)
         }

@@ -1,5 +1,6 @@
 //! STS: who the caller is, and temporary credentials, over `tarn-identity`. Knows the wire's shapes and STS's errors; keeps nothing.
 
+mod authorization_message;
 mod convert;
 mod errors;
 mod identity;
@@ -24,6 +25,11 @@ pub fn service(identity: Arc<Identity>) -> Table<Identity> {
             Access::read("sts:GetAccessKeyInfo"),
             resources::get_access_key_info,
             identity::get_access_key_info,
+        )
+        .with::<op::DecodeAuthorizationMessage, _, _>(
+            Access::read("sts:DecodeAuthorizationMessage"),
+            resources::decode_authorization_message,
+            authorization_message::decode_authorization_message,
         )
         .with::<op::AssumeRole, _, _>(Access::read("sts:AssumeRole"), resources::assume_role, sessions::assume_role)
         .with::<op::AssumeRoleWithWebIdentity, _, _>(

@@ -19,6 +19,14 @@ pub(crate) fn get_access_key_info(_: &Identity, _: &wire::GetAccessKeyInfoReques
     Ok(vec![Requirement::any("sts:GetAccessKeyInfo")])
 }
 
+pub(crate) fn decode_authorization_message(
+    _: &Identity,
+    _: &wire::DecodeAuthorizationMessageRequest,
+    _: &Scope,
+) -> Requirements {
+    Ok(vec![Requirement::any("sts:DecodeAuthorizationMessage")])
+}
+
 fn with_tags(mut requirement: Requirement, tags: &Option<Vec<wire::Tag>>, transitive: &[String]) -> Requirement {
     let tags = tags.iter().flatten().filter_map(|tag| Some((tag.key.as_ref()?, tag.value.as_ref()?)));
     let mut keys = Vec::new();
