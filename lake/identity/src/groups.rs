@@ -33,7 +33,7 @@ pub struct Group {
 }
 
 impl Group {
-    fn new(account: &AccountId, record: GroupRecord) -> Self {
+    pub(crate) fn new(account: &AccountId, record: GroupRecord) -> Self {
         let GroupRecord { id, name, path, created_ms } = record;
         Self { id, name, path, account: account.clone(), created_ms }
     }

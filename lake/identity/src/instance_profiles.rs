@@ -53,7 +53,7 @@ pub(crate) fn find_instance_profile(
     found.ok_or_else(|| IdentityError::NoSuchInstanceProfile { name: name.to_owned() })
 }
 
-fn complete(
+pub(crate) fn complete(
     read: &impl Read,
     account: &AccountId,
     record: InstanceProfileRecord,

@@ -6,6 +6,7 @@
 //! **Invariant:** a secret access key is in the store only sealed, bound to its access key's id, and leaves once: when it is made.
 
 mod access_keys;
+mod account_details;
 mod accounts;
 mod aliases;
 mod authorization_messages;
@@ -49,9 +50,10 @@ use tarn_keys::Keys;
 use tarn_metadata::{Store, Tx, WriteError};
 use tarn_runtime::{EntropyExt, Runtime};
 
-pub use authorization_messages::{AUTHORIZATION_MESSAGE_CHARS_MAX, AuthorizationMessage};
 pub use access_keys::{AccessKey, AccessKeyCreated, AccessKeySummary, KeyHolder};
+pub use account_details::{AccountDetail, DetailKind, OwnPolicies};
 pub use accounts::{Account, AccountConfig, Bootstrapped, CredentialsConfig, UserConfig};
+pub use authorization_messages::{AUTHORIZATION_MESSAGE_CHARS_MAX, AuthorizationMessage};
 pub use credential_report::{CredentialReport, CredentialRow, ReportedKey};
 pub use entities::{Entity, EntityKind};
 pub use entity_policies::{AttachedPolicy, InlinePolicy, PolicyUsage};
@@ -70,7 +72,8 @@ pub use roles::{NewRole, Role};
 pub use session_tokens::{SESSION_TOKEN_CHARS_MAX, SessionCredentials};
 pub use sessions::{AssumeRole, FederationToken, Narrowing, NewSession};
 pub use simulation::{
-    Exclusion, MatchedStatement, PolicySource, SIMULATED_COUNT_MAX, Simulated, SimulatedPage, Simulation, SimulationPage, SourcePolicy,
+    Exclusion, MatchedStatement, PolicySource, SIMULATED_COUNT_MAX, Simulated, SimulatedPage, Simulation,
+    SimulationPage, SourcePolicy,
 };
 pub use tags::{Tag, Taggable};
 pub use tarn_keys::Secret;

@@ -101,7 +101,7 @@ pub(crate) fn name_of(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or_default()
 }
 
-fn arn(account: &AccountId, record: &ManagedPolicyRecord) -> Arn {
+pub(crate) fn arn(account: &AccountId, record: &ManagedPolicyRecord) -> Arn {
     Arn::iam(account, format!("policy{}{}", record.path, record.name))
 }
 
@@ -167,7 +167,7 @@ pub(crate) fn find_own_policy(
     find_policy(read, account, text)
 }
 
-fn complete(
+pub(crate) fn complete(
     read: &impl Read,
     account: &AccountId,
     arn: Arn,

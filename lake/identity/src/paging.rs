@@ -57,10 +57,20 @@ impl PageRequest {
     }
 
     /// The page of the ordered `items` that `take` makes something of.
-    pub(crate) fn of<R: Record, T>(
+    pub(crate) fn of<R, T>(
+        &self,
+        items: impl Iterator<Item = Result<(Key, R), StoreError>>,
+        take: impl FnMut(&Key, R) -> Result<Option<T>, IdentityError>,
+    ) -> Result<Page<T>, IdentityError> {
+        self.of_fitting(items, take, |_| true)
+    }
+
+    /// As `of`; the page ends before the first item but one that does not fit.
+    pub(crate) fn of_fitting<R, T>(
         &self,
         items: impl Iterator<Item = Result<(Key, R), StoreError>>,
         mut take: impl FnMut(&Key, R) -> Result<Option<T>, IdentityError>,
+        mut fits: impl FnMut(&T) -> bool,
     ) -> Result<Page<T>, IdentityError> {
         let after = self.after()?;
         let limit = self.limit();
@@ -72,7 +82,8 @@ impl PageRequest {
                 continue;
             }
             let Some(item) = take(&key, record)? else { continue };
-            if page.items.len() == limit {
+            let has_room = fits(&item) || page.items.is_empty();
+            if page.items.len() == limit || !has_room {
                 page.marker = last.map(|last| last.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect());
                 return Ok(page);
             }

@@ -7,7 +7,8 @@ use tarn_audit::Caller;
 use tarn_metadata::{Read, StoreExt};
 use tarn_policy::{
     Context, ControlLevel, Decision, DeniedBecause, Policy, PolicyError, PolicyKind, PolicySet, PolicySets, Position,
-    Principal, PrincipalKind, Question, StatementRef, context_keys, decide, matching, resource_policy_decides, statement_positions,
+    Principal, PrincipalKind, Question, StatementRef, context_keys, decide, matching, resource_policy_decides,
+    statement_positions,
 };
 use tarn_types::{AccountId, Arn};
 
@@ -48,8 +49,8 @@ pub struct SourcePolicy {
     pub id: String,
     /// The ARN of a managed one.
     pub arn: Option<String>,
-    /// Whose an inline one is.
-    pub entity_name: Option<String>,
+    /// What has it: itself, or one of its groups.
+    pub entity: Option<(EntityKind, String)>,
     /// The name of an inline one.
     pub policy_name: Option<String>,
     /// Where it is from.
@@ -174,8 +175,8 @@ fn invalid(reason: impl Into<String>) -> IdentityError {
 }
 
 /// What an entity has, with what its groups have.
-struct Held {
-    policies: Vec<SourcePolicy>,
+pub(crate) struct Held {
+    pub(crate) policies: Vec<SourcePolicy>,
     boundary: Option<String>,
 }
 
@@ -183,7 +184,7 @@ fn managed_source(arn: &str) -> PolicySource {
     if aws_managed::find(arn).is_some() { PolicySource::AwsManaged } else { PolicySource::UserManaged }
 }
 
-fn held_by(read: &impl Read, account: &AccountId, entity: &Entity) -> Result<Held, IdentityError> {
+pub(crate) fn held_by(read: &impl Read, account: &AccountId, entity: &Entity) -> Result<Held, IdentityError> {
     let mut entities = vec![entity.clone()];
     let of_entity = in_account(account, &entity.id);
     if entity.kind == EntityKind::User {
@@ -202,7 +203,7 @@ fn held_by(read: &impl Read, account: &AccountId, entity: &Entity) -> Result<Hel
             policies.push(SourcePolicy {
                 id: format!("{kind}_{name}_{policy_name}"),
                 arn: None,
-                entity_name: Some(name.clone()),
+                entity: Some((kind, name.clone())),
                 policy_name: Some(policy_name),
                 source: PolicySource::Inline(kind),
                 document: record.document,
@@ -214,7 +215,7 @@ fn held_by(read: &impl Read, account: &AccountId, entity: &Entity) -> Result<Hel
                 id: name_of(&arn).to_owned(),
                 source: managed_source(&arn),
                 document: find_policy(read, account, &arn)?.document().to_owned(),
-                entity_name: None,
+                entity: Some((kind, name.clone())),
                 policy_name: None,
                 arn: Some(arn),
             });
@@ -233,7 +234,7 @@ impl Exclusion {
             Self::Arn(arn) => policy.arn.as_ref() == Some(arn),
             Self::Named { kind, entity_name, policy_name } => {
                 policy.source == PolicySource::Inline(*kind)
-                    && policy.entity_name.as_ref() == Some(entity_name)
+                    && policy.entity.as_ref().is_some_and(|(_, name)| name == entity_name)
                     && policy.policy_name.as_ref() == Some(policy_name)
             }
         }
@@ -242,7 +243,7 @@ impl Exclusion {
 
 impl Identity {
     /// The user, group or role of the caller's account that `arn` names.
-    fn entity_by_arn(&self, caller: &Caller, text: &str) -> Result<Entity, IdentityError> {
+    pub(crate) fn entity_by_arn(&self, caller: &Caller, text: &str) -> Result<Entity, IdentityError> {
         let account = &caller.scope().account;
         let arn = Arn::parse(text).map_err(|error| invalid(format!("ARN {text} is not valid: {error}")))?;
         let (kind, name) = arn.resource.split_once('/').unwrap_or_default();
@@ -308,7 +309,7 @@ impl Identity {
         held.policies.extend(simulation.policies.iter().enumerate().map(|(at, text)| SourcePolicy {
             id: format!("PolicyInputList.{}", at + 1),
             arn: None,
-            entity_name: None,
+            entity: None,
             policy_name: None,
             source: PolicySource::Given,
             document: text.clone(),
@@ -353,16 +354,15 @@ impl Identity {
             )));
         }
         let actions = &simulation.actions;
-        if let Some(action) = actions.iter().find(|action| {
-            action.split_once(':').is_none_or(|(vendor, name)| vendor.is_empty() || name.is_empty())
-        }) {
+        if let Some(action) = actions
+            .iter()
+            .find(|action| action.split_once(':').is_none_or(|(vendor, name)| vendor.is_empty() || name.is_empty()))
+        {
             return Err(invalid(format!("Invalid Action Name: {action}; it reads service:Action.")));
         }
         let arns = resources.iter().map(|text| match text.as_str() {
             "*" => Ok(None),
-            text => Arn::parse(text)
-                .map(Some)
-                .map_err(|error| invalid(format!("Invalid resource {text}: {error}"))),
+            text => Arn::parse(text).map(Some).map_err(|error| invalid(format!("Invalid resource {text}: {error}"))),
         });
         let arns = arns.collect::<Result<Vec<_>, _>>()?;
         let given = Given {
@@ -499,30 +499,33 @@ impl Given<'_> {
     }
 
     fn simulated(&self, question: &Question<'_>, sets: &PolicySets<'_>, resource: &str) -> Simulated {
-    let decision = decide(question, sets);
-    let explicit = decision.refused.is_some_and(DeniedBecause::is_explicit);
-    let found = matching(question, sets);
-    let of_resource =
-        |denies: bool| found.iter().any(|(at, of_statement)| at.set == PolicySet::Resource && *of_statement == denies);
-    let resource_side = of_resource(false) && !of_resource(true);
-    let deciding = found.iter().filter(|(_, denies)| *denies == explicit && (explicit || decision.is_allowed()));
-    let matched = deciding.filter_map(|(at, _)| self.statement(at)).collect();
-    let own_account = question.principal.account.clone();
-    let at_home = Question { resource_owner: Some(&own_account), ..*question };
-    let by_policies_alone =
-        |identity: &[Arc<Policy>]| decide(&at_home, &PolicySets { identity, ..PolicySets::default() }).is_allowed();
-    let across = question.resource_owner.is_some_and(|owner| *owner != own_account);
-    let by_organization =
-        |refused| matches!(refused, DeniedBecause::ServiceControlPolicy | DeniedBecause::NoServiceControlPolicyAllows);
-    Simulated {
-        action: question.action.to_owned(),
-        resource: resource.to_owned(),
-        decision,
-        matched,
-        missing_keys: self.missing_keys.clone(),
-        boundary_allows: sets.boundary.map(by_policies_alone),
-        organization_allows: (!sets.service_control.is_empty()).then(|| !decision.refused.is_some_and(by_organization)),
-        sides: across.then(|| (by_policies_alone(sets.identity), resource_side)),
+        let decision = decide(question, sets);
+        let explicit = decision.refused.is_some_and(DeniedBecause::is_explicit);
+        let found = matching(question, sets);
+        let of_resource = |denies: bool| {
+            found.iter().any(|(at, of_statement)| at.set == PolicySet::Resource && *of_statement == denies)
+        };
+        let resource_side = of_resource(false) && !of_resource(true);
+        let deciding = found.iter().filter(|(_, denies)| *denies == explicit && (explicit || decision.is_allowed()));
+        let matched = deciding.filter_map(|(at, _)| self.statement(at)).collect();
+        let own_account = question.principal.account.clone();
+        let at_home = Question { resource_owner: Some(&own_account), ..*question };
+        let by_policies_alone =
+            |identity: &[Arc<Policy>]| decide(&at_home, &PolicySets { identity, ..PolicySets::default() }).is_allowed();
+        let across = question.resource_owner.is_some_and(|owner| *owner != own_account);
+        let by_organization = |refused| {
+            matches!(refused, DeniedBecause::ServiceControlPolicy | DeniedBecause::NoServiceControlPolicyAllows)
+        };
+        Simulated {
+            action: question.action.to_owned(),
+            resource: resource.to_owned(),
+            decision,
+            matched,
+            missing_keys: self.missing_keys.clone(),
+            boundary_allows: sets.boundary.map(by_policies_alone),
+            organization_allows: (!sets.service_control.is_empty())
+                .then(|| !decision.refused.is_some_and(by_organization)),
+            sides: across.then(|| (by_policies_alone(sets.identity), resource_side)),
+        }
     }
-}
 }

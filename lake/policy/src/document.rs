@@ -115,6 +115,21 @@ impl Policy {
         self.statements.get(statement)?.sid.as_deref()
     }
 
+    /// Whether a statement allows an action of a service, as the vendors of actions are called: `s3`. Conditions, and what is denied, are not
+    /// looked at.
+    pub fn allows_service(&self, service: &str) -> bool {
+        let allows = |statement: &Statement| {
+            let Matcher { negated, patterns } = &statement.actions;
+            match negated {
+                false => patterns.iter().any(|pattern| pattern.can_begin(&format!("{service}:"))),
+                // All of the service is left out only by a pattern that all of it matches.
+                true => !patterns.iter().any(|pattern| pattern.is_all_of(service)),
+            }
+        };
+        let mut statements = self.statements.iter().filter(|statement| statement.effect == Effect::Allow);
+        statements.any(allows)
+    }
+
     /// What AWS would refuse in it; empty unless it was parsed leniently.
     pub fn notes(&self) -> &[String] {
         &self.notes

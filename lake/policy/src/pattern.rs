@@ -108,6 +108,42 @@ impl Pattern {
         matches!(self, Self::Exact(_))
     }
 
+    /// Whether it matches a text that begins with `start`, which has no wildcards.
+    pub(crate) fn can_begin(&self, start: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(text) => text.starts_with(start),
+            Self::Prefix(text) => text.starts_with(start) || start.starts_with(&**text),
+            Self::Pieces(pieces) => {
+                // What stands before the first star decides; behind one everything can begin.
+                let mut rest = start;
+                for Pieces(piece) in pieces {
+                    rest = match piece {
+                        Piece::Star | Piece::Variable { .. } => return true,
+                        Piece::Question => match rest.chars().next() {
+                            Some(next) => rest.get(next.len_utf8()..).unwrap_or_default(),
+                            None => return true,
+                        },
+                        Piece::Literal(text) => match rest.strip_prefix(&**text) {
+                            Some(rest) => rest,
+                            None => return text.starts_with(rest),
+                        },
+                    };
+                }
+                rest.is_empty()
+            }
+        }
+    }
+
+    /// Whether it matches every action of a service.
+    pub(crate) fn is_all_of(&self, service: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Prefix(text) => format!("{service}:").starts_with(&**text),
+            Self::Exact(_) | Self::Pieces(_) => false,
+        }
+    }
+
     /// Whether `subject` matches; a variable without a value matches nothing.
     pub(crate) fn matches(&self, subject: &str, facts: &Facts<'_>) -> bool {
         match self {

@@ -5,6 +5,7 @@
 
 mod access_keys;
 mod account;
+mod account_details;
 mod convert;
 mod credential_report;
 mod entity_policies;
@@ -166,6 +167,8 @@ pub fn service(identity: Arc<Identity>) -> Table<Identity> {
         read SimulatePrincipalPolicy: resources::simulate_principal_policy, simulation::principal;
         read GetContextKeysForCustomPolicy: resources::context_keys_of_custom_policy, simulation::keys_of_custom;
         read GetContextKeysForPrincipalPolicy: resources::context_keys_of_principal_policy, simulation::keys_of_principal;
+        read GetAccountAuthorizationDetails: resources::get_account_authorization_details, account_details::get;
+        read ListPoliciesGrantingServiceAccess: resources::list_policies_granting_service_access, account_details::list_granting;
         read ListMFADevices: resources::list_mfa_devices, not_kept::mfa_devices;
         read ListSSHPublicKeys: resources::list_ssh_public_keys, not_kept::ssh_public_keys;
         read ListSigningCertificates: resources::list_signing_certificates, not_kept::signing_certificates;

@@ -170,6 +170,7 @@ on_nothing!(
     list_policies(ListPoliciesRequest) "iam:ListPolicies";
     list_instance_profiles(ListInstanceProfilesRequest) "iam:ListInstanceProfiles";
     list_oidc_providers(ListOpenIDConnectProvidersRequest) "iam:ListOpenIDConnectProviders";
+    get_account_authorization_details(GetAccountAuthorizationDetailsRequest) "iam:GetAccountAuthorizationDetails";
     create_account_alias(CreateAccountAliasRequest) "iam:CreateAccountAlias";
     list_account_aliases(ListAccountAliasesRequest) "iam:ListAccountAliases";
     delete_account_alias(DeleteAccountAliasRequest) "iam:DeleteAccountAlias";
@@ -199,6 +200,15 @@ without_input!(
 
 pub(crate) fn list_saml_providers(_: &Identity, _: &wire::ListSAMLProvidersRequest, _: &Scope) -> Requirements {
     Ok(vec![Requirement::any("iam:ListSAMLProviders")])
+}
+
+pub(crate) fn list_policies_granting_service_access(
+    _: &Identity,
+    input: &wire::ListPoliciesGrantingServiceAccessRequest,
+    _: &Scope,
+) -> Requirements {
+    let arn = parsed(required(input.arn.as_deref(), "Arn")?)?;
+    Ok(vec![Requirement::new("iam:ListPoliciesGrantingServiceAccess", arn)])
 }
 
 /// Operations on the user, group or role whose policies are asked.

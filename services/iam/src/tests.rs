@@ -502,6 +502,17 @@ macro_rules! for_every_operation_of_accounts {
             GetContextKeysForPrincipalPolicy,
             GetContextKeysForPrincipalPolicyRequest { policy_source_arn: source() }
         );
+        run!($lake, $by, $check, GetAccountAuthorizationDetails, GetAccountAuthorizationDetailsRequest {});
+        run!(
+            $lake,
+            $by,
+            $check,
+            ListPoliciesGrantingServiceAccess,
+            ListPoliciesGrantingServiceAccessRequest {
+                arn: source(),
+                service_namespaces: Some(vec!["s3".to_owned()])
+            }
+        );
         run!($lake, $by, $check, ListMFADevices, ListMFADevicesRequest { user_name: $user() });
         run!($lake, $by, $check, ListSSHPublicKeys, ListSSHPublicKeysRequest { user_name: $user() });
         run!($lake, $by, $check, ListSigningCertificates, ListSigningCertificatesRequest { user_name: $user() });
