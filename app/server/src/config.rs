@@ -20,6 +20,7 @@ use tarn_types::{AccountId, Region};
 use toml::{Table, Value};
 
 use crate::events::{EVENT_RULE_KEYS, EventRuleSetting, QUEUE_KEYS, QueueSetting};
+use crate::organization::{OF_ACCOUNT_KEYS, ORGANIZATION_KEYS, OrganizationSetting};
 use crate::remote_buckets::{REPLICATION_TARGET_KEYS, ReplicationTargetSetting};
 use crate::root_key::{ROOT_KEY_KEYS, RootKeySetting};
 
@@ -90,6 +91,9 @@ pub struct AccountSetting {
     /// Users with an access key each.
     #[serde(default)]
     pub users: Vec<UserSetting>,
+    /// Policies of the organisation for this account alone, besides those for all.
+    #[serde(flatten)]
+    pub organization: OrganizationSetting,
 }
 
 impl fmt::Debug for AccountSetting {
@@ -196,6 +200,8 @@ pub struct Tables {
     pub trusted_proxies: Vec<IpNet>,
     /// Who may have a say in who is who.
     pub identity: IdentitySetting,
+    /// What binds all accounts but the first.
+    pub organization: OrganizationSetting,
 }
 
 /// `[identity]`.
@@ -309,6 +315,7 @@ const DOMAINS: &str = "domains";
 const TRUSTED_PROXIES: &str = "trusted_proxies";
 const IDENTITY: &str = "identity";
 const IDENTITY_KEYS: [&str; 1] = ["oidc_issuers_allowed"];
+const ORGANIZATION: &str = "organization";
 const DEBUG: &str = "debug";
 const DEBUG_KEYS: [&str; 2] = ["day_seconds", "digest_seconds"];
 const ACCOUNT_KEYS: [&str; 7] =
@@ -398,6 +405,7 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
         DOMAINS,
         TRUSTED_PROXIES,
         IDENTITY,
+        ORGANIZATION,
     ];
     let known: Vec<&str> = plain.chain(tables).collect();
     check_keys(&table, &known, &shown)?;
@@ -412,7 +420,7 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
             for (number, account) in value.as_array().into_iter().flatten().enumerate() {
                 let Some(account) = account.as_table() else { continue };
                 let place = format!("{shown}, [[accounts]] number {}", number + 1);
-                check_keys(account, &ACCOUNT_KEYS, &place)?;
+                check_keys(account, &[&ACCOUNT_KEYS[..], &OF_ACCOUNT_KEYS[..]].concat(), &place)?;
                 for user in account.get("users").and_then(Value::as_array).into_iter().flatten() {
                     if let Some(user) = user.as_table() {
                         check_keys(user, &USER_KEYS, &format!("{place}, users"))?;
@@ -481,6 +489,15 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
             identity
         }
     };
+    let organization = match table.remove(ORGANIZATION) {
+        None => OrganizationSetting::default(),
+        Some(value) => {
+            if let Some(organization) = value.as_table() {
+                check_keys(organization, &ORGANIZATION_KEYS, &format!("{shown}, [organization]"))?;
+            }
+            value.try_into().map_err(|error| malformed(format!("in [organization]: {error}")))?
+        }
+    };
     let tables = Tables {
         accounts,
         volumes,
@@ -493,6 +510,7 @@ fn read_file(path: &Path) -> Result<(Table, Tables), ConfigError> {
         domains,
         trusted_proxies,
         identity,
+        organization,
     };
     Ok((table, tables))
 }

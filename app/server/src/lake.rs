@@ -41,7 +41,7 @@ use crate::root_credentials::{RootCredentials, RootCredentialsError};
 use crate::s3::{Doorkeeper, S3Door};
 use crate::storage::StoredObjects;
 use crate::volumes::{OpenVolumes, VolumeError};
-use crate::{duty_roles, metrics, sql, volumes, zones};
+use crate::{duty_roles, metrics, organization, sql, volumes, zones};
 
 /// Every archive container is read through this often, so that rot is found while parity still repairs it.
 const SCRUB_EVERY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -148,6 +148,12 @@ pub enum LakeError {
         /// Which.
         account: String,
         /// What is missing.
+        reason: String,
+    },
+    /// A policy of the organisation cannot be used.
+    #[error("the organization's policies: {reason}")]
+    Organization {
+        /// Which, and why.
         reason: String,
     },
     /// A zone could not be made.
@@ -305,7 +311,11 @@ impl Lake {
             domains,
             trusted_proxies,
             identity,
+            organization,
         } = tables;
+
+        let organization = organization::read(&organization, &accounts, &account_id)
+            .map_err(|reason| LakeError::Organization { reason })?;
 
         // The directory, for this process alone.
         let path = data_dir.display().to_string();
@@ -367,7 +377,11 @@ impl Lake {
         .await?;
         let resource_policies: Vec<Arc<dyn ResourcePolicies>> =
             vec![Arc::new(objects.clone()), Arc::new(objects.kms().clone()), identity.clone()];
-        let policies = Arc::new(LakeAuthorizer::new(identity.clone(), resource_policies));
+        let policies = LakeAuthorizer::new(identity.clone(), resource_policies);
+        let policies = Arc::new(match organization {
+            Some(organization) => policies.with_organization(organization),
+            None => policies,
+        });
         let authorizer: Arc<dyn Authorizer> = Arc::new(FormationAuthorizer::new(policies.clone(), formation.clone()));
         // Records on their way have bytes of their own, so that the sweeps of both stay simple.
         let streams = Streams::open(
@@ -615,8 +629,17 @@ fn account_configs(
         users: Vec::new(),
     }];
     for setting in settings {
-        let AccountSetting { id, name, email, canonical_user_id, root_access_key_id, root_secret_access_key, users } =
-            setting;
+        let AccountSetting {
+            id,
+            name,
+            email,
+            canonical_user_id,
+            root_access_key_id,
+            root_secret_access_key,
+            users,
+            // The policies' own.
+            organization: _,
+        } = setting;
         let refused = |reason: &str| LakeError::Account { account: id.to_string(), reason: reason.to_owned() };
         let root = match (root_access_key_id, root_secret_access_key) {
             (Some(id), Some(secret)) => {

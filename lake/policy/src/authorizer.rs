@@ -7,6 +7,7 @@ use tarn_types::{AccountId, Arn};
 use crate::document::Policy;
 use crate::evaluate::{Decision, PolicySet, PolicySets, Question, decide};
 use crate::grants::Granted;
+use crate::organization::Organization;
 use crate::principal::{Principal, PrincipalKind};
 use crate::proof::{Authorized, Authorizer, Context, Denied, DeniedBecause, Requirement};
 
@@ -88,12 +89,19 @@ pub struct DenyingStatement {
 pub struct LakeAuthorizer {
     identities: Arc<dyn IdentityPolicies>,
     resources: Vec<Arc<dyn ResourcePolicies>>,
+    organization: Option<Organization>,
 }
 
 impl LakeAuthorizer {
     /// Asks `identities`, and of `resources` the first that knows a resource.
     pub fn new(identities: Arc<dyn IdentityPolicies>, resources: Vec<Arc<dyn ResourcePolicies>>) -> Self {
-        Self { identities, resources }
+        Self { identities, resources, organization: None }
+    }
+
+    /// Under the policies of an organisation.
+    #[must_use]
+    pub fn with_organization(self, organization: Organization) -> Self {
+        Self { organization: Some(organization), ..self }
     }
 
     fn resource_policy(
@@ -148,6 +156,10 @@ impl LakeAuthorizer {
             resource_only_denies: of_resource.policy_only_denies,
             only_for: of_resource.only_for.as_ref(),
             binds_root: of_resource.binds_root,
+            service_control: self.organization.as_ref().map_or(&[], |above| above.service_control(&principal.account)),
+            resource_control: self.organization.as_ref().map_or(&[], |above| {
+                above.resource_control(of_resource.owner.as_ref().unwrap_or(&principal.account), requirement.action)
+            }),
             ..PolicySets::default()
         };
         Some(then(decide(&question, &sets), &sets))
@@ -180,7 +192,9 @@ impl LakeAuthorizer {
                 PolicySet::Boundary => sets.boundary?.get(by.policy).map(|policy| &**policy),
                 PolicySet::Session => sets.session?.get(by.policy).map(|policy| &**policy),
                 PolicySet::Resource => sets.resource,
-                PolicySet::ServiceControl => sets.service_control.get(by.level)?.policies.get(by.policy).map(|it| &**it),
+                PolicySet::ServiceControl => {
+                    sets.service_control.get(by.level)?.policies.get(by.policy).map(|it| &**it)
+                }
                 PolicySet::ResourceControl => {
                     sets.resource_control.get(by.level)?.policies.get(by.policy).map(|it| &**it)
                 }

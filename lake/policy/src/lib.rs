@@ -15,6 +15,7 @@ mod explain;
 mod facts;
 mod grants;
 mod json;
+mod organization;
 mod parse;
 mod pattern;
 mod positions;
@@ -31,7 +32,8 @@ mod spans;
 mod tests;
 
 pub use authorizer::{
-    DenyingStatement, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies, ResourcePolicy,
+    DenyingStatement, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies,
+    ResourcePolicy,
 };
 pub use context_keys::context_keys;
 pub use document::{
@@ -44,6 +46,7 @@ pub use evaluate::{
 };
 pub use explain::{Explanation, explain};
 pub use grants::{Granted, GrantedTo};
+pub use organization::{ControlLevels, Organization};
 pub use positions::{Position, statement_positions};
 pub use principal::{Principal, PrincipalKind, Session, SessionIssuer, Standing};
 pub use proof::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Requirement};

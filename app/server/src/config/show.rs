@@ -48,6 +48,7 @@ impl Config {
             domains,
             trusted_proxies,
             identity,
+            organization,
         } = &self.tables;
         let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
         if !domains.is_empty() {
@@ -73,6 +74,10 @@ impl Config {
                 "\n[identity]\noidc_issuers_allowed = [{}]\n",
                 list(&identity.oidc_issuers_allowed)
             ));
+        }
+        let shown = organization.show(quoted);
+        if !shown.is_empty() {
+            text.push_str(&format!("\n[organization]\n{shown}"));
         }
         for target in replication_targets {
             let accounts: Vec<String> = target.accounts.iter().map(|account| quoted(account.as_str())).collect();
@@ -108,6 +113,7 @@ impl Config {
             if let Some(id) = &account.root_access_key_id {
                 text.push_str(&format!("root_access_key_id = {}\nroot_secret_access_key = \"***\"\n", quoted(id)));
             }
+            text.push_str(&account.organization.show(quoted));
             for user in &account.users {
                 let (name, id) = (quoted(&user.name), quoted(&user.access_key_id));
                 text.push_str(&format!("# user {name}, access key {id}\n"));

@@ -288,3 +288,91 @@ fn a_keys_policy_must_speak() {
     check(&eve, Some("Allow"), Some(EVE), None);
     check(&eve, None, Some(EVE), Some(NothingAllows));
 }
+
+/// An organisation binds what its member accounts do, their root too, and what others do with what is theirs; never the management account.
+#[test]
+fn an_organization_binds_its_members() {
+    let (management, member, other) = ("000000000000", "111111111111", "222222222222");
+    let account = |text: &str| AccountId::new(text).expect("an account");
+    let level = |name: &str, kind, texts: &[&str]| ControlLevel {
+        name: name.to_owned(),
+        policies: texts.iter().map(|text| Arc::new(Policy::parse(text, kind).expect("a policy"))).collect(),
+    };
+    let full = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let all_resources =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
+    let no_glue =
+        r#"{"Version":"2012-10-17","Statement":[{"Sid":"NoGlue","Effect":"Deny","Action":"glue:*","Resource":"*"}]}"#;
+    let only_s3 = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+    let no_foreigners = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*",
+        "Condition":{{"StringNotEquals":{{"aws:PrincipalAccount":"{member}"}}}}}}]}}"#
+    );
+    let common = level("organization", PolicyKind::ServiceControl, &[full, no_glue]);
+    let own = level("account", PolicyKind::ServiceControl, &[only_s3]);
+    let organization = Organization {
+        management: account(management),
+        service_control: ControlLevels {
+            others: vec![common.clone()],
+            of_accounts: [(account(other), vec![common, own])].into(),
+        },
+        resource_control: ControlLevels {
+            others: vec![level("organization", PolicyKind::ResourceControl, &[all_resources, &no_foreigners])],
+            ..ControlLevels::default()
+        },
+    };
+    let fixed = Arc::new(Fixed { own: Vec::new(), of_bucket: None, readable: true });
+    let lake = LakeAuthorizer::new(fixed.clone(), vec![]).with_organization(organization);
+    let check = |who: &str, action: &'static str, owner: &str, expected: Option<DeniedBecause>| {
+        let principal = Principal::root(account(who));
+        let requirement =
+            Requirement::new(action, Arn::regional("kms", &tarn_types::Region::us_east_1(), &account(owner), "x"));
+        let found = lake.authorize(&principal, vec![requirement.clone()], &Context::new());
+        let because = found.err().map(|denied| denied.because);
+        // What another account's things allow is not what this is about.
+        let because = because.filter(|because| who == owner || *because != DeniedBecause::NoResourcePolicyAllows);
+        assert_eq!(because, expected, "{who} {action} of {owner}");
+        let told = lake.denying_statement(&principal, &requirement, &Context::new());
+        assert_eq!(told.is_some(), expected.is_some_and(DeniedBecause::is_explicit), "{told:?}");
+        if let Some(DenyingStatement { set: PolicySet::ServiceControl, sid }) = told {
+            assert_eq!(sid.as_deref(), Some("NoGlue"));
+        }
+    };
+    check(management, "glue:GetTable", management, None);
+    check(member, "glue:GetTable", member, Some(DeniedBecause::ServiceControlPolicy));
+    check(member, "kms:Decrypt", member, None);
+    check(other, "kms:DescribeKey", member, Some(DeniedBecause::ResourceControlPolicy));
+    check(other, "athena:GetQueryExecution", other, Some(DeniedBecause::NoServiceControlPolicyAllows));
+    check(other, "s3:GetObject", management, None);
+    check(management, "kms:Decrypt", member, Some(DeniedBecause::ResourceControlPolicy));
+    // Services that resource control does not cover are not bound by it.
+    check(management, "athena:GetQueryExecution", member, None);
+}
+
+#[test]
+fn a_policy_allows_a_service_or_not() {
+    let check = |effect: &str, actions: &str, service: &str, expected: bool| {
+        let text = one(&format!(r#""Effect":"{effect}",{actions},"Resource":"*""#));
+        let policy = Policy::parse(&text, PolicyKind::Identity).expect("a policy");
+        assert_eq!(policy.allows_service(service), expected, "{text} {service}");
+    };
+    for (action, s3, glue) in [
+        ("*", true, true),
+        ("*:*", true, true),
+        ("s3:GetObject", true, false),
+        ("S3:Get*", true, false),
+        ("s?:GetObject", true, false),
+        ("s*:Get*", true, false),
+        ("s3-outposts:*", false, false),
+        ("s3*:*", true, false),
+        ("*:GetTable", true, true),
+        ("glue:Get*Version?", false, true),
+    ] {
+        check("Allow", &format!(r#""Action":"{action}""#), "s3", s3);
+        check("Allow", &format!(r#""Action":["{action}"]"#), "glue", glue);
+        check("Deny", &format!(r#""Action":"{action}""#), "s3", false);
+    }
+    check("Allow", r#""NotAction":"s3:*""#, "s3", false);
+    check("Allow", r#""NotAction":["s3:Get*","glue:*"]"#, "s3", true);
+    check("Allow", r#""NotAction":["s3:Get*","glue:*"]"#, "glue", false);
+}
