@@ -2,19 +2,18 @@
 //! archive containers.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tarn_blobs::{LocalBlobs, LocalOptions, ScrubReport, Volumes};
-use tarn_disk::LocalDisk;
+use tarn_blobs::{ScrubReport, Volumes};
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Snapshot, StoreExt};
 use tarn_objects::{Damage, Verified, verify_blobs};
 use tarn_runtime::Runtime;
 use tarn_streams::{DamagedChunk, verify_chunks};
 use tokio::time::Instant;
 
+use crate::at_rest::{AtRest, threads};
 use crate::command::Ended;
 use crate::config::Config;
 use crate::volumes;
@@ -40,30 +39,23 @@ pub(crate) struct Ask {
 
 /// Checks the records and the bytes that they name; with `rebuild_index`, makes the index anew first.
 pub(crate) fn run(config: &Config, ask: &Ask) -> Ended {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("tarn").build() {
-        Ok(runtime) => runtime,
-        Err(error) => return Ended::Failed(format!("the threads cannot be started: {error}")),
-    };
-    match runtime.block_on(check(config, ask)) {
+    match threads().and_then(|threads| threads.block_on(check(config, ask))) {
         Ok(()) => Ended::Done,
         Err(message) => Ended::Failed(message),
     }
 }
 
 async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
-    let data_dir = &config.data_dir.value;
-    let unusable = |error: std::io::Error| format!("the data directory {} cannot be used: {error}", data_dir.display());
-    if !data_dir.join("metadata").is_dir() {
-        return Err(format!("there is no lake in {}", data_dir.display()));
-    }
-    let _lock = LocalDisk::new(data_dir).and_then(|disk| disk.lock()).map_err(unusable)?;
-    let disk = Arc::new(LocalDisk::new(data_dir.join("metadata")).map_err(unusable)?);
-    let (options, runtime) = (EmbeddedOptions::default(), Runtime::system());
+    let lake = AtRest::lock(&config.data_dir.value)?;
+    let runtime = Runtime::system();
     let rebuilt = match ask.rebuild_index {
-        true => Some(EmbeddedStore::rebuild_index(&*disk, &options).map_err(|error| error.to_string())?.0),
+        true => {
+            let rebuilt = EmbeddedStore::rebuild_index(&*lake.folder("metadata")?, &EmbeddedOptions::default());
+            Some(rebuilt.map_err(|error| error.to_string())?.0)
+        }
         false => None,
     };
-    let store = EmbeddedStore::open(disk, options, &runtime).map_err(|error| error.to_string())?;
+    let store = lake.store(&runtime)?;
     let found = store.inspect().map_err(|error| error.to_string())?;
     let log = store.verify().map_err(|error| error.to_string())?;
     let keyspaces = found.keyspaces.iter();
@@ -93,10 +85,9 @@ async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
     }
     let mut damaged = 0;
     if !ask.quick {
-        let disk = Arc::new(LocalDisk::new(data_dir.join("blobs")).map_err(unusable)?);
         let volumes =
             volumes::open(&config.tables.volumes, &store, &runtime).await.map_err(|error| error.to_string())?;
-        let blobs = LocalBlobs::open(disk, LocalOptions::default(), runtime).map_err(|error| error.to_string())?;
+        let blobs = lake.blobs("blobs", &runtime)?;
         let snapshot = store.read().map_err(|error| error.to_string())?;
         let mut progress = Progress::new(!ask.json && std::io::stderr().is_terminal());
         let pace = ask.pace_mib_per_second.saturating_mul(1 << 20);
@@ -108,7 +99,7 @@ async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
         let verified = verify_blobs(&snapshot, &blobs, pace, |verified| progress.show(verified)).await;
         progress.end();
         let verified = verified.map_err(|error| error.to_string())?;
-        let waiting = records_on_their_way(&data_dir.join("streams"), &snapshot).await?;
+        let waiting = records_on_their_way(&lake, &snapshot, &runtime).await?;
         damaged = verified.damaged + scrubbed.unreadable + waiting.1.len() as u64;
         let ScrubReport { containers, read_bytes, repaired_blocks, lost, unreadable } = scrubbed;
         match ask.json {
@@ -143,10 +134,12 @@ async fn check(config: &Config, ask: &Ask) -> Result<(), String> {
 }
 
 /// How many chunks of records wait as bytes of their own, and which of them are damaged.
-async fn records_on_their_way(folder: &Path, snapshot: &Snapshot) -> Result<(u64, Vec<DamagedChunk>), String> {
-    let disk = LocalDisk::new(folder).map_err(|error| format!("{} cannot be used: {error}", folder.display()))?;
-    let blobs = LocalBlobs::open(Arc::new(disk), LocalOptions::default(), Runtime::system());
-    let blobs = blobs.map_err(|error| error.to_string())?;
+async fn records_on_their_way(
+    lake: &AtRest<'_>,
+    snapshot: &Snapshot,
+    runtime: &Runtime,
+) -> Result<(u64, Vec<DamagedChunk>), String> {
+    let blobs = lake.blobs("streams", runtime)?;
     verify_chunks(snapshot, &blobs).await.map_err(|error| error.to_string())
 }
 

@@ -1,16 +1,15 @@
 //! `tarn keys`: the root key of a data directory that no server uses: another in its place, and whether what is stored opens by it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use tarn_blobs::{BlobStore, LocalBlobs, LocalOptions, Volumes};
-use tarn_disk::{DiskLock, LocalDisk};
+use tarn_blobs::{BlobStore, Volumes};
 use tarn_keys::Keys;
-use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store};
+use tarn_metadata::Store;
 use tarn_objects::{Objects, ObjectsOptions, OpenedSample};
 use tarn_runtime::Runtime;
 
+use crate::at_rest::{AtRest, threads};
 use crate::command::Ended;
 use crate::config::{Config, Environment};
 use crate::volumes;
@@ -19,23 +18,10 @@ use crate::volumes;
 pub(crate) const OBJECTS_COUNT: u64 = 1_000;
 
 fn block_on<T>(work: impl Future<Output = Result<T, String>>, told: impl FnOnce(T) -> Ended) -> Ended {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("tarn").build() {
-        Ok(runtime) => runtime,
-        Err(error) => return Ended::Failed(format!("the threads cannot be started: {error}")),
-    };
-    runtime.block_on(work).map_or_else(Ended::Failed, told)
-}
-
-/// The records of a lake that no server uses.
-fn open_store(data_dir: &Path, runtime: &Runtime) -> Result<(Arc<EmbeddedStore>, DiskLock), String> {
-    let unusable = |error: std::io::Error| format!("the data directory {} cannot be used: {error}", data_dir.display());
-    if !data_dir.join("metadata").is_dir() {
-        return Err(format!("there is no lake in {}", data_dir.display()));
+    match threads() {
+        Ok(threads) => threads.block_on(work).map_or_else(Ended::Failed, told),
+        Err(error) => Ended::Failed(error),
     }
-    let lock = LocalDisk::new(data_dir).and_then(|disk| disk.lock()).map_err(unusable)?;
-    let disk = Arc::new(LocalDisk::new(data_dir.join("metadata")).map_err(unusable)?);
-    let store = EmbeddedStore::open(disk, EmbeddedOptions::default(), runtime).map_err(|error| error.to_string())?;
-    Ok((Arc::new(store), lock))
 }
 
 /// Puts a fresh root key, kept as `config` says, in the place of the one that is kept as `previous` says.
@@ -45,8 +31,9 @@ pub(crate) fn rotate_root(previous: &Config, config: &Config, environment: &Envi
         let data_dir = &config.data_dir.value;
         let from = previous.tables.root_key.custody(environment, &runtime)?;
         let to = config.tables.root_key.custody(environment, &runtime)?;
-        let (store, _lock) = open_store(data_dir, &runtime)?;
-        let rotated = Keys::rotate_root(&from, &to, &data_dir.join("keys"), &*store, &runtime).await;
+        let lake = AtRest::lock(data_dir)?;
+        let store = lake.store(&runtime)?;
+        let rotated = Keys::rotate_root(&from, &to, &data_dir.join("keys"), &store, &runtime).await;
         let rotated = rotated.map_err(|error| error.to_string())?;
         store.close().map_err(|error| error.to_string())?;
         Ok((rotated, to.name()))
@@ -64,19 +51,18 @@ pub(crate) fn verify_restore(config: &Config, environment: &Environment, objects
         let runtime = Runtime::system();
         let data_dir = &config.data_dir.value;
         let custody = config.tables.root_key.custody(environment, &runtime)?;
-        let (store, _lock) = open_store(data_dir, &runtime)?;
+        let lake = AtRest::lock(data_dir)?;
+        let store = Arc::new(lake.store(&runtime)?);
         let keys = Keys::open(&custody, &data_dir.join("keys"), &*store, &runtime).await;
         let keys = keys.map_err(|error| error.to_string())?;
-        let disk = LocalDisk::new(data_dir.join("blobs")).map_err(|error| error.to_string())?;
-        let blobs = LocalBlobs::open(Arc::new(disk), LocalOptions::default(), runtime.clone());
-        let blobs = blobs.map_err(|error| error.to_string())?;
+        let blobs = lake.blobs("blobs", &runtime)?;
         let volumes = volumes::open(&config.tables.volumes, &*store, &runtime).await;
         let volumes = volumes.map_err(|error| error.to_string())?;
         let blobs: Arc<dyn BlobStore> = Arc::new(Volumes::new(Arc::new(blobs), volumes.engines));
         let records: Arc<dyn Store> = store.clone();
-        let lake = Objects::new(records, blobs, Arc::new(keys), runtime, ObjectsOptions::default());
-        let sample = lake.open_sample(objects).await.map_err(|error| error.to_string())?;
-        drop(lake);
+        let objects_of = Objects::new(records, blobs, Arc::new(keys), runtime, ObjectsOptions::default());
+        let sample = objects_of.open_sample(objects).await.map_err(|error| error.to_string())?;
+        drop(objects_of);
         store.close().map_err(|error| error.to_string())?;
         Ok(sample)
     };

@@ -1,5 +1,6 @@
 //! The binary `tarn`: its configuration, its logs, and the wiring of a whole lake. Owns no behaviour of the lake.
 
+mod at_rest;
 mod banner;
 mod command;
 mod config;

@@ -11,6 +11,7 @@ use tarn_trails::TrailsOptions;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::at_rest::threads;
 use crate::command::Ended;
 use crate::config::{Config, Environment, TlsSetting};
 use crate::lake::{Lake, LakeOptions};
@@ -36,9 +37,9 @@ pub(crate) fn run(config: &Config, environment: &Environment) -> Ended {
         Ok(custody) => custody,
         Err(reason) => return Ended::Failed(reason),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("tarn").build() {
+    let runtime = match threads() {
         Ok(runtime) => runtime,
-        Err(error) => return Ended::Failed(format!("the threads cannot be started: {error}")),
+        Err(error) => return Ended::Failed(error),
     };
     let ended = runtime.block_on(serve(config, root, custody, system));
     // The lake is closed and on the disk. A cancelled query that is deep in a computation would keep its thread, and the process.
@@ -95,7 +96,11 @@ async fn serve(
             block_public_access: config.block_public_access.value,
             ..ObjectsOptions::default()
         },
-        limits: Limits { signature_failures_count_max: config.signature_failures_max.value, ..Limits::default() },
+        limits: Limits {
+            signature_failures_count_max: config.signature_failures_max.value,
+            refusal_records_count_max: config.signature_failures_max.value,
+            ..Limits::default()
+        },
         runtime: system,
     })
     .await

@@ -6,9 +6,12 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED, UnparsedPublicKey};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use futures::future::BoxFuture;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use lru::LruCache;
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -61,7 +64,55 @@ fn unreachable(issuer: &str, reason: &str) -> IdentityError {
     IdentityError::IssuerUnreachable { issuer: issuer.to_owned(), reason: reason.to_owned() }
 }
 
-/// The kinds of signature that are taken: none without a signature, and none by a secret that two share.
+/// A kind of signature. The library does not know the last, which AWS takes too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signature {
+    Jwt(Algorithm),
+    Es512,
+}
+
+/// What a token's header says of its signature.
+struct Head {
+    signature: Signature,
+    key_id: Option<String>,
+}
+
+/// A header, as far as it is looked at before the library reads it.
+#[derive(Deserialize)]
+struct Es512Header {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<serde_json::Value>,
+}
+
+impl Head {
+    fn read(token: &str) -> Result<Self, IdentityError> {
+        let critical = || invalid("The token has critical extensions, of which none is known.");
+        let first = token.split('.').next().unwrap_or_default();
+        let seen = BASE64_URL_SAFE_NO_PAD.decode(first).ok();
+        let seen = seen.and_then(|bytes| serde_json::from_slice::<Es512Header>(&bytes).ok());
+        if let Some(header) = seen.filter(|header| header.alg == ES512) {
+            return match header.crit {
+                Some(_) => Err(critical()),
+                None => Ok(Self { signature: Signature::Es512, key_id: header.kid }),
+            };
+        }
+        let header = decode_header(token).map_err(|_| invalid("The header of the token cannot be read."))?;
+        if !is_taken(header.alg) {
+            return Err(invalid(format!("Tokens that are signed with {:?} are not taken.", header.alg)));
+        }
+        if header.crit.is_some() {
+            return Err(critical());
+        }
+        Ok(Self { signature: Signature::Jwt(header.alg), key_id: header.kid })
+    }
+}
+
+const ES512: &str = "ES512";
+/// Bytes of a coordinate of a point on P-521.
+const P521_COORDINATE_BYTES: usize = 66;
+
+/// The kinds of signature that are taken, of those that the library knows: none without a signature, and none by a secret that two share.
 fn is_taken(algorithm: Algorithm) -> bool {
     use Algorithm as A;
     matches!(algorithm, A::RS256 | A::RS384 | A::RS512 | A::PS256 | A::PS384 | A::PS512 | A::ES256 | A::ES384)
@@ -74,10 +125,102 @@ struct IssuerKey {
     algorithm: Option<KeyAlgorithm>,
     /// The curve of an elliptic one; nothing for RSA.
     curve: Option<EllipticCurve>,
-    key: DecodingKey,
+    key: VerifyingKey,
+}
+
+/// What signatures are checked with.
+enum VerifyingKey {
+    Jwt(DecodingKey),
+    /// A point on P-521, not compressed.
+    P521(Vec<u8>),
+}
+
+/// A key on P-521, as it is written.
+#[derive(Deserialize)]
+struct P521Jwk {
+    kty: String,
+    crv: String,
+    x: String,
+    y: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    alg: Option<String>,
+}
+
+impl P521Jwk {
+    fn key(self) -> Option<IssuerKey> {
+        let is_for_it = self.kty == "EC"
+            && self.crv == "P-521"
+            && self.usage.is_none_or(|usage| usage == "sig")
+            && self.alg.is_none_or(|algorithm| algorithm == ES512);
+        let coordinate = |text: &str| {
+            let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+            (bytes.len() == P521_COORDINATE_BYTES).then_some(bytes)
+        };
+        let point = [vec![4], coordinate(&self.x)?, coordinate(&self.y)?].concat();
+        let curve = Some(EllipticCurve::P521);
+        is_for_it.then_some(IssuerKey { id: self.kid, algorithm: None, curve, key: VerifyingKey::P521(point) })
+    }
+}
+
+/// What came of a token and a key.
+enum Tried<T> {
+    Said(T),
+    /// The signature is right, what was signed cannot be read.
+    Unreadable(String),
+    /// The signature is not by this key.
+    NotSigned,
+}
+
+/// A token that is signed by a key on P-521.
+fn try_es512<T: DeserializeOwned>(token: &str, point: &[u8]) -> Tried<T> {
+    let Some((signed, signature)) = token.rsplit_once('.') else { return Tried::NotSigned };
+    let Some((_, claims)) = signed.split_once('.').filter(|(_, claims)| !claims.contains('.')) else {
+        return Tried::NotSigned;
+    };
+    let Ok(signature) = BASE64_URL_SAFE_NO_PAD.decode(signature) else { return Tried::NotSigned };
+    if UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point).verify(signed.as_bytes(), &signature).is_err() {
+        return Tried::NotSigned;
+    }
+    let Ok(claims) = BASE64_URL_SAFE_NO_PAD.decode(claims) else { return Tried::NotSigned };
+    match serde_json::from_slice(&claims) {
+        Ok(said) => Tried::Said(said),
+        Err(error) => Tried::Unreadable(error.to_string()),
+    }
+}
+
+fn try_jwt<T: DeserializeOwned + Clone>(token: &str, algorithm: Algorithm, key: &DecodingKey) -> Tried<T> {
+    let mut validation = Validation::new(algorithm);
+    validation.required_spec_claims.clear();
+    (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
+    match decode::<T>(token, key, &validation) {
+        Ok(token) => Tried::Said(token.claims),
+        Err(error) if matches!(error.kind(), jsonwebtoken::errors::ErrorKind::Json(_)) => {
+            Tried::Unreadable(error.to_string())
+        }
+        Err(_) => Tried::NotSigned,
+    }
 }
 
 impl IssuerKey {
+    /// Nothing for keys that can sign no token.
+    fn of(value: serde_json::Value) -> Option<Self> {
+        let of_p521 = serde_json::from_value::<P521Jwk>(value.clone()).ok().filter(|key| key.crv == "P-521");
+        match of_p521 {
+            Some(key) => key.key(),
+            None => Self::read(&serde_json::from_value(value).ok()?),
+        }
+    }
+
+    fn tried<T: DeserializeOwned + Clone>(&self, token: &str, signature: Signature) -> Tried<T> {
+        match (&self.key, signature) {
+            (VerifyingKey::Jwt(key), Signature::Jwt(algorithm)) => try_jwt(token, algorithm, key),
+            (VerifyingKey::P521(point), Signature::Es512) => try_es512(token, point),
+            (VerifyingKey::Jwt(_), Signature::Es512) | (VerifyingKey::P521(_), Signature::Jwt(_)) => Tried::NotSigned,
+        }
+    }
+
     /// Nothing for keys that can sign no token: secrets, keys to encrypt, kinds that are not known.
     fn read(jwk: &Jwk) -> Option<Self> {
         let curve = match &jwk.algorithm {
@@ -88,11 +231,12 @@ impl IssuerKey {
         if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
             return None;
         }
-        let key = DecodingKey::from_jwk(jwk).ok()?;
+        let key = VerifyingKey::Jwt(DecodingKey::from_jwk(jwk).ok()?);
         Some(Self { id: jwk.common.key_id.clone(), algorithm: jwk.common.key_algorithm, curve, key })
     }
 
-    fn is_for(&self, algorithm: Algorithm) -> bool {
+    fn is_for(&self, signature: Signature) -> bool {
+        let Signature::Jwt(algorithm) = signature else { return matches!(self.key, VerifyingKey::P521(_)) };
         let is_kind = match algorithm {
             Algorithm::ES256 => self.curve == Some(EllipticCurve::P256),
             Algorithm::ES384 => self.curve == Some(EllipticCurve::P384),
@@ -116,9 +260,9 @@ struct Known {
 
 impl Known {
     /// The keys, if they can be used and one of them is the one that is asked for.
-    fn usable(&self, header: &Header, now_ms: i64) -> Option<Arc<[IssuerKey]>> {
+    fn usable(&self, head: &Head, now_ms: i64) -> Option<Arc<[IssuerKey]>> {
         let is_fresh = self.fetched_ms.is_some_and(|then| now_ms.saturating_sub(then) < KEYS_AGE_MAX_MS);
-        (is_fresh && self.keys.iter().any(|key| fits(key, header))).then(|| self.keys.clone())
+        (is_fresh && self.keys.iter().any(|key| fits(key, head))).then(|| self.keys.clone())
     }
 
     /// What the last question had for an answer, while no other may be asked.
@@ -187,25 +331,16 @@ impl IssuerKeys {
         token: &str,
         now_ms: i64,
     ) -> Result<T, IdentityError> {
-        let header = decode_header(token).map_err(|_| invalid("The header of the token cannot be read."))?;
-        if !is_taken(header.alg) {
-            return Err(invalid(format!("Tokens that are signed with {:?} are not taken.", header.alg)));
-        }
-        if header.crit.is_some() {
-            return Err(invalid("The token has critical extensions, of which none is known."));
-        }
-        let mut validation = Validation::new(header.alg);
-        validation.required_spec_claims.clear();
-        (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
-        let keys = self.keys(issuer, &header, now_ms).await?;
-        let fitting = keys.iter().filter(|key| fits(key, &header)).take(KEYS_TRIED_MAX);
+        let head = Head::read(token)?;
+        let keys = self.keys(issuer, &head, now_ms).await?;
+        let fitting = keys.iter().filter(|key| fits(key, &head)).take(KEYS_TRIED_MAX);
         for key in fitting {
-            match decode::<T>(token, &key.key, &validation) {
-                Ok(token) => return Ok(token.claims),
-                Err(error) if matches!(error.kind(), jsonwebtoken::errors::ErrorKind::Json(_)) => {
-                    return Err(invalid(format!("A claim of the token cannot be read: {error}")));
+            match key.tried(token, head.signature) {
+                Tried::Said(said) => return Ok(said),
+                Tried::Unreadable(reason) => {
+                    return Err(invalid(format!("A claim of the token cannot be read: {reason}")));
                 }
-                Err(_) => {}
+                Tried::NotSigned => {}
             }
         }
         Err(invalid(
@@ -214,17 +349,17 @@ impl IssuerKeys {
     }
 
     /// The keys of an issuer: as they are known, unless that was long ago or the one that is asked for is not among them.
-    async fn keys(&self, issuer: &Issuer<'_>, header: &Header, now_ms: i64) -> Result<Arc<[IssuerKey]>, IdentityError> {
+    async fn keys(&self, issuer: &Issuer<'_>, head: &Head, now_ms: i64) -> Result<Arc<[IssuerKey]>, IdentityError> {
         let at = (issuer.url.to_owned(), issuer.thumbprints.to_vec());
         let kept = self.kept.lock().get_or_insert(at, Arc::default).clone();
-        if let Some(keys) = kept.known.lock().usable(header, now_ms) {
+        if let Some(keys) = kept.known.lock().usable(head, now_ms) {
             return Ok(keys);
         }
         // One asks; those who need the answer wait for it.
         let asking = kept.asking.clone().lock_owned().await;
         {
             let known = kept.known.lock();
-            if let Some(keys) = known.usable(header, now_ms) {
+            if let Some(keys) = known.usable(head, now_ms) {
                 return Ok(keys);
             }
             if let Some(answer) = known.answered(now_ms) {
@@ -273,8 +408,7 @@ impl Question {
             return Err(format!("its configuration says that it is {}", discovery.issuer));
         }
         let set: KeySet = self.document(&discovery.jwks_uri).await?;
-        let read = |value: serde_json::Value| IssuerKey::read(&serde_json::from_value(value).ok()?);
-        Ok(set.keys.into_iter().take(KEYS_COUNT_MAX).filter_map(read).collect())
+        Ok(set.keys.into_iter().take(KEYS_COUNT_MAX).filter_map(IssuerKey::of).collect())
     }
 
     async fn document<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
@@ -287,6 +421,6 @@ impl Question {
     }
 }
 
-fn fits(key: &IssuerKey, header: &Header) -> bool {
-    key.is_for(header.alg) && (header.kid.is_none() || key.id == header.kid)
+fn fits(key: &IssuerKey, head: &Head) -> bool {
+    key.is_for(head.signature) && (head.key_id.is_none() || key.id == head.key_id)
 }

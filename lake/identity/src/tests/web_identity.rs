@@ -3,8 +3,9 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
+    KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
+    RsaEncoding,
 };
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -40,6 +41,10 @@ impl Signer {
 
     fn p384() -> Self {
         Self::Ec(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key"), "P-384")
+    }
+
+    fn p521() -> Self {
+        Self::Ec(EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).expect("a key"), "P-521")
     }
 
     fn jwk(&self, id: &str) -> Value {
@@ -211,12 +216,14 @@ impl Realm {
 #[tokio::test]
 async fn only_signatures_of_the_issuers_keys_count() {
     let realm = Realm::new().await;
-    let (p256, p384) = (Signer::p256(), Signer::p384());
+    let (p256, p384, p521) = (Signer::p256(), Signer::p384(), Signer::p521());
     let (rs_only, sealing, stranger) = (Signer::rsa(), Signer::rsa(), Signer::rsa());
     *realm.documents.keys.lock() = vec![
         realm.rsa.jwk("rsa"),
         p256.jwk("p256"),
         p384.jwk("p384"),
+        with(p521.jwk("p521"), json!({ "alg": "ES512", "use": "sig" })),
+        with(p521.jwk("p521-enc"), json!({ "use": "enc" })),
         with(rs_only.jwk("rs-only"), json!({ "alg": "RS256" })),
         with(sealing.jwk("sealing"), json!({ "use": "enc" })),
         json!({ "kty": "oct", "kid": "secret", "k": text("a secret that is known to everybody") }),
@@ -230,6 +237,7 @@ async fn only_signatures_of_the_issuers_keys_count() {
     };
     realm.check(&of(&p256, "ES256", "p256"), "ada lake").await;
     realm.check(&of(&p384, "ES384", "p384"), "ada lake").await;
+    realm.check(&of(&p521, "ES512", "p521"), "ada lake").await;
     realm.check(&of(&rs_only, "RS256", "rs-only"), "ada lake").await;
     realm.check(&realm.rsa.token_of(&with(header(), json!({ "kid": null })), &claims()), "ada lake").await;
     // A key is for one kind of signature; a signature of one kind is no other's.
@@ -237,6 +245,17 @@ async fn only_signatures_of_the_issuers_keys_count() {
     realm.check(&of(&rs_only, "PS256", "rs-only"), NO_KEY).await;
     realm.check(&of(&p384, "ES256", "p384"), NO_KEY).await;
     realm.check(&of(&p256, "ES384", "p256"), NO_KEY).await;
+    realm.check(&of(&p521, "ES384", "p521"), NO_KEY).await;
+    realm.check(&of(&p521, "ES512", "p521-enc"), NO_KEY).await;
+    realm.check(&of(&p384, "ES512", "p384"), NO_KEY).await;
+    realm.check(&of(&p384, "ES512", "p521"), NO_KEY).await;
+    let of_p521 = of(&p521, "ES512", "p521");
+    let parts: Vec<&str> = of_p521.split('.').collect();
+    let forged = text(with(claims(), json!({ "sub": "root" })).to_string());
+    realm.check(&format!("{}.{forged}.{}", parts[0], parts[2]), NO_KEY).await;
+    realm.check(&format!("{}.{}.{forged}.{}", parts[0], parts[1], parts[2]), "invalid").await;
+    let critical = with(header(), json!({ "alg": "ES512", "kid": "p521", "crit": ["b64"], "b64": false }));
+    realm.check(&p521.token_of(&critical, &claims()), "invalid: The token has critical extensions").await;
     realm.check(&of(&realm.rsa, "ES256", "rsa"), NO_KEY).await;
     realm.check(&of(&p256, "RS256", "p256"), NO_KEY).await;
     realm.check(&of(&sealing, "RS256", "sealing"), NO_KEY).await;
