@@ -238,7 +238,7 @@ impl Gate {
         principal: &Principal,
         requirements: Vec<Requirement>,
         context: Context,
-        draft: EventDraft,
+        draft: impl Into<Arc<EventDraft>>,
     ) -> Result<Caller, GateError> {
         let authorized = self.noting.authorize(principal, requirements, &context);
         let authorized = authorized.map_err(|source| GateError::Denied { source })?;

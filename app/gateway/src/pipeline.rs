@@ -508,6 +508,7 @@ impl Call {
         };
         draft.resources =
             requirements.iter().filter_map(|need| need.resource.as_ref()).map(ToString::to_string).collect();
+        let draft = Arc::new(draft);
         let context = gate.context(&meta, &parts.headers, principal, None);
         let caller: Caller = match gate.authorize(principal, requirements, context, draft.clone()) {
             Ok(caller) => caller.with_details(details.clone()),

@@ -116,6 +116,7 @@ impl S3Gate for Doorkeeper {
         draft.management = asked.operation.management;
         draft.request_parameters = asked.parameters;
         draft.resources = asked.resources;
+        let draft = Arc::new(draft);
         let mut details = self.gate.details(&meta, asked.headers);
         details.additional = additional(&meta, asked.uri, asked.headers, asked.form.is_some());
         let authorized = self.gate.authorize(&principal, asked.requirements, context.clone(), draft.clone());

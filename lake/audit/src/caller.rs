@@ -37,11 +37,11 @@ impl fmt::Debug for Caller {
 
 impl Caller {
     /// Made by the gateway once a request is authorized, and by workers for what they do on an account's behalf.
-    pub fn new(authorized: Authorized, authorizer: BoundAuthorizer, event: EventDraft) -> Self {
+    pub fn new(authorized: Authorized, authorizer: BoundAuthorizer, event: impl Into<Arc<EventDraft>>) -> Self {
         Self {
             authorized,
             authorizer,
-            event: Arc::new(event),
+            event: event.into(),
             recorded: Arc::default(),
             beside: None,
             details: Arc::default(),
