@@ -57,8 +57,6 @@ pub const CRAWL_FOLDERS_MAX: usize = 100_000;
 pub const SAMPLE_SIZE_BYTES_MAX: usize = 1 << 20;
 /// How much of a file is looked at whose first record is longer than that.
 pub const RECORD_SIZE_BYTES_MAX: usize = 10 << 20;
-/// The largest Parquet footer that is read.
-pub const PARQUET_METADATA_SIZE_BYTES_MAX: u64 = 64 << 20;
 /// How many files of a crawl are looked at at a time.
 pub const FILES_AT_A_TIME: usize = 4;
 /// How many crawls run at a time.

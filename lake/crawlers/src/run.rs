@@ -20,8 +20,7 @@ use crate::folders::{Folder, Group};
 use crate::formats::{self, FileSchema, FormatError};
 use crate::{
     CRAWL_FILES_MAX, CRAWL_FOLDERS_MAX, Configuration, CrawlState, CrawlSummary, Crawler, Crawlers, CrawlersError,
-    FILES_AT_A_TIME, FOLDER_FILES_MAX, MESSAGES_MAX, PARQUET_METADATA_SIZE_BYTES_MAX, RECORD_SIZE_BYTES_MAX, S3Target,
-    SAMPLE_SIZE_BYTES_MAX, tables,
+    FILES_AT_A_TIME, FOLDER_FILES_MAX, MESSAGES_MAX, RECORD_SIZE_BYTES_MAX, S3Target, SAMPLE_SIZE_BYTES_MAX, tables,
 };
 
 /// The service that a crawler acts as.
@@ -358,10 +357,9 @@ async fn sample(
         let first = read(crawlers, proof, &version, 0..size_bytes.min(sample_size_bytes as u64)).await?;
         let complete = first.len() as u64 == size_bytes;
         if formats::is_parquet(&first) {
-            let tail_start = size_bytes.saturating_sub(formats::parquet::TAIL_SIZE_BYTES);
+            let tail_start = size_bytes.saturating_sub(tarn_parquet::TAIL_SIZE_BYTES);
             let tail = read(crawlers, proof, &version, tail_start..size_bytes).await?;
-            let length = formats::parquet::metadata_size_bytes(&tail, size_bytes, PARQUET_METADATA_SIZE_BYTES_MAX)
-                .map_err(SampleError::Format)?;
+            let length = formats::parquet::metadata_size_bytes(&tail, size_bytes).map_err(SampleError::Format)?;
             let metadata = read(crawlers, proof, &version, tail_start.saturating_sub(length)..tail_start).await?;
             let schema = off_the_loop(move || formats::parquet::classify(&metadata, size_bytes)).await;
             return schema.map(Some).map_err(SampleError::Format);

@@ -8,9 +8,10 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use bytes::{Buf, Bytes};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
+use tarn_parquet::{Footer, read_footer_of};
 
 use crate::orc::OrcTexts;
 
@@ -80,8 +81,11 @@ pub fn read_orc(file: Arc<dyn FileBytes>, has_versions: bool, take: TakeKeys<'_>
     if take(batch) { Ok(()) } else { Err(ReadError::NotWanted) }
 }
 
-/// A file as the Parquet crate reads it.
-struct Chunks(Arc<dyn FileBytes>);
+/// A file as the Parquet crate reads it: the heads of its pages from a place on, the rest by length.
+struct Chunks {
+    file: Arc<dyn FileBytes>,
+    footer: Option<Footer>,
+}
 
 /// From a place to the end.
 struct Rest {
@@ -108,7 +112,7 @@ impl Read for Rest {
 
 impl Length for Chunks {
     fn len(&self) -> u64 {
-        self.0.size_bytes()
+        self.file.size_bytes()
     }
 }
 
@@ -116,15 +120,20 @@ impl ChunkReader for Chunks {
     type T = Rest;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(Rest { file: self.0.clone(), from: start, piece: Bytes::new() })
+        let size_bytes = self.file.size_bytes().saturating_sub(start).min(PIECE_SIZE_BYTES);
+        let piece = if size_bytes == 0 { Bytes::new() } else { self.file.read(start, size_bytes)? };
+        if let Some(footer) = &self.footer {
+            footer.check_head(start, &piece).map_err(|error| ParquetError::External(Box::new(error)))?;
+        }
+        Ok(Rest { file: self.file.clone(), from: start.saturating_add(size_bytes), piece })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         let length = length as u64;
-        if start.checked_add(length).is_none_or(|end| end > self.0.size_bytes()) {
+        if start.checked_add(length).is_none_or(|end| end > self.file.size_bytes()) {
             return Err(ParquetError::EOF("a part of the file lies behind its end".to_owned()));
         }
-        Ok(self.0.read(start, length)?)
+        Ok(self.file.read(start, length)?)
     }
 }
 
@@ -138,7 +147,11 @@ fn texts(batch: &RecordBatch, name: &str) -> Result<Vec<Option<String>>, ReadErr
 
 /// The keys of a file of Parquet.
 pub fn read_parquet(file: Arc<dyn FileBytes>, has_versions: bool, take: TakeKeys<'_>) -> Result<(), ReadError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(Chunks(file)).map_err(unreadable)?;
+    let mut file = Chunks { file, footer: None };
+    let footer = read_footer_of(&file).map_err(unreadable)?;
+    let metadata = ArrowReaderMetadata::try_new(footer.metadata().clone(), ArrowReaderOptions::new());
+    file.footer = Some(footer);
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.map_err(unreadable)?);
     let wanted = ProjectionMask::columns(builder.parquet_schema(), NAMES);
     let batches = builder.with_projection(wanted).with_batch_size(BATCH_ROWS).build().map_err(unreadable)?;
     for batch in batches {
@@ -153,4 +166,62 @@ pub fn read_parquet(file: Arc<dyn FileBytes>, has_versions: bool, take: TakeKeys
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, StringArray};
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+
+    struct Memory(Vec<u8>);
+
+    impl FileBytes for Memory {
+        fn size_bytes(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn read(&self, from: u64, size_bytes: u64) -> std::io::Result<Bytes> {
+            let (from, size_bytes) = (usize::try_from(from).unwrap_or(0), usize::try_from(size_bytes).unwrap_or(0));
+            let bytes = self.0.get(from..from + size_bytes).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+            Ok(Bytes::copy_from_slice(bytes))
+        }
+    }
+
+    fn keys_of(file: Vec<u8>) -> Result<Vec<String>, String> {
+        let mut keys = Vec::new();
+        let mut take = |found: Vec<ListedKey>| {
+            keys.extend(found.into_iter().map(|found| found.key));
+            true
+        };
+        read_parquet(Arc::new(Memory(file)), false, &mut take).map_err(|error| error.to_string())?;
+        Ok(keys)
+    }
+
+    #[test]
+    fn lists_are_read_and_what_cannot_be_is_told() -> Result<(), Box<dyn std::error::Error>> {
+        let of = |text: fn(usize) -> String| Arc::new(StringArray::from_iter_values((0..2000).map(text))) as ArrayRef;
+        let columns = [("bucket", of(|_| "b".to_owned())), ("key", of(|at| format!("key-{at}")))];
+        let batch = RecordBatch::try_from_iter(columns)?;
+        let mut file = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), None)?;
+        writer.write(&batch)?;
+        writer.close()?;
+        assert_eq!(keys_of(file.clone()).map(|keys| keys.len()), Ok(2000));
+        let check = |file: Vec<u8>, expected: &str| {
+            let found = keys_of(file).err().unwrap_or_default();
+            assert!(found.contains(expected), "{found}\nnot\n{expected}");
+        };
+        // the first page says that its dictionary has 2^31 - 1 values
+        let head = [0x15, 4, 0x15, 20, 0x15, 20, 0x4c, 0x15, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0x15, 0, 0, 0];
+        let mut claims = file.clone();
+        claims.splice(4..4 + head.len(), head);
+        check(claims, "a dictionary is told to have 2147483647 values");
+        // and a footer that it has as many row groups
+        let claims = b"PAR1\x15\x02\x19\x2c\x35\x00\x18\x01r\x15\x02\x00\x15\x02\x25\x00\x18\x01a\x00\x16\x00\x19\xfc\xff\xff\xff\xff\x07\x1d\x00\x00\x00PAR1";
+        check(claims.to_vec(), "row_groups is told to have 2147483647 elements");
+        check(file[..40].to_vec(), "does not end in PAR1");
+        Ok(())
+    }
 }

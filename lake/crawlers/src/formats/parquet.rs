@@ -1,38 +1,23 @@
 //! Parquet: the schema and the number of rows, from the footer alone.
 
 use ::parquet::arrow::parquet_to_arrow_schema;
-use ::parquet::file::metadata::ParquetMetaDataReader;
 use arrow::datatypes::{DataType, Field};
 use tarn_catalog::HiveType;
+use tarn_parquet::{decode, footer_size_bytes};
 
 use super::types::Inferred;
 use super::{Compression, FileSchema, Format, FormatError, FoundColumn};
 
-/// The last bytes of a file: length of the metadata and magic.
-pub(crate) const TAIL_SIZE_BYTES: u64 = 8;
-
 /// How many bytes the metadata has that ends before the tail.
-pub(crate) fn metadata_size_bytes(tail: &[u8], file_size_bytes: u64, size_bytes_max: u64) -> Result<u64, FormatError> {
-    let failed = |reason: String| FormatError::Parquet { reason };
-    let Some((length, magic)) = tail.split_first_chunk::<4>() else {
-        return Err(failed("the file is too short".to_owned()));
-    };
-    if magic != b"PAR1" {
-        return Err(failed("the file does not end in PAR1: it is cut, or was overwritten".to_owned()));
-    }
-    let length = u64::from(u32::from_le_bytes(*length));
-    if length.saturating_add(TAIL_SIZE_BYTES) > file_size_bytes {
-        return Err(failed(format!("it claims {length} bytes of metadata in a file of {file_size_bytes}")));
-    }
-    if length > size_bytes_max {
-        return Err(failed(format!("its metadata has {length} bytes, more than {size_bytes_max}")));
-    }
-    Ok(length)
+pub(crate) fn metadata_size_bytes(tail: &[u8], file_size_bytes: u64) -> Result<u64, FormatError> {
+    footer_size_bytes(tail, file_size_bytes).map_err(|error| FormatError::Parquet { reason: error.to_string() })
 }
 
 pub(crate) fn classify(metadata: &[u8], file_size_bytes: u64) -> Result<FileSchema, FormatError> {
+    let footer =
+        decode(metadata, file_size_bytes).map_err(|error| FormatError::Parquet { reason: error.to_string() })?;
     let failed = |error: ::parquet::errors::ParquetError| FormatError::Parquet { reason: error.to_string() };
-    let metadata = ParquetMetaDataReader::decode_metadata(metadata).map_err(failed)?;
+    let metadata = footer.metadata();
     let file = metadata.file_metadata();
     let schema = parquet_to_arrow_schema(file.schema_descr(), None).map_err(failed)?;
     let columns = schema

@@ -120,16 +120,24 @@ fn compressed_files_are_read_and_broken_ones_named() {
 
 #[test]
 fn a_broken_parquet_footer_is_named() {
-    let size = |tail: &[u8], file| parquet::metadata_size_bytes(tail, file, 1000).map_err(|error| error.to_string());
+    let size = |tail: &[u8], file| parquet::metadata_size_bytes(tail, file).map_err(|error| error.to_string());
     assert_eq!(size(&[100, 0, 0, 0, b'P', b'A', b'R', b'1'], 200), Ok(100));
     assert!(
         size(&[100, 0, 0, 0, b'P', b'A', b'R', b'1'], 50)
-            .is_err_and(|text| text.contains("100 bytes of metadata in a file of 50"))
+            .is_err_and(|text| text.contains("100 bytes, in a file of 50"))
     );
     assert!(
         size(&[100, 0, 0, 0, b'P', b'A', b'R', b'2'], 200).is_err_and(|text| text.contains("does not end in PAR1"))
     );
     assert!(parquet::classify(&[1, 2, 3], 100).is_err());
+    // one column, and two thousand million row groups
+    let claims =
+        b"\x15\x02\x19\x2c\x48\x01r\x15\x02\x00\x15\x02\x25\x00\x18\x01x\x00\x16\x00\x19\xfc\xff\xff\xff\xff\x07";
+    let found = parquet::classify(claims, 100).map_err(|error| error.to_string());
+    assert!(
+        found.as_ref().is_err_and(|text| text.contains("FileMetaData.row_groups is told to have 2147483647 elements")),
+        "{found:?}"
+    );
 }
 
 proptest! {

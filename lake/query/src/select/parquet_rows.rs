@@ -12,11 +12,12 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
-use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::ParquetMetaData;
 use serde_json::Value as Json;
 use tarn_objects::{ObjectVersion, Objects};
+use tarn_parquet::{Footer, read_footer};
 use tarn_policy::Authorized;
 
 use super::Counters;
@@ -25,40 +26,65 @@ use tarn_objects::select::{SelectError, SelectErrorName};
 /// Rows that are read at a time.
 const BATCH_ROWS: usize = 1024;
 /// How much of the file's end is read at first.
-const FOOTER_PREFETCH_SIZE_BYTES: usize = 64 << 10;
+const FOOTER_PREFETCH_SIZE_BYTES: u64 = 64 << 10;
 
 struct Reader {
     objects: Arc<Objects>,
     proof: Authorized,
     version: ObjectVersion,
     counters: Arc<Counters>,
+    footer: Option<Footer>,
+}
+
+/// Bytes as they are, to read the footer from.
+struct Unchecked<'a>(&'a mut Reader);
+
+impl MetadataFetch for Unchecked<'_> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        self.0.range(range).boxed()
+    }
+}
+
+fn outside(error: impl std::error::Error + Send + Sync + 'static) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+impl Reader {
+    async fn range(&mut self, range: Range<u64>) -> parquet::errors::Result<Bytes> {
+        if range.start > range.end || range.end > self.version.size_bytes() {
+            return Err(ParquetError::EOF(format!("bytes {} to {} are asked for", range.start, range.end)));
+        }
+        let pieces: Vec<Bytes> =
+            self.objects.read(&self.proof, &self.version, range).try_collect().await.map_err(outside)?;
+        let bytes = Bytes::from(pieces.concat());
+        self.counters.scan(bytes.len());
+        self.counters.processed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
 }
 
 impl AsyncFileReader for Reader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
         async move {
-            let pieces: Vec<Bytes> = self
-                .objects
-                .read(&self.proof, &self.version, range)
-                .try_collect()
-                .await
-                .map_err(|error| ParquetError::External(Box::new(error)))?;
-            let bytes = Bytes::from(pieces.concat());
-            self.counters.scan(bytes.len());
-            self.counters.processed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            let from = range.start;
+            let bytes = self.range(range).await?;
+            if let Some(footer) = &self.footer {
+                footer.check(from, &bytes).map_err(outside)?;
+            }
             Ok(bytes)
         }
         .boxed()
     }
 
+    /// Without page indexes: rows are not chosen by them.
     fn get_metadata<'a>(
         &'a mut self,
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
         async move {
             let size_bytes = self.version.size_bytes();
-            let reader = ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_PREFETCH_SIZE_BYTES));
-            Ok(Arc::new(reader.load_and_finish(self, size_bytes).await?))
+            let footer = read_footer(Unchecked(self), size_bytes, FOOTER_PREFETCH_SIZE_BYTES).await.map_err(outside)?;
+            Ok(self.footer.insert(footer).metadata().clone())
         }
         .boxed()
     }
@@ -75,7 +101,7 @@ pub(super) fn rows(
     version: ObjectVersion,
     counters: Arc<Counters>,
 ) -> BoxStream<'static, Result<Vec<Json>, SelectError>> {
-    let reader = Reader { objects, proof, version, counters };
+    let reader = Reader { objects, proof, version, counters, footer: None };
     let opened = async move {
         let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(failed)?;
         Ok(builder.with_batch_size(BATCH_ROWS).build().map_err(failed)?.map(|batch| {

@@ -24,7 +24,6 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::union::UnionExec;
-use parquet::file::metadata::PageIndexPolicy;
 use tarn_catalog::{HIVE_DEFAULT_PARTITION, HiveType, ListPartitions, S3Location, StorageDescriptor, Table};
 
 use super::access::{Access, LakeFile};
@@ -308,9 +307,9 @@ impl HiveTable {
                 .with_partition_values(values.as_ref().clone())
                 .with_extension(file.clone());
             if let Some((rows, bytes)) = &mut total {
-                let footer =
-                    readers.reader(file.clone()).footer(PageIndexPolicy::Skip).await.map_err(DataFusionError::from)?;
-                let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(&footer, &self.file_schema)?;
+                let footer = readers.reader(file.clone()).footer().await.map_err(DataFusionError::from)?;
+                let footer = footer.metadata();
+                let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(footer, &self.file_schema)?;
                 // Columns spelt otherwise would be told as all NULL.
                 let descriptor = footer.file_metadata().schema_descr();
                 if descriptor.root_schema().get_fields().iter().any(|field| field.name().to_lowercase() != field.name())

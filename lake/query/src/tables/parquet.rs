@@ -20,18 +20,19 @@ use futures::future::BoxFuture;
 use lru::LruCache;
 use parking_lot::Mutex;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
-use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use tarn_objects::VersionUuid;
+use tarn_parquet::{Footer, ReadError, read_footer};
 
 use super::access::{Access, LakeFile, OpenFile};
 use crate::errors::{ErrorName, QueryError};
 use crate::types::trino_name;
 
 /// How much of a file's end is read at first: most footers with their page index fit.
-const FOOTER_PREFETCH_SIZE_BYTES: usize = 512 << 10;
+const FOOTER_PREFETCH_SIZE_BYTES: u64 = 512 << 10;
 
 /// Footers of files, by the identity of their bytes: never stale. Bounded.
 pub(crate) struct FooterCache {
@@ -40,7 +41,7 @@ pub(crate) struct FooterCache {
 }
 
 struct Footers {
-    kept: LruCache<VersionUuid, Arc<ParquetMetaData>>,
+    kept: LruCache<VersionUuid, Arc<Footer>>,
     size_bytes: usize,
 }
 
@@ -55,11 +56,11 @@ impl FooterCache {
         Self { inner: Mutex::new(Footers { kept: LruCache::unbounded(), size_bytes: 0 }), size_bytes_max }
     }
 
-    fn get(&self, id: &VersionUuid) -> Option<Arc<ParquetMetaData>> {
+    fn get(&self, id: &VersionUuid) -> Option<Arc<Footer>> {
         self.inner.lock().kept.get(id).cloned()
     }
 
-    fn put(&self, id: VersionUuid, footer: &Arc<ParquetMetaData>) {
+    fn put(&self, id: VersionUuid, footer: &Arc<Footer>) {
         let mut inner = self.inner.lock();
         inner.size_bytes += footer.memory_size();
         if let Some(old) = inner.kept.put(id, footer.clone()) {
@@ -92,6 +93,7 @@ impl LakeReaders {
             schema: self.schema.clone(),
             file,
             open: None,
+            footer: None,
         }
     }
 }
@@ -121,6 +123,16 @@ pub(crate) struct LakeReader {
     schema: SchemaRef,
     file: LakeFile,
     open: Option<OpenFile>,
+    footer: Option<Arc<Footer>>,
+}
+
+/// Bytes as they are, to read the footer from.
+struct Unchecked<'a>(&'a mut LakeReader);
+
+impl MetadataFetch for Unchecked<'_> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        self.0.range(range).boxed()
+    }
 }
 
 fn outside(error: QueryError) -> ParquetError {
@@ -140,34 +152,70 @@ impl LakeReader {
     async fn range(&mut self, range: Range<u64>) -> Result<Bytes, ParquetError> {
         let open = self.opened()?;
         let uri = self.file.uri();
+        if range.start > range.end || range.end > open.size_bytes() {
+            let size_bytes = open.size_bytes();
+            return Err(self.unreadable(size_bytes, format!("bytes {} to {} are asked for", range.start, range.end)));
+        }
         open.read(range).await.map_err(|error| {
             outside(QueryError::new(ErrorName::HiveCursorError, format!("Failed to read {uri}: {error}")))
         })
     }
 
+    fn unreadable(&self, size_bytes: u64, error: impl std::fmt::Display) -> ParquetError {
+        let uri = self.file.uri();
+        outside(QueryError::new(
+            ErrorName::HiveCannotOpenSplit,
+            format!(
+                "Error opening Hive split {uri}: this Parquet file ({size_bytes} bytes) is not as it should be: {error}"
+            ),
+        ))
+    }
+
     /// The footer, from the cache or the file's end.
-    pub async fn footer(&mut self, page_index: PageIndexPolicy) -> Result<Arc<ParquetMetaData>, ParquetError> {
-        let open = self.opened()?;
-        if let Some(kept) = self.footers.get(&open.id())
-            && (page_index == PageIndexPolicy::Skip || kept.column_index().is_some())
-        {
-            return Ok(kept);
+    pub async fn footer(&mut self) -> Result<Arc<Footer>, ParquetError> {
+        if let Some(footer) = &self.footer {
+            return Ok(footer.clone());
         }
-        let (size, uri) = (open.size_bytes(), self.file.uri());
-        let reader = ParquetMetaDataReader::new()
-            .with_page_index_policy(page_index)
-            .with_prefetch_hint(Some(FOOTER_PREFETCH_SIZE_BYTES));
-        let footer = reader.load_and_finish(&mut *self, size).await.map_err(|error| match error {
-            ParquetError::External(error) => ParquetError::External(error),
-            error => outside(QueryError::new(
-                ErrorName::HiveCannotOpenSplit,
-                format!("Error opening Hive split {uri}: the footer of this Parquet file ({size} bytes) cannot be read: {error}"),
-            )),
-        })?;
-        let footer = Arc::new(footer);
-        self.check(&footer)?;
-        self.footers.put(open.id(), &footer);
+        let open = self.opened()?;
+        let footer = match self.footers.get(&open.id()) {
+            Some(kept) => kept,
+            None => {
+                let size_bytes = open.size_bytes();
+                let footer = read_footer(Unchecked(self), size_bytes, FOOTER_PREFETCH_SIZE_BYTES).await;
+                let footer = Arc::new(footer.map_err(|error| match error {
+                    ReadError::Bytes(error) => error,
+                    ReadError::Footer(error) => self.unreadable(size_bytes, error),
+                })?);
+                self.check(footer.metadata())?;
+                self.footers.put(open.id(), &footer);
+                footer
+            }
+        };
+        self.footer = Some(footer.clone());
         Ok(footer)
+    }
+
+    /// Bytes that are what the footer says, as far as that can be seen.
+    async fn checked(&mut self, range: Range<u64>) -> Result<Bytes, ParquetError> {
+        let footer = self.footer().await?;
+        let size_bytes = self.opened()?.size_bytes();
+        footer.check_span(&range).map_err(|error| self.unreadable(size_bytes, error))?;
+        let from = range.start;
+        let bytes = self.range(range).await?;
+        footer.check(from, &bytes).map_err(|error| self.unreadable(size_bytes, error))?;
+        Ok(bytes)
+    }
+
+    /// The metadata with the page indexes, if they are wanted.
+    async fn metadata(&mut self, indexes: PageIndexPolicy) -> Result<Arc<ParquetMetaData>, ParquetError> {
+        let metadata = self.footer().await?.metadata().clone();
+        if indexes == PageIndexPolicy::Skip {
+            return Ok(metadata);
+        }
+        let mut reader =
+            ParquetMetaDataReader::new_with_metadata(metadata.as_ref().clone()).with_page_index_policy(indexes);
+        reader.load_page_index(&mut *self).await?;
+        Ok(Arc::new(reader.finish()?))
     }
 
     /// Refuses a file whose columns cannot be read as the table's.
@@ -224,14 +272,14 @@ fn reads_as(stored: &DataType, wanted: &DataType) -> bool {
 
 impl AsyncFileReader for LakeReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        self.range(range).boxed()
+        self.checked(range).boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
         async move {
             let mut all = Vec::with_capacity(ranges.len());
             for range in ranges {
-                all.push(self.range(range).await?);
+                all.push(self.checked(range).await?);
             }
             Ok(all)
         }
@@ -243,7 +291,7 @@ impl AsyncFileReader for LakeReader {
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
         let policy = options.map_or(PageIndexPolicy::Optional, ArrowReaderOptions::column_index_policy);
-        self.footer(policy).boxed()
+        self.metadata(policy).boxed()
     }
 }
 

@@ -10,6 +10,9 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// A footer of one column that claims two thousand million row groups.
+pub(crate) const CLAIMS: &[u8] = b"PAR1\x15\x02\x19\x2c\x35\x00\x18\x01r\x15\x02\x00\x15\x02\x25\x00\x18\x01a\x00\x16\x00\x19\xfc\xff\xff\xff\xff\x07\x1d\x00\x00\x00PAR1";
+
 async fn with_csv(lake: &Lake) {
     lake.put("raw/t/d=1/a.csv.gz", gzip("id,name,delay\n1,a,2.5\n2,b,NA\n")).await;
     lake.put("raw/t/d=2/b.csv", "id,name,delay\n3,c\n4,d,1,surplus\r\n").await;
@@ -79,10 +82,12 @@ async fn broken_files_are_named() {
     let whole = gzip(&"1,2\n".repeat(10_000));
     lake.put("bad/gz/a.csv.gz", whole[..whole.len() / 2].to_vec()).await;
     lake.put("bad/pq/a.parquet", "PAR1 and no footer PAR1").await;
+    lake.put("bad/claims/a.parquet", CLAIMS).await;
     lake.put("bad/json/a.json", "{\"a\":1}\n{\"a\":\n").await;
     for ddl in [
         "CREATE EXTERNAL TABLE gz (a int, b int) ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' LOCATION 's3://lake/bad/gz/'",
         "CREATE EXTERNAL TABLE pq (a int) STORED AS PARQUET LOCATION 's3://lake/bad/pq/'",
+        "CREATE EXTERNAL TABLE claims (a int) STORED AS PARQUET LOCATION 's3://lake/bad/claims/'",
         "CREATE EXTERNAL TABLE js (a int) ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' LOCATION 's3://lake/bad/json/'",
     ] {
         assert_eq!(lake.answer(ddl).await, Vec::<String>::new());
@@ -93,6 +98,7 @@ async fn broken_files_are_named() {
     };
     check("SELECT sum(a) FROM gz", "HIVE_CURSOR_ERROR: ", "s3://lake/bad/gz/a.csv.gz").await;
     check("SELECT * FROM pq", "HIVE_CANNOT_OPEN_SPLIT: ", "s3://lake/bad/pq/a.parquet").await;
+    check("SELECT * FROM claims", "HIVE_CANNOT_OPEN_SPLIT: ", "row_groups is told to have 2147483647 elements").await;
     check("SELECT * FROM js", "HIVE_CURSOR_ERROR: ", "line 2, ").await;
     // a failed write leaves nothing
     check(

@@ -275,6 +275,11 @@ async fn what_is_wrong_is_named() {
     lake.put("bad.json", "{\"a\":1}\n{\"a\" 2}\n").await;
     let json = run(&lake, "bad.json", request("SELECT * FROM s3object", InputFormat::JsonLines, csv_out())).await;
     assert_eq!(json.map_err(|error| error.name), Err(E::JSONParsingError));
+    lake.put("claims.parquet", crate::files::CLAIMS).await;
+    let claims = run(&lake, "claims.parquet", request("SELECT * FROM s3object", InputFormat::Parquet, csv_out())).await;
+    let claims = claims.unwrap_err();
+    assert_eq!(claims.name, E::ParquetParsingError);
+    assert!(claims.message.contains("row_groups is told to have 2147483647 elements"), "{}", claims.message);
     let parquet = run(&lake, "bad.json", request("SELECT * FROM s3object", InputFormat::Parquet, csv_out())).await;
     assert_eq!(parquet.map_err(|error| error.name), Err(E::ParquetParsingError));
 }
