@@ -22,7 +22,9 @@ use tarn_keys::{Custody, Keys, KeysError};
 use tarn_metadata::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
 use tarn_objects::{EventSink, Objects, ObjectsOptions, RemoteBuckets};
 use tarn_operation::Service;
-use tarn_policy::{Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies};
+use tarn_policy::{
+    Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies, ServiceRoles,
+};
 use tarn_query::queries::Queries;
 use tarn_query::{ObjectSelector, QueryError};
 use tarn_runtime::{EntropyExt, Runtime, Shutdown, Workers};
@@ -367,14 +369,6 @@ impl Lake {
             Formation::new(records.clone(), catalog.clone(), runtime.clone(), Arc::new(tarn_query::check_row_filter));
         catalog.guard_with(Arc::new(formation.clone()));
         let crawlers = Crawlers::new(records.clone(), catalog.clone(), objects.clone(), runtime.clone());
-        let (folder_of_spills, records_of_queries) = (data_dir.clone(), records.clone());
-        let (read, described, granted, events, opening) =
-            (objects.clone(), catalog.clone(), formation.clone(), audit.clone(), runtime.clone());
-        let queries = blocking("opening the queries", move || {
-            sql::open(&folder_of_spills, records_of_queries, read, described, granted, events, opening)
-                .map_err(|source| LakeError::Queries { source })
-        })
-        .await?;
         let resource_policies: Vec<Arc<dyn ResourcePolicies>> =
             vec![Arc::new(objects.clone()), Arc::new(objects.kms().clone()), identity.clone()];
         let policies = LakeAuthorizer::new(identity.clone(), resource_policies);
@@ -383,6 +377,15 @@ impl Lake {
             None => policies,
         });
         let authorizer: Arc<dyn Authorizer> = Arc::new(FormationAuthorizer::new(policies.clone(), formation.clone()));
+        let roles = ServiceRoles::new(tarn_formation::SERVICE, authorizer.clone(), identity.clone());
+        let (folder_of_spills, records_of_queries) = (data_dir.clone(), records.clone());
+        let (read, described, granted, events, opening) =
+            (objects.clone(), catalog.clone(), formation.clone(), audit.clone(), runtime.clone());
+        let queries = blocking("opening the queries", move || {
+            sql::open(&folder_of_spills, records_of_queries, read, described, granted, events, roles, opening)
+                .map_err(|source| LakeError::Queries { source })
+        })
+        .await?;
         // Records on their way have bytes of their own, so that the sweeps of both stay simple.
         let streams = Streams::open(
             records.clone(),

@@ -9,6 +9,7 @@ use tarn_catalog::Catalog;
 use tarn_formation::Formation;
 use tarn_metadata::Store;
 use tarn_objects::Objects;
+use tarn_policy::ServiceRoles;
 use tarn_query::queries::{EngineRunner, Queries, QueriesOptions};
 use tarn_query::{Engine, EngineOptions, ErrorName, QueryError, ResultReader};
 use tarn_runtime::Runtime;
@@ -45,6 +46,7 @@ pub(crate) fn open(
     catalog: Catalog,
     formation: Formation,
     audit: Arc<AuditLog>,
+    roles: ServiceRoles,
     runtime: Runtime,
 ) -> Result<Queries, QueryError> {
     let spill = data_dir.join("spill");
@@ -53,8 +55,9 @@ pub(crate) fn open(
     let memory = (memory_size_bytes() / MEMORY_SHARE).max(MEMORY_SIZE_BYTES_MIN);
     let options = EngineOptions::new(spill, cores, usize::try_from(memory).unwrap_or(usize::MAX));
     let objects = Arc::new(objects);
-    let engine =
-        Engine::new(objects.clone(), Arc::new(catalog), formation, runtime.clone(), &options)?.with_history(audit);
+    let engine = Engine::new(objects.clone(), Arc::new(catalog), formation, runtime.clone(), &options)?
+        .with_history(audit)
+        .with_roles(roles);
     let runner = EngineRunner::new(Arc::new(engine), ResultReader::new(objects.clone()));
     Ok(Queries::new(store, objects, runtime, Arc::new(runner), QueriesOptions::default()))
 }

@@ -9,6 +9,7 @@ use tarn_types::AccountId;
 
 use crate::grants::{Grant, grants_on, require_database, require_table};
 use crate::keyspaces::{CELLS_FILTERS, filters_key};
+use crate::locations::Location;
 use crate::permissions::{Permission, implies};
 use crate::principals::{is_beyond_grants, names_of};
 use crate::resources::{Columns, Resource, TagPolicyKind};
@@ -311,8 +312,8 @@ impl Formation {
         Ok(held_on_table(&snapshot, account, principal, &database, table, &names)?.has(permission))
     }
 
-    /// The registered location that `location`, an S3 URL, is in, as an ARN: its data is read for those who were granted its table.
-    pub fn registered(&self, principal: &Principal, location: &str) -> Result<Option<String>, FormationError> {
-        Ok(crate::locations::covering(&self.snapshot()?, &principal.account, location)?.map(|found| found.arn))
+    /// The registered location that `location`, an S3 URL, is in: its data is read for those who were granted its table.
+    pub fn registered(&self, principal: &Principal, location: &str) -> Result<Option<Location>, FormationError> {
+        crate::locations::covering(&self.snapshot()?, &principal.account, location)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
-use tarn_catalog::{EntityId, Table};
+use tarn_catalog::{Catalog, CatalogError, EntityId, Table, TableGuard};
 use tarn_metadata::{Key, Read, Record, Tx};
 use tarn_policy::{Authorized, Principal};
 use tarn_types::AccountId;
@@ -230,20 +230,42 @@ fn target(formation: &Formation, account: &AccountId, resource: &Resource) -> Re
     }
 }
 
-/// Whether a thing of any kind has the tag with one of `values`.
-fn is_used(
-    read: &impl Read,
-    account: &AccountId,
-    key: &str,
-    values: Option<&BTreeSet<String>>,
-) -> Result<bool, FormationError> {
-    for entry in read.prefix(RESOURCE_TAGS, &account_key(account)) {
-        let pair = entry?.1.pair;
-        if pair.key == key && values.is_none_or(|values| values.contains(&pair.value)) {
-            return Ok(true);
+/// Whether a thing that is there has the tag with one of `values`. What is on things that are gone is forgotten: as on AWS, a table takes
+/// its tags with it.
+fn is_used(tx: &mut Tx<'_>, account: &AccountId, key: &str, values: &BTreeSet<String>) -> Result<bool, FormationError> {
+    let mut gone = Vec::new();
+    let mut used = false;
+    for entry in tx.prefix(RESOURCE_TAGS, &account_key(account)) {
+        let (at, TagRecord { pair, id }) = entry?;
+        if pair.key == key && values.contains(&pair.value) {
+            if is_there(tx, account, &at, id)? {
+                used = true;
+                break;
+            }
+            gone.push(at);
         }
     }
-    Ok(false)
+    for at in gone {
+        tx.delete(RESOURCE_TAGS, &at)?;
+    }
+    Ok(used)
+}
+
+/// Whether what a tag was put on is still that database, table or column.
+fn is_there(read: &impl Read, account: &AccountId, at: &Key, id: EntityId) -> Result<bool, FormationError> {
+    let there = |error: CatalogError| match FormationError::from(error) {
+        FormationError::NotFound { .. } => Ok(false),
+        error => Err(error),
+    };
+    let mut parts = Key::reader(at.as_bytes());
+    let (_, database, table, column) = (parts.text(), parts.text(), parts.text(), parts.text());
+    let (Some(database), Some(table), Some(column)) = (database, table, column) else { return Ok(false) };
+    if table.is_empty() {
+        return Catalog::database_in(read, account, &database).map_or_else(there, |found| Ok(found.id() == id));
+    }
+    Catalog::table_in(read, account, &database, &table).map_or_else(there, |found| {
+        Ok(found.id() == id && (column.is_empty() || column_names(&found).contains(&column)))
+    })
 }
 
 impl Formation {
@@ -288,7 +310,7 @@ impl Formation {
         self.commit(caller, move |tx| {
             has_on_tag(tx, &account, &principal, &key, None, Permission::Alter)?;
             let mut tag = require_tag(tx, &account, &key)?;
-            if !remove.is_empty() && is_used(tx, &account, &key, Some(&remove))? {
+            if !remove.is_empty() && is_used(tx, &account, &key, &remove)? {
                 return Err(FormationError::invalid(format!("A value of LF-tag {key} is in use.")));
             }
             tag.values.extend(add);
@@ -421,7 +443,13 @@ impl Formation {
         .await
     }
 
-    /// The LF-tags of a database, or of a table and its columns: those right on them alone if `is_own_only`, otherwise those they inherit too.
+    /// The columns of a table that the proof's principal may see.
+    fn columns_seen(&self, proof: &Authorized, table: &Table) -> Result<BTreeSet<String>, FormationError> {
+        Ok(self.shown(proof, table.clone())?.map(|shown| column_names(&shown)).unwrap_or_default())
+    }
+
+    /// The LF-tags of a database, or of a table and those of its columns that the proof's principal may see: those right on them alone if
+    /// `is_own_only`, otherwise those they inherit too.
     pub fn tags_of(
         &self,
         proof: &Authorized,
@@ -442,10 +470,14 @@ impl Formation {
         let Some(table) = table else {
             return Ok(ResourceTags { database: pairs(of_database), ..ResourceTags::default() });
         };
+        let seen = self.columns_seen(proof, &table)?;
         if is_own_only {
-            return own_table_tags(&snapshot, account, &table);
+            let mut own = own_table_tags(&snapshot, account, &table)?;
+            own.columns.retain(|name, _| seen.contains(name));
+            return Ok(own);
         }
-        let (of_table, of_columns) = table_tags(&snapshot, account, &database, &table)?;
+        let (of_table, mut of_columns) = table_tags(&snapshot, account, &database, &table)?;
+        of_columns.retain(|name, _| seen.contains(name));
         let columns = of_columns.into_iter().map(|(name, tags)| (name, pairs(tags))).collect();
         Ok(ResourceTags { database: pairs(of_database), table: pairs(of_table), columns })
     }
@@ -480,7 +512,7 @@ impl Formation {
     }
 
     /// Up to `limit` tables that have such tags, or columns that do, and that the proof's principal may see, those behind `after`: database,
-    /// table and tags.
+    /// table and tags. Columns that it may not see are as if they were not there.
     pub fn tables_by_tags(
         &self,
         proof: &Authorized,
@@ -515,9 +547,15 @@ impl Formation {
             loop {
                 let page = self.catalog.tables(&of_catalog, &name, None, behind.as_deref(), SEARCH_STEP)?;
                 for table in page.items {
-                    let (of_table, of_columns) = table_tags(&snapshot, account, &database, &table)?;
-                    let is_meant =
+                    let (of_table, mut of_columns) = table_tags(&snapshot, account, &database, &table)?;
+                    let mut is_meant =
                         expression.holds(&of_table) || of_columns.values().any(|tags| expression.holds(tags));
+                    if is_meant && !of_columns.is_empty() {
+                        let seen = self.columns_seen(proof, &table)?;
+                        of_columns.retain(|name, _| seen.contains(name));
+                        is_meant =
+                            expression.holds(&of_table) || of_columns.values().any(|tags| expression.holds(tags));
+                    }
                     if is_meant && self.may_see(principal, &name, Some(table.name()))? {
                         if found.len() == limit {
                             let next = place_after(&name, behind.as_deref().unwrap_or_default());

@@ -406,6 +406,18 @@ async fn tags_are_inherited_and_overridden() -> Result<(), Failure> {
     let public = TagExpression::new([("level".to_owned(), vec!["public".to_owned()])])?;
     assert_eq!(lake.formation.databases_by_tags(&lake.proof(ADMIN), &public, None, 10)?.items.len(), 1);
     assert!(lake.formation.tables_by_tags(&lake.proof(BEN), &expression, None, 1)?.items.is_empty());
+    // Tags of columns are told, and found by, to who may see the columns.
+    let seen = lake.formation.tags_of(&lake.proof(ANA), &table(), false)?;
+    assert_eq!((seen.table, seen.columns), (pair("secret"), [("id".to_owned(), pair("public"))].into()));
+    let seen = lake.formation.tags_of(&lake.proof(ANA), &table(), true)?;
+    assert_eq!(seen.columns, [("id".to_owned(), pair("public"))].into());
+    lake.make_tag("pii", &["yes"]).await?;
+    lake.tag(&columns(&["email"]), "pii", "yes").await?;
+    let pii = TagExpression::new([("pii".to_owned(), vec!["yes".to_owned()])])?;
+    assert_eq!(lake.formation.tables_by_tags(&lake.proof(ADMIN), &pii, None, 1)?.items.len(), 1);
+    assert!(lake.formation.tables_by_tags(&lake.proof(ANA), &pii, None, 1)?.items.is_empty());
+    let found = lake.formation.tables_by_tags(&lake.proof(ANA), &expression, None, 1)?;
+    assert_eq!(found.items[0].2.columns.keys().collect::<Vec<_>>(), ["id"]);
     // A value that is in use stays; a tag goes with all that it gave, also where another of its key is made.
     let values = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let admin = lake.caller(ADMIN);
@@ -414,6 +426,13 @@ async fn tags_are_inherited_and_overridden() -> Result<(), Failure> {
     lake.make_tag("level", &["public", "secret"]).await?;
     lake.tag(&table(), "level", "public").await?;
     assert_eq!(lake.access(ANA)?, "none");
+    // A table takes its tags with it, also where another of its name is made.
+    lake.formation.update_tag(&admin, "level", &values(&["other"]), &[]).await?;
+    assert!(lake.formation.update_tag(&admin, "level", &[], &values(&["public"])).await.is_err());
+    lake.catalog.delete_table(&lake.caller(ROOT), "raw", "events").await?;
+    lake.catalog.create_table(&lake.caller(ROOT), "raw", table_input("events"), Vec::new()).await?;
+    lake.formation.update_tag(&admin, "level", &[], &values(&["public"])).await?;
+    lake.formation.update_tag(&admin, "pii", &values(&["no"]), &values(&["yes"])).await?;
     Ok(())
 }
 

@@ -211,6 +211,38 @@ def test_data_that_is_not_registered_is_read_as_the_caller(lake):
         lake.reader.client("s3").get_object(Bucket=lake.data, Key="people/a.csv")
 
 
+def test_data_is_read_as_the_role_of_its_location(lake):
+    iam, location = lake.root.client("iam"), f"arn:aws:s3:::{lake.data}/people"
+
+    def trust(service, **condition):
+        statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement | condition]})
+
+    role = iam.create_role(RoleName="data", AssumeRolePolicyDocument=trust("glue.amazonaws.com"))["Role"]["Arn"]
+    may = json.dumps(allow(["s3:GetObject", "s3:ListBucket"]))
+    iam.put_role_policy(RoleName="data", PolicyName="data", PolicyDocument=may)
+    lake.formation.update_resource(ResourceArn=location, RoleArn=role)
+    lake.grant(lake.table, "SELECT")
+    # It does not trust Lake Formation; then it does, and then only for another account.
+    lake.refused("SELECT * FROM people", "lakeformation.amazonaws.com is not authorized to perform: sts:AssumeRole")
+    source = {"StringEquals": {"aws:SourceAccount": lake.root.id}}
+    source["ArnEquals"] = {"aws:SourceArn": f"arn:aws:lakeformation:us-east-1:{lake.root.id}:*"}
+    formation = "lakeformation.amazonaws.com"
+    iam.update_assume_role_policy(RoleName="data", PolicyDocument=trust(formation, Condition=source))
+    assert len(lake.ask("SELECT * FROM people")) == 4
+    other = {"StringEquals": {"aws:SourceAccount": "999999999999"}}
+    iam.update_assume_role_policy(RoleName="data", PolicyDocument=trust(formation, Condition=other))
+    lake.refused("SELECT * FROM people", "sts:AssumeRole")
+    iam.update_assume_role_policy(RoleName="data", PolicyDocument=trust(formation))
+    # It reads what the role may, and no more.
+    iam.put_role_policy(RoleName="data", PolicyName="data", PolicyDocument=json.dumps(allow("s3:ListBucket")))
+    lake.refused("SELECT * FROM people", "assumed-role/data/lakeformation is not authorized to perform: s3:GetObject")
+    iam.delete_role_policy(RoleName="data", PolicyName="data")
+    lake.refused("SELECT * FROM people", "s3:ListBucket")
+    iam.delete_role(RoleName="data")
+    lake.refused("SELECT * FROM people", "sts:AssumeRole")
+
+
 def test_nobody_reads_granted_data_by_a_table_of_their_own(lake):
     glue = lake.root.client("glue")
     glue.create_database(DatabaseInput={"Name": "mine"})

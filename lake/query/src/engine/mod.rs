@@ -29,6 +29,7 @@ use tarn_audit::{Caller, EventHistory};
 use tarn_catalog::{Catalog, S3Location};
 use tarn_formation::Formation;
 use tarn_objects::Objects;
+use tarn_policy::ServiceRoles;
 use tarn_runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -137,6 +138,7 @@ pub struct Engine {
     spill: Arc<SealedSpill>,
     base: SessionState,
     history: Option<Arc<dyn EventHistory>>,
+    roles: Option<ServiceRoles>,
 }
 
 /// What all parts of one running statement share.
@@ -146,6 +148,8 @@ pub(crate) struct QueryContext {
     pub footers: Arc<FooterCache>,
     /// What `system.audit` is read from.
     pub history: Option<Arc<dyn EventHistory>>,
+    /// What registered locations may name.
+    pub roles: Option<ServiceRoles>,
     pub base: SessionState,
     pub text: Arc<str>,
     pub database: String,
@@ -245,13 +249,19 @@ impl Engine {
         base.register_function_rewrite(Arc::new(TrinoArithmetic)).map_err(|error| internal(&error))?;
         base.register_relation_planner(Arc::new(UnnestPlanner)).map_err(|error| internal(&error))?;
         let footers = Arc::new(FooterCache::new(FOOTER_CACHE_SIZE_BYTES_MAX));
-        Ok(Self { objects, catalog, formation, runtime, footers, spill, base, history: None })
+        Ok(Self { objects, catalog, formation, runtime, footers, spill, base, history: None, roles: None })
     }
 
     /// With the lake's events as the table `system.audit`.
     #[must_use]
     pub fn with_history(self, history: Arc<dyn EventHistory>) -> Self {
         Self { history: Some(history), ..self }
+    }
+
+    /// With the roles that registered locations may name, of the service that keeps grants.
+    #[must_use]
+    pub fn with_roles(self, roles: ServiceRoles) -> Self {
+        Self { roles: Some(roles), ..self }
     }
 
     /// How much running queries have spilled to disk.
@@ -290,6 +300,7 @@ impl Engine {
             formation: self.formation.clone(),
             footers: self.footers.clone(),
             history: self.history.clone(),
+            roles: self.roles.clone(),
             base: self.base.clone(),
             text: statement.text().into(),
             database,

@@ -23,7 +23,7 @@ use super::failures::{failure, place};
 use super::views;
 use crate::errors::{ErrorName, QueryError};
 use crate::rewrite;
-use crate::tables::access::Access;
+use crate::tables::access::{Access, GrantedData};
 use crate::tables::audit_table::{self, AuditTable};
 use crate::tables::guarded::{self, GuardedTable};
 use crate::tables::hive_table::HiveTable;
@@ -180,14 +180,22 @@ async fn granted(
         TableAccess::None => return Err(refused()),
     };
     // Partitions that lie elsewhere are read as the caller: who may add one could otherwise point it to what others were granted.
-    let location = match whole.location() {
+    let data = match whole.location() {
         Some(location) if context.access.may_have_data_read() => {
             let registered = context.formation.registered(principal, location).map_err(unreadable)?;
-            registered.and_then(|_| S3Location::parse(location).ok()).map(|location| location.folder())
+            match registered.zip(S3Location::parse(location).ok()) {
+                Some((registered, location)) => {
+                    let roles = context.roles.as_ref();
+                    let role =
+                        registered.input.role_arn.map(|role| context.access.session_of(roles, &role)).transpose()?;
+                    Some(GrantedData { folder: location.folder(), role })
+                }
+                None => None,
+            }
         }
         Some(_) | None => None,
     };
-    let access = context.access.for_granted(location);
+    let access = context.access.for_granted(data);
     let Some(cells) = cells else { return provider(context, &access, whole, hidden, depth).await };
     let text = guarded::visible(&whole, &cells)?;
     let query = crate::statement::parse_query(&text).map_err(|_| refused())?;

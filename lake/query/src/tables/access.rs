@@ -15,7 +15,7 @@ use tarn_objects::{
     Body, BucketName, DeleteObject, ListObjects, ObjectKey, ObjectMetadata, ObjectVersion, Objects, ObjectsError,
     PutObject,
 };
-use tarn_policy::{Authorized, BoundAuthorizer, Context, Denied, Principal, Requirement};
+use tarn_policy::{Authorized, BoundAuthorizer, Context, Denied, Principal, Requirement, ServiceRoles};
 use tarn_runtime::{EntropyExt, Runtime};
 use tarn_types::Arn;
 
@@ -23,6 +23,8 @@ use crate::errors::{ErrorName, QueryError};
 
 /// The most files one scan reads.
 pub(crate) const FILES_PER_SCAN_MAX: usize = 1_000_000;
+/// What sessions of registered locations' roles are called.
+const SESSION_NAME: &str = "lakeformation";
 /// Objects are deleted in batches of this.
 const DELETE_BATCH: usize = 1000;
 
@@ -99,8 +101,15 @@ pub(crate) struct Access {
 /// Who reads one table for those that were granted it.
 struct Steward {
     authorizer: BoundAuthorizer,
-    /// Objects in here are read as the steward, others as the caller; none if there is no location.
-    location: Option<S3Location>,
+    data: Option<GrantedData>,
+}
+
+/// The objects of a table at a registered location: others are read as the caller.
+pub(crate) struct GrantedData {
+    /// A folder.
+    pub folder: S3Location,
+    /// A session of the location's role; the lake itself if it has none.
+    pub role: Option<BoundAuthorizer>,
 }
 
 impl std::fmt::Debug for Access {
@@ -129,8 +138,8 @@ impl Access {
     }
 
     /// For one table that the caller was granted: its partitions are read as the lake and, if its data is at a registered location, its
-    /// objects there too.
-    pub fn for_granted(&self, location: Option<S3Location>) -> Arc<Self> {
+    /// objects there as the location's role or as the lake too.
+    pub fn for_granted(&self, data: Option<GrantedData>) -> Arc<Self> {
         let lake = Principal::service(self.caller.scope().account.clone(), tarn_formation::SERVICE);
         let authorizer = self.caller.authorizer().of_service(lake, Context::new());
         Arc::new(Self {
@@ -140,17 +149,36 @@ impl Access {
             runtime: self.runtime.clone(),
             scanned_bytes: self.scanned_bytes.clone(),
             listable: Mutex::default(),
-            steward: Some(Steward { authorizer, location }),
+            steward: Some(Steward { authorizer, data }),
         })
+    }
+
+    /// A session of a registered location's role, which must trust Lake Formation, as whom data there is read.
+    pub fn session_of(&self, roles: Option<&ServiceRoles>, role_arn: &str) -> Result<BoundAuthorizer, QueryError> {
+        let refused = |why: String| {
+            let message = format!("Data is read as {role_arn}, the role of its registered location. {why}");
+            QueryError::new(ErrorName::PermissionDenied, message)
+        };
+        let (Some(roles), Ok(role)) = (roles, Arn::parse(role_arn)) else {
+            return Err(refused("There is no such role.".to_owned()));
+        };
+        let scope = self.caller.scope();
+        // The one form that AWS sends: https://docs.aws.amazon.com/lake-formation/latest/dg/cross-service-confused-deputy-prevention.html
+        let source = Arn::regional("lakeformation", &scope.region, &scope.account, "*").to_string();
+        let session = roles
+            .assume(&role, &scope.account, &source, SESSION_NAME)
+            .map_err(|denied| refused(format!("It cannot be taken: {denied}")))?;
+        let context = ServiceRoles::context(self.runtime.now(), &scope.region);
+        Ok(BoundAuthorizer::new(roles.authorizer().clone(), session, context))
     }
 
     /// Who reads that object, or those that begin so.
     fn reader(&self, bucket: &str, key: &str) -> &BoundAuthorizer {
         match &self.steward {
-            Some(Steward { authorizer, location: Some(location) })
-                if location.bucket == bucket && key.starts_with(&location.prefix) =>
+            Some(Steward { authorizer, data: Some(GrantedData { folder, role }) })
+                if folder.bucket == bucket && key.starts_with(&folder.prefix) =>
             {
-                authorizer
+                role.as_ref().unwrap_or(authorizer)
             }
             Some(_) | None => self.caller.authorizer(),
         }
