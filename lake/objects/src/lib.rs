@@ -94,7 +94,10 @@ pub use listing_versions::{ListVersions, ListedVersion, VersionListing};
 pub use lock::{
     BucketLock, Bypass, DefaultRetention, LockReason, Retention, RetentionMode, RetentionPeriod, VersionLock,
 };
-pub use logging::{AccessLine, LOG_DELIVERY_SERVICE, LogDelivery, LogKeyFormat, LoggingConfiguration};
+pub use logging::{
+    AccessLine, LOG_DELIVERY_SERVICE, LogDelivery, LogKeyFormat, LogPlace, LoggedBucket, LoggingConfiguration,
+    WaitingLines, is_log_object,
+};
 pub use metrics::{AnalyticsConfiguration, AnalyticsExport, ConfigurationFilter, MetricsConfiguration};
 pub use multipart::{
     CompleteMultipartUpload, CompletedPart, CreateMultipartUpload, PARTS_COUNT_MAX, PartPage, UploadName, UploadPart,

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -359,6 +360,118 @@ impl Worker for LogDelivery {
     }
 }
 
+/// A bucket whose requests are written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedBucket {
+    /// Its name.
+    pub bucket: BucketName,
+    /// Whose it is.
+    pub owner: AccountId,
+    /// Where it is.
+    pub region: Region,
+    /// Where they are written down.
+    pub logging: LoggingConfiguration,
+}
+
+/// Where delivered objects lie whose lines may be of a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPlace {
+    /// All their keys begin so; `is_log_object` tells what else does.
+    pub prefix: String,
+    /// They are behind this key.
+    pub after: Option<String>,
+    /// They are before this key.
+    pub before: Option<String>,
+}
+
+/// Lines that wait, a page of them.
+#[derive(Debug, Clone, Default)]
+pub struct WaitingLines {
+    /// By time.
+    pub lines: Vec<AccessLine>,
+    /// Where there are more.
+    pub next: Option<Key>,
+}
+
+/// Whether the last part of a key is that of a delivered object: when, and what tells it from others of that second.
+pub fn is_log_object(key: &str) -> bool {
+    const FORM: &[u8] = b"0000-00-00-00-00-00-XXXXXXXXXXXXXXXX";
+    let Some(name) = key.len().checked_sub(FORM.len()).and_then(|at| key.as_bytes().get(at..)) else { return false };
+    name.iter().zip(FORM).all(|(byte, form)| match form {
+        b'0' => byte.is_ascii_digit(),
+        b'X' => byte.is_ascii_digit() || (b'A'..=b'F').contains(byte),
+        form => byte == form,
+    })
+}
+
+impl LoggedBucket {
+    /// Where its delivered lines lie that tell of requests from a moment on, and of none behind another.
+    pub fn place(&self, from_ms: Option<i64>, to_ms: Option<i64>) -> LogPlace {
+        let Self { bucket, owner, region, logging } = self;
+        let source = (bucket, owner, region);
+        // Keys of the beginning and the end of a time, without what tells them from others of their second.
+        let key = |ms: Option<i64>| {
+            let key = key_of(logging, source, ms?, ms?, "");
+            Some(key.trim_end_matches('-').to_owned())
+        };
+        match logging.key_format.unwrap_or_default() {
+            // Keys of this millennium: whatever else begins with the user's prefix is not listed.
+            LogKeyFormat::Simple => {
+                LogPlace { prefix: format!("{}2", logging.target_prefix), after: key(from_ms), before: None }
+            }
+            // A file is delivered after its requests, it is not known how long.
+            format => {
+                let prefix = format!("{}{owner}/{region}/{bucket}/", logging.target_prefix);
+                let by_event = format == LogKeyFormat::PartitionedByEventTime;
+                let next_day = to_ms.filter(|_| by_event).map(|ms| ms.saturating_add(24 * 60 * 60 * 1000));
+                // Where the day decides, the key is the day's.
+                LogPlace { prefix, after: key(from_ms), before: key(next_day) }
+            }
+        }
+    }
+}
+
+impl Objects {
+    /// The buckets of an account whose requests are written down.
+    pub fn logged_buckets(&self, _proof: &Authorized, owner: &AccountId) -> Result<Vec<LoggedBucket>, ObjectsError> {
+        let snapshot = self.snapshot()?;
+        let mut found = Vec::new();
+        for pair in snapshot.prefix(LOGGING, &Key::new()) {
+            let (at, logging) = pair?;
+            if let Some(bucket) = snapshot.get(BUCKETS, &at)?.filter(|bucket| bucket.owner == *owner) {
+                found.push(LoggedBucket { bucket: bucket.name, owner: bucket.owner, region: bucket.region, logging });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Up to `limit` lines of a bucket that are not delivered, of requests from one moment to before another; those behind `after`.
+    pub fn waiting_lines(
+        &self,
+        _proof: &Authorized,
+        bucket: &BucketName,
+        (from_ms, to_ms): (Option<i64>, Option<i64>),
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<WaitingLines, ObjectsError> {
+        let snapshot = self.snapshot()?;
+        let moment = |ms: i64| bucket_key(bucket).u64(u64::try_from(ms).unwrap_or(0));
+        let from = from_ms.map_or_else(|| bucket_key(bucket), moment);
+        let end = to_ms.map(moment).or_else(|| bucket_key(bucket).after_prefix());
+        let from = after.map_or(Bound::Included(&from), Bound::Excluded);
+        let mut page = WaitingLines::default();
+        for pair in snapshot.range(ACCESS_LINES, from, end.as_ref().map_or(Bound::Unbounded, Bound::Excluded)) {
+            let (at, line) = pair?;
+            page.lines.push(line);
+            if page.lines.len() >= limit {
+                page.next = Some(at);
+                break;
+            }
+        }
+        Ok(page)
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -385,5 +498,45 @@ mod tests {
             Some(LogKeyFormat::PartitionedByEventTime),
             "a/111111111111/us-east-1/lake-raw/2026/11/25/2026-11-25-00-00-00-F00D",
         );
+    }
+
+    #[test]
+    fn places_are_where_keys_of_the_time_are() {
+        let ms = |text: &str| Some(text.parse::<Timestamp>().unwrap().as_millisecond());
+        let (from_ms, to_ms) = (ms("2026-11-25T23:59:58Z"), ms("2026-11-26T00:05:07Z"));
+        let check = |key_format: LogKeyFormat, prefix: &str, after: &str, before: Option<&str>| {
+            let logging = LoggingConfiguration {
+                target_bucket: BucketName::new("logs").unwrap(),
+                target_prefix: "a/".to_owned(),
+                key_format: Some(key_format),
+            };
+            let source = LoggedBucket {
+                bucket: BucketName::new("raw").unwrap(),
+                owner: AccountId::new("111111111111").unwrap(),
+                region: Region::us_east_1(),
+                logging: logging.clone(),
+            };
+            let LogPlace { prefix: found, after: behind, before: until } = source.place(from_ms, to_ms);
+            assert_eq!((found.as_str(), behind.as_deref(), until.as_deref()), (prefix, Some(after), before));
+            // What is delivered of that time is there.
+            for event_ms in [from_ms.unwrap(), to_ms.unwrap()] {
+                let of = (&source.bucket, &source.owner, &source.region);
+                let key = key_of(&logging, of, event_ms, to_ms.unwrap() + 5000, "0123456789ABCDEF");
+                assert!(is_log_object(&key), "{key}");
+                assert!(key.starts_with(prefix) && key.as_str() > after, "{key}");
+                assert!(before.is_none_or(|before| key.as_str() < before), "{key}");
+            }
+            assert_eq!(source.place(None, None), LogPlace { prefix: prefix.to_owned(), after: None, before: None });
+        };
+        check(LogKeyFormat::Simple, "a/2", "a/2026-11-25-23-59-58", None);
+        let folder = "a/111111111111/us-east-1/raw/";
+        let delivered = format!("{folder}2026/11/25/2026-11-25-23-59-58");
+        check(LogKeyFormat::PartitionedByDeliveryTime, folder, &delivered, None);
+        let (day, next) =
+            (format!("{folder}2026/11/25/2026-11-25-00-00-00"), format!("{folder}2026/11/27/2026-11-27-00-00-00"));
+        check(LogKeyFormat::PartitionedByEventTime, folder, &day, Some(&next));
+        for other in ["", "2026", "a/2026-11-26-00-05-07-F00D", "a/2026-11-26-00-05-07-0123456789abcdef"] {
+            assert!(!is_log_object(other), "{other}");
+        }
     }
 }

@@ -174,7 +174,7 @@ fn written(columns: usize, rows: usize, compression: Compression, version: Write
         .set_writer_version(version)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_bloom_filter_enabled(true)
-        .set_bloom_filter_ndv(100)
+        .set_bloom_filter_max_ndv(100)
         .set_max_row_group_row_count(Some(400))
         .set_data_page_row_count_limit(100)
         .set_write_batch_size(50)

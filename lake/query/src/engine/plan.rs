@@ -24,6 +24,7 @@ use super::views;
 use crate::errors::{ErrorName, QueryError};
 use crate::rewrite;
 use crate::tables::access::{Access, GrantedData};
+use crate::tables::access_log_table::{self, AccessLogTable};
 use crate::tables::audit_table::{self, AuditTable};
 use crate::tables::guarded::{self, GuardedTable};
 use crate::tables::hive_table::HiveTable;
@@ -132,6 +133,8 @@ async fn register(
         information(context, table)?
     } else if let (audit_table::DATABASE, audit_table::TABLE, Some(history)) = (database, table, &context.history) {
         Arc::new(AuditTable::open(&context.access, history.clone())?)
+    } else if let (audit_table::DATABASE, access_log_table::TABLE) = (database, table) {
+        Arc::new(AccessLogTable::open(&context.access)?)
     } else {
         let (table, hidden) = rewrite::hidden::revealed(table);
         granted(context, find_table(context, database, table)?, hidden, depth).await?

@@ -11,9 +11,10 @@ use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use tarn_audit::Caller;
 use tarn_catalog::{Catalog, S3Location};
+use tarn_metadata::Key;
 use tarn_objects::{
-    Body, BucketName, DeleteObject, ListObjects, ObjectKey, ObjectMetadata, ObjectVersion, Objects, ObjectsError,
-    PutObject,
+    Body, BucketName, DeleteObject, ListObjects, ListedObject, LoggedBucket, ObjectKey, ObjectMetadata, ObjectVersion,
+    Objects, ObjectsError, PutObject, WaitingLines,
 };
 use tarn_policy::{Authorized, BoundAuthorizer, Context, Denied, Principal, Requirement, ServiceRoles};
 use tarn_runtime::{EntropyExt, Runtime};
@@ -23,6 +24,8 @@ use crate::errors::{ErrorName, QueryError};
 
 /// The most files one scan reads.
 pub(crate) const FILES_PER_SCAN_MAX: usize = 1_000_000;
+/// Stands for what of an access log is not delivered yet, among what is.
+const UNDELIVERED: &str = "undelivered";
 /// What sessions of registered locations' roles are called.
 const SESSION_NAME: &str = "lakeformation";
 /// Objects are deleted in batches of this.
@@ -335,16 +338,86 @@ impl Access {
 
     /// Opens a file: asks for `s3:GetObject` on it.
     pub fn open(self: &Arc<Self>, bucket: &str, key: &str) -> Result<OpenFile, QueryError> {
+        self.open_if_there(bucket, key)?.ok_or_else(|| {
+            let message = format!("Error opening s3://{bucket}/{key}: The specified key does not exist.");
+            QueryError::new(ErrorName::HiveCannotOpenSplit, message)
+        })
+    }
+
+    /// Opens a file that may be gone since it was listed.
+    pub fn open_if_there(self: &Arc<Self>, bucket: &str, key: &str) -> Result<Option<OpenFile>, QueryError> {
         let reader = self.reader(bucket, key);
         let need = Requirement::new("s3:GetObject", Arn::s3_object(bucket, key));
         let proof = reader.authorize(vec![need]).map_err(|no| denied(&no))?;
-        let version = self.objects.head_object(&proof, &Self::bucket(bucket)?, &Self::key(key)?).map_err(|error| {
+        let failed = |error: ObjectsError| {
             QueryError::new(ErrorName::HiveCannotOpenSplit, format!("Error opening s3://{bucket}/{key}: {error}"))
-        })?;
-        let version = self.objects.unlock(reader, &version, None).map_err(|error| {
-            QueryError::new(ErrorName::HiveCannotOpenSplit, format!("Error opening s3://{bucket}/{key}: {error}"))
-        })?;
-        Ok(OpenFile { proof, version, access: self.clone() })
+        };
+        let version = match self.objects.head_object(&proof, &Self::bucket(bucket)?, &Self::key(key)?) {
+            Ok(version) => version,
+            Err(ObjectsError::NoSuchKey { .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let version = self.objects.unlock(reader, &version, None).map_err(failed)?;
+        Ok(Some(OpenFile { proof, version, access: self.clone() }))
+    }
+
+    /// One page of the objects whose keys begin so, those behind `after`, and where there are more.
+    pub fn list_page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<String>,
+    ) -> Result<(Vec<LakeFile>, Option<String>), QueryError> {
+        let proof = self.may_list(bucket, prefix)?;
+        let mut request = ListObjects::new(Self::bucket(bucket)?, prefix.to_owned());
+        request.start_after = after;
+        let page = self
+            .objects
+            .list_objects(&proof, &request)
+            .map_err(|error| store_error(&format!("s3://{bucket}/{prefix}"), &error))?;
+        let file = |object: ListedObject| LakeFile {
+            bucket: bucket.to_owned(),
+            size_bytes: object.version.size_bytes,
+            modified_ms: object.version.modified_ms,
+            key: object.key,
+        };
+        Ok((page.objects.into_iter().map(file).collect(), page.next))
+    }
+
+    /// The account's buckets whose requests are written down: asks for `s3:ListAllMyBuckets`.
+    pub fn logged_buckets(&self) -> Result<Vec<LoggedBucket>, QueryError> {
+        let proof = self.authorize(vec![Requirement::any("s3:ListAllMyBuckets")])?;
+        let found = self.objects.logged_buckets(&proof, &self.caller.scope().account);
+        found.map_err(|error| store_error("the buckets", &error))
+    }
+
+    /// The proof to read the logs in `target` under `prefix` that are not there yet, and to list those that are.
+    pub fn may_read_logs(&self, target: &str, prefix: &str, listed: &str) -> Result<Authorized, QueryError> {
+        self.may_list(target, listed)?;
+        self.authorize(vec![Requirement::new(
+            "s3:GetObject",
+            Arn::s3_object(target, &format!("{prefix}{UNDELIVERED}")),
+        )])
+    }
+
+    /// Has lines of access logs that are only in memory be with those that wait.
+    pub async fn flush_access_lines(&self) -> Result<(), QueryError> {
+        self.objects.flush_access_lines().await.map_err(|error| store_error("the access logs", &error))
+    }
+
+    /// Lines of a bucket's access log that wait for delivery.
+    pub fn waiting_lines(
+        &self,
+        proof: &Authorized,
+        source: &BucketName,
+        range_ms: (Option<i64>, Option<i64>),
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<WaitingLines, QueryError> {
+        let page = self.objects.waiting_lines(proof, source, range_ms, after, limit);
+        let page = page.map_err(|error| store_error(&format!("the access log of {source}"), &error))?;
+        self.count_scanned(page.lines.iter().map(|line| line.text.len()).sum());
+        Ok(page)
     }
 
     /// Puts an object: asks for `s3:PutObject` on it. Nothing is there if the body fails.

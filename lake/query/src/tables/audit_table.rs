@@ -9,11 +9,10 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::ScalarValue;
 use datafusion::datasource::TableType;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
@@ -21,11 +20,12 @@ use tarn_audit::{Event, EventFilter, EventHistory, Outcome, SEARCH_EVENTS_MAX, u
 use tarn_policy::{Authorized, Requirement};
 
 use super::access::Access;
+use super::time_range::TimeRange;
 use crate::errors::QueryError;
 
 /// The database of the lake's own tables.
 pub(crate) const DATABASE: &str = "system";
-/// The one table in it.
+/// The table of it that this is.
 pub(crate) const TABLE: &str = "audit";
 /// By what events are kept in order.
 const TIME: &str = "event_time";
@@ -118,74 +118,6 @@ fn batch(events: &[Event], schema: SchemaRef) -> DataFusionResult<RecordBatch> {
     Ok(RecordBatch::try_new(schema, columns)?)
 }
 
-/// A moment in milliseconds; `None` for what is no moment.
-fn moment_ms(value: &ScalarValue) -> Option<i64> {
-    match value {
-        ScalarValue::TimestampSecond(value, _) => value.map(|value| value.saturating_mul(1_000)),
-        ScalarValue::TimestampMillisecond(value, _) => *value,
-        ScalarValue::TimestampMicrosecond(value, _) => value.map(|value| value.div_euclid(1_000)),
-        ScalarValue::TimestampNanosecond(value, _) => value.map(|value| value.div_euclid(1_000_000)),
-        ScalarValue::Date32(value) => value.map(|days| i64::from(days) * 86_400_000),
-        _ => None,
-    }
-}
-
-fn is_time(expr: &Expr) -> bool {
-    match expr {
-        Expr::Column(column) => column.name == TIME,
-        // A cast that loses something, as to a date, says of many moments what is true of one.
-        Expr::Cast(cast) => {
-            let kept = [TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
-            let is_lossless = matches!(cast.field.data_type(), DataType::Timestamp(unit, None) if kept.contains(unit));
-            is_lossless && is_time(&cast.expr)
-        }
-        _ => false,
-    }
-}
-
-/// Narrows the time range by what a condition says for certain. What else it says is asked of each row again.
-fn narrow(filter: &mut EventFilter, condition: &Expr) {
-    if let Expr::Between(between) = condition
-        && !between.negated
-        && is_time(&between.expr)
-    {
-        for (side, operator) in [(&between.low, Operator::GtEq), (&between.high, Operator::LtEq)] {
-            if let Expr::Literal(value, _) = side.as_ref() {
-                bound(filter, operator, value);
-            }
-        }
-        return;
-    }
-    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else { return };
-    match (op, left.as_ref(), right.as_ref()) {
-        (Operator::And, left, right) => {
-            narrow(filter, left);
-            narrow(filter, right);
-        }
-        (op, time, Expr::Literal(value, _)) if is_time(time) => bound(filter, *op, value),
-        (op, Expr::Literal(value, _), time) if is_time(time) => {
-            if let Some(op) = op.swap() {
-                bound(filter, op, value);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn bound(filter: &mut EventFilter, operator: Operator, value: &ScalarValue) {
-    let Some(ms) = moment_ms(value) else { return };
-    // The end is not part of the range; a moment between two milliseconds was rounded down.
-    let after = ms.saturating_add(1);
-    let (from, to) = match operator {
-        Operator::Eq => (Some(ms), Some(after)),
-        Operator::Gt | Operator::GtEq => (Some(ms), None),
-        Operator::Lt | Operator::LtEq => (None, Some(after)),
-        _ => (None, None),
-    };
-    filter.from_ms = filter.from_ms.max(from);
-    filter.to_ms = [filter.to_ms, to].into_iter().flatten().min();
-}
-
 impl AuditTable {
     /// For the caller of `access`, who must be allowed to look up events.
     pub fn open(access: &Access, history: Arc<dyn EventHistory>) -> Result<Self, QueryError> {
@@ -261,38 +193,10 @@ impl TableProvider for AuditTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let mut filter = EventFilter::default();
-        filters.iter().for_each(|condition| narrow(&mut filter, condition));
+        let TimeRange { from_ms, to_ms } = TimeRange::of(TIME, filters);
+        let filter = EventFilter { from_ms, to_ms, ..EventFilter::default() };
         let Self { history, proof, schema } = self;
         let pages = Pages { history: history.clone(), proof: proof.clone(), filter, schema: schema.clone() };
         StreamingTable::try_new(schema.clone(), vec![Arc::new(pages)])?.scan(state, projection, &[], limit).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use datafusion::logical_expr::{col, lit};
-
-    use super::*;
-
-    #[test]
-    fn conditions_on_time_narrow_what_is_read() {
-        let check = |condition: Expr, from_ms: Option<i64>, to_ms: Option<i64>| {
-            let mut filter = EventFilter::default();
-            narrow(&mut filter, &condition);
-            assert_eq!((filter.from_ms, filter.to_ms), (from_ms, to_ms), "{condition}");
-        };
-        let at = |ms: i64| lit(ScalarValue::TimestampMillisecond(Some(ms), None));
-        let nanos = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), None));
-        check(col(TIME).gt(at(5)), Some(5), None);
-        check(col(TIME).gt_eq(at(5)).and(col(TIME).lt(at(9))), Some(5), Some(10));
-        check(col(TIME).between(at(5), at(9)), Some(5), Some(10));
-        check(at(5).lt(col(TIME)), Some(5), None);
-        check(col(TIME).eq(nanos(5_999_999)), Some(5), Some(6));
-        check(col(TIME).gt(at(5)).and(col(TIME).gt(at(7))), Some(7), None);
-        check(col(TIME).gt(at(5)).or(col(TIME).lt(at(2))), None, None);
-        check(col("event_name").eq(lit("x")).and(col(TIME).lt(at(2))), None, Some(3));
-        check(col(TIME).not_eq(at(5)), None, None);
-        check(col("other").gt(at(5)), None, None);
     }
 }

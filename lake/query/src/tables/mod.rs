@@ -1,6 +1,8 @@
 //! Tables of the catalog over files of the lake. Knows no statement.
 
 pub(crate) mod access;
+mod access_log_line;
+pub(crate) mod access_log_table;
 pub(crate) mod audit_table;
 pub(crate) mod format;
 pub(crate) mod guarded;
@@ -8,4 +10,5 @@ pub(crate) mod hive_table;
 pub(crate) mod parquet;
 pub(crate) mod projection;
 pub(crate) mod text;
+mod time_range;
 pub(crate) mod values;
