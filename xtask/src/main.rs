@@ -4,6 +4,7 @@ mod bench;
 mod codegen;
 mod demo;
 mod docs;
+mod fuzz;
 mod lint;
 mod s3_tests;
 mod test;

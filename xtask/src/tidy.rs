@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::tools::{Result, files, metadata, root};
-use crate::{codegen, docs};
+use crate::{codegen, docs, fuzz};
 
 /// Layers from bottom to top.
 const LAYERS: [&str; 5] = ["platform", "lake", "wire", "services", "app"];
@@ -48,6 +48,15 @@ const CLOCK_CALLS: [&str; 6] =
 /// A domain's proof without a question: only for the server's own work, never in a handler.
 const INTERNAL_PROOF: &str = "Authorized::internal(";
 
+/// What reads a Parquet footer that was not looked at: only where it is looked at first.
+const FOOTER_READER: &str = "lake/parquet/";
+const FOOTER_CALLS: [&str; 4] = [
+    "ParquetMetaDataReader::new()",
+    "ParquetMetaDataReader::decode_",
+    "ParquetRecordBatchReaderBuilder::try_new",
+    "SerializedFileReader::new",
+];
+
 /// File and folder names that say nothing.
 const EMPTY_NAMES: [&str; 5] = ["utils", "util", "common", "helpers", "manager"];
 
@@ -65,6 +74,7 @@ pub fn run() -> Result {
     check_files(&mut breaches)?;
     check_tree(&crates, &mut breaches)?;
     docs::check(&mut breaches)?;
+    fuzz::check(&mut breaches)?;
     if breaches.is_empty() {
         println!("tidy: {} crates, no breach", crates.len());
         return Ok(());
@@ -166,6 +176,11 @@ fn check_files(breaches: &mut Vec<String>) -> Result {
                     if statement.contains(call) {
                         breaches.push(format!("{place}: `{call}` belongs to platform/runtime; take it as an argument"));
                     }
+                }
+            }
+            if !shown.starts_with(FOOTER_READER) {
+                for call in FOOTER_CALLS.iter().filter(|call| statement.contains(**call)) {
+                    breaches.push(format!("{place}: `{call}` believes any footer; read it by tarn-parquet"));
                 }
             }
             let handler = shown.starts_with("services/") && !shown.starts_with("services/operation/");

@@ -39,6 +39,8 @@ mod tags;
 mod users;
 mod web_identity;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub mod probes;
 #[cfg(test)]
 mod tests;
 

@@ -448,5 +448,6 @@ async fn a_policy_that_cannot_be_read_refuses_everything() {
 
 mod accounts;
 mod entities;
+mod probes;
 mod sessions;
 mod web_identity;

@@ -11,6 +11,8 @@ mod error;
 mod form;
 mod key;
 mod present;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod probes;
 mod sign;
 #[cfg(test)]
 mod tests;
