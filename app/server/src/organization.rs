@@ -147,7 +147,6 @@ mod tests {
         check(&setting(&[&wrong], &[]), &[], Err("wrong.json"));
         check(&setting(&[&wrong], &[]), &[], Err("statement 2, at line 4, column 1"));
         check(&setting(&[&resource], &[]), &[], Err("should not specify a principal"));
-        check(&setting(&[], &[&service]), &[], Err("resource") /* who it is about is missing */);
         check(&setting(&[&folder.path().join("none.json")], &[]), &[], Err("cannot be read"));
         let account = |id: &str| {
             let text = format!("id = \"{id}\"\nservice_control_policies = [{:?}]", service.display().to_string());

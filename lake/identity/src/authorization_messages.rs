@@ -104,8 +104,14 @@ impl Identity {
             if text.len() > AUTHORIZATION_MESSAGE_CHARS_MAX {
                 return None;
             }
-            let Message(sealed) = decode_record(&BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-            let said = self.keys.open_secret(&sealed, &context(&caller.scope().account)).ok()?;
+            let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+            let message: Message = decode_record(&bytes).ok()?;
+            // The whole text is the message: nothing stands behind it.
+            let Message(sealed) = &message;
+            if encode_record(&message).ok()? != bytes {
+                return None;
+            }
+            let said = self.keys.open_secret(sealed, &context(&caller.scope().account)).ok()?;
             decode_record(said.expose()).ok()
         };
         open().ok_or(IdentityError::InvalidAuthorizationMessage)
