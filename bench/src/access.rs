@@ -12,7 +12,8 @@ use http::Request;
 use http::request::Parts;
 use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
 use tarn_gateway::{
-    AccessKey, AuditLog, Credentials, CredentialsError, Gate, GateParts, RecordPage, Secret, Source,
+    AccessKey, AuditLog, AuthorizationMessages, Credentials, CredentialsError, Denial, Gate, GateParts, RecordPage,
+    Secret, Source,
 };
 use tarn_identity::{AccessKeyStatus, EntityKind, Identity, IdentityError, KeyHolder, NewUser};
 use tarn_keys::Keys;
@@ -70,6 +71,12 @@ impl AuditLog for Nothing {
         _: usize,
     ) -> BoxFuture<'_, Result<RecordPage, AuditError>> {
         async { Ok(RecordPage::default()) }.boxed()
+    }
+}
+
+impl AuthorizationMessages for Nothing {
+    fn message(&self, _: &Denial) -> Option<String> {
+        None
     }
 }
 
@@ -144,13 +151,18 @@ async fn main() -> Result<(), Failure> {
         runtime: runtime.clone(),
         region: Region::us_east_1(),
         signature_failures_count_max: 100,
+        refusal_records_count_max: 100,
+        messages: Arc::new(Nothing),
     });
     let body = br#"{"DatabaseName":"sales","Name":"orders"}"#;
     let body_sha256 = tarn_sigv4::sha256(body);
     let request = Request::post("http://127.0.0.1:9000/")
         .header("content-type", "application/x-amz-json-1.1")
         .header("x-amz-target", "AWSGlue.GetTable")
-        .header("user-agent", "Boto3/1.40.0 md/Botocore#1.40.0 ua/2.1 os/linux lang/python#3.13 cfg/retry-mode#standard")
+        .header(
+            "user-agent",
+            "Boto3/1.40.0 md/Botocore#1.40.0 ua/2.1 os/linux lang/python#3.13 cfg/retry-mode#standard",
+        )
         .body(())?;
     let (mut parts, ()) = request.into_parts();
     signer.sign(&mut parts, Payload::Sha256(body_sha256), runtime.now())?;

@@ -198,7 +198,9 @@ async fn objects(options: Options) -> Result<(), Failure> {
                             return Err(String::from_utf8_lossy(&answer).into_owned().into());
                         }
                     }
-                    Load::Put | Load::List => drop(connection.request(Method::PUT, &path(number), payload.clone()).await?),
+                    Load::Put | Load::List => {
+                        drop(connection.request(Method::PUT, &path(number), payload.clone()).await?)
+                    }
                 }
                 latencies.push(sent.elapsed());
             }

@@ -1,11 +1,12 @@
 //! What the policies said no to while a request was answered, and the sealed message about it that goes with the refusal. A request that is
-//! allowed pays for nothing but a place to note it in.
+//! allowed pays for little more than a place to note it in.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use tarn_policy::{Authorized, Authorizer, Context, Denied, Principal, PrincipalKind, Requirement};
+use tarn_types::Arn;
 
 /// The header of an answer that says what was refused, to who may decode it.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-tarn-authorization-message");
@@ -60,11 +61,16 @@ impl Authorizer for NotingAuthorizer {
         if !is_known || NOTED.try_with(|_| ()).is_err() {
             return self.0.authorize(principal, requirements, context);
         }
-        let own: Vec<(&'static str, Context)> =
-            requirements.iter().map(|needs| (needs.action, needs.context.clone())).collect();
+        // On what is asked only where there are several to tell apart.
+        let are_several = requirements.len() > 1;
+        let note =
+            |needs: &Requirement| (needs.action, are_several.then(|| needs.resource.clone()), needs.context.clone());
+        let own: Vec<_> = requirements.iter().map(note).collect();
         self.0.authorize(principal, requirements, context).inspect_err(|denied| {
-            let own = own.into_iter().find(|(action, _)| *action == denied.action);
-            let own = own.map(|(_, context)| context).unwrap_or_default();
+            let is_it = |(action, resource, _): &(&'static str, Option<Option<Arn>>, Context)| {
+                *action == denied.action && resource.as_ref().is_none_or(|resource| *resource == denied.resource)
+            };
+            let own = own.into_iter().find(is_it).map(|(_, _, context)| context).unwrap_or_default();
             let denial = Denial { denied: denied.clone(), own, request: context.clone() };
             // Noted where it is asked for; nowhere else is it wanted.
             let _ = NOTED.try_with(|noted| *noted.borrow_mut() = Some(Box::new(denial)));

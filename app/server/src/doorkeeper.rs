@@ -9,7 +9,7 @@ use tarn_gateway::{
     AccessKey, AuditLog, AuthorizationMessages, Credentials, CredentialsError, Denial, RecordPage, Secret,
 };
 use tarn_identity::{AccessKeyStatus, AuthorizationMessage, Identity, IdentityError};
-use tarn_policy::{LakeAuthorizer, Requirement};
+use tarn_policy::{LakeAuthorizer, PolicySet, Requirement};
 use tarn_runtime::Timestamp;
 
 /// Access keys as identity keeps them.
@@ -82,7 +82,11 @@ impl AuthorizationMessages for SealedDenials {
         let explicit_deny = denied.because.is_explicit();
         let denying =
             explicit_deny.then(|| self.policies.denying_statement(principal, &requirement, request)).flatten();
-        let conditions = own.over(request);
+        // Tags of another account's things, and the statements of its policies, are not for the caller's account to know.
+        let is_own = self.policies.is_own(principal, &requirement);
+        let denying =
+            denying.filter(|by| is_own || !matches!(by.set, PolicySet::Resource | PolicySet::ResourceControl));
+        let conditions = if is_own { own.over(request) } else { request.clone() };
         let message = AuthorizationMessage {
             explicit_deny,
             statements: denying.into_iter().map(|statement| statement.sid).collect(),
@@ -93,7 +97,7 @@ impl AuthorizationMessages for SealedDenials {
             conditions: conditions.iter().map(|(key, values)| (key.to_owned(), values.to_vec())).collect(),
         };
         let sealed = self.identity.authorization_message(&principal.account, message);
-        sealed.inspect_err(|error| tracing::error!(%error, "an authorization message cannot be made")).ok()
+        sealed.inspect_err(|error| tracing::debug!(%error, "an authorization message cannot be made")).ok()
     }
 }
 

@@ -16,8 +16,10 @@ use crate::{Identity, IdentityError};
 pub const AUTHORIZATION_MESSAGE_CHARS_MAX: usize = 4_096;
 /// What a message says at most, before it is sealed and written as text.
 const SAID_SIZE_BYTES_MAX: usize = 2_800;
-/// The longest value of a condition key that a message says; longer ones are cut.
-const VALUE_CHARS_MAX: usize = 256;
+/// The longest value of a condition key that a message says, and the longest id of a statement; longer ones are cut.
+const VALUE_SIZE_BYTES_MAX: usize = 256;
+/// The most statements that it names.
+const STATEMENTS_MAX: usize = 4;
 
 /// What a refusal was about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +55,8 @@ fn context(account: &AccountId) -> KeyContext {
     KeyContext::new("identity.authorization-message").part(account.as_str().as_bytes())
 }
 
-fn cut(text: &str, chars_max: usize) -> String {
-    text.chars().take(chars_max).collect()
+fn cut(text: &str, size_bytes_max: usize) -> String {
+    text.get(..text.floor_char_boundary(size_bytes_max)).unwrap_or_default().to_owned()
 }
 
 impl AuthorizationMessage {
@@ -62,10 +64,14 @@ impl AuthorizationMessage {
     fn fitting(mut self) -> Result<Vec<u8>, IdentityError> {
         let unwritable = |_| IdentityError::InvalidAuthorizationMessage;
         let conditions = std::mem::take(&mut self.conditions);
-        self.resource = self.resource.map(|text| cut(&text, 4 * VALUE_CHARS_MAX));
+        self.resource = self.resource.map(|text| cut(&text, 4 * VALUE_SIZE_BYTES_MAX));
+        self.statements.truncate(STATEMENTS_MAX);
+        for sid in self.statements.iter_mut().flatten() {
+            *sid = cut(sid, VALUE_SIZE_BYTES_MAX);
+        }
         let mut size_bytes = encode_record(&self).map_err(unwritable)?.len();
         for (key, values) in conditions {
-            let values: Vec<String> = values.iter().map(|value| cut(value, VALUE_CHARS_MAX)).collect();
+            let values: Vec<String> = values.iter().map(|value| cut(value, VALUE_SIZE_BYTES_MAX)).collect();
             // Each text has its length before it.
             let more: usize = key.len() + 4 + values.iter().map(|value| value.len() + 2).sum::<usize>();
             if size_bytes + more <= SAID_SIZE_BYTES_MAX {

@@ -8,7 +8,6 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tarn_audit::{Caller, EventDraft};
@@ -57,6 +56,13 @@ impl Issuer {
     }
 }
 
+/// Issuers are asked by tasks of their own.
+fn block_on<T>(asked: impl Future<Output = T>) -> Option<T> {
+    static RUNTIME: OnceLock<Option<tokio::runtime::Runtime>> = OnceLock::new();
+    let made = RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_time().build().ok());
+    Some(made.as_ref()?.block_on(asked))
+}
+
 /// A lake with credentials that it gave, and with a role for who comes from an issuer.
 struct Lake {
     identity: Arc<Identity>,
@@ -80,7 +86,7 @@ impl Lake {
             root: None,
             users: Vec::new(),
         };
-        block_on(identity.bootstrap(&Region::us_east_1(), vec![account])).ok()?;
+        block_on(identity.bootstrap(&Region::us_east_1(), vec![account]))?.ok()?;
         let claims = Claims {
             account: AccountId::first(),
             holder: Holder::Root,
@@ -101,9 +107,9 @@ impl Lake {
             client_ids: vec![CLIENT.to_owned()],
             ..NewOidcProvider::default()
         };
-        block_on(lake.identity.create_oidc_provider(&root, provider)).ok()?;
+        block_on(lake.identity.create_oidc_provider(&root, provider))?.ok()?;
         let role = NewRole { name: "r".to_owned(), trust_policy: TRUST.to_owned(), ..NewRole::default() };
-        block_on(lake.identity.create_role(&root, role)).ok()?;
+        block_on(lake.identity.create_role(&root, role))?.ok()?;
         Some(lake)
     }
 
@@ -135,7 +141,9 @@ impl Lake {
             token: token.to_owned(),
             ..AssumeRoleWithWebIdentity::default()
         };
-        block_on(self.identity.assume_role_with_web_identity(&self.caller(Principal::anonymous()), asked))
+        let caller = self.caller(Principal::anonymous());
+        let asked = self.identity.assume_role_with_web_identity(&caller, asked);
+        block_on(asked).unwrap_or(Err(IdentityError::TokenInvalid))
     }
 }
 

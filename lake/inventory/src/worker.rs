@@ -186,7 +186,11 @@ impl InventoryWorker {
         let now = Instant::now();
         let waiting = |(id, (until, _)): (&[u8; 16], &(Instant, Duration))| (*until > now).then_some(*id);
         let aside = self.aside.lock().iter().filter_map(waiting).collect();
-        let Some(run) = objects.next_inventory_run(proof, &aside).await? else { return Ok(false) };
+        let Some(run) = objects.next_inventory_run(proof, &aside).await? else {
+            // What may be gone on with and was not found is gone.
+            self.aside.lock().retain(|_, (until, _)| *until > now);
+            return Ok(false);
+        };
         let done = match run.is_listed {
             false => self.next_file(run.clone()).await,
             true => self.finish(&run).await,

@@ -120,7 +120,10 @@ async fn main() {
         put_rates[usize::from(!is_audited)] += put_rate / f64::from(PUT_ROUNDS);
     }
     let [audited, bare] = put_rates;
-    println!("put 1 KiB, durable, {WRITERS} writers: {audited:.0}/s, without its audit record {bare:.0}/s: {:.1} %", (bare / audited - 1.0) * 100.0);
+    println!(
+        "put 1 KiB, durable, {WRITERS} writers: {audited:.0}/s, without its audit record {bare:.0}/s: {:.1} %",
+        (bare / audited - 1.0) * 100.0
+    );
 
     let (lake, name) = (objects.clone(), bucket.clone());
     let get_rate = rate(seconds, move |n| {

@@ -220,7 +220,16 @@ struct Batch {
     bucket: BucketName,
     keys: Vec<Key>,
     first_ms: i64,
+    /// Since when the bucket of that name is there, if there is one.
+    created_ms: Option<i64>,
     text: String,
+}
+
+impl Batch {
+    /// Whether a line of that moment is of another bucket that had the name, and may have been another account's.
+    fn is_stale(&self, time_ms: i64) -> bool {
+        self.created_ms.is_none_or(|created_ms| time_ms < created_ms)
+    }
 }
 
 fn day(ms: i64) -> i64 {
@@ -260,14 +269,25 @@ impl LogDelivery {
         let mut batch: Option<Batch> = None;
         for pair in snapshot.prefix(ACCESS_LINES, &Key::new()) {
             let (key, line) = pair?;
-            let batch = batch.get_or_insert_with(|| Batch {
-                bucket: line.bucket.clone(),
-                keys: Vec::new(),
-                first_ms: line.time_ms,
-                text: String::new(),
-            });
-            let is_full = batch.keys.len() >= OBJECT_LINES_MAX || batch.text.len() >= OBJECT_SIZE_BYTES_MAX;
-            if is_full || batch.bucket != line.bucket || day(batch.first_ms) != day(line.time_ms) {
+            let begun = match batch.take() {
+                Some(begun) => begun,
+                None => {
+                    let source = snapshot.get(BUCKETS, &bucket_key(&line.bucket))?;
+                    Batch {
+                        bucket: line.bucket.clone(),
+                        keys: Vec::new(),
+                        first_ms: line.time_ms,
+                        created_ms: source.map(|source| source.created_ms),
+                        text: String::new(),
+                    }
+                }
+            };
+            let is_full = begun.keys.len() >= OBJECT_LINES_MAX || begun.text.len() >= OBJECT_SIZE_BYTES_MAX;
+            let is_others =
+                begun.bucket != line.bucket || begun.is_stale(line.time_ms) != begun.is_stale(begun.first_ms);
+            let is_over = is_full || is_others || day(begun.first_ms) != day(line.time_ms);
+            let batch = batch.insert(begun);
+            if is_over {
                 break;
             }
             batch.keys.push(key);
@@ -280,8 +300,13 @@ impl LogDelivery {
     /// Delivers all that waits.
     pub async fn deliver(&self) -> Result<(), ObjectsError> {
         while let Some(batch) = self.next_batch()? {
-            let Batch { bucket, keys, first_ms, text } = batch;
-            match self.deliver_one(&bucket, keys.first(), first_ms, text).await {
+            let is_stale = batch.is_stale(batch.first_ms);
+            let Batch { bucket, keys, first_ms, text, .. } = batch;
+            let delivered = match is_stale {
+                true => Ok(()),
+                false => self.deliver_one(&bucket, keys.first(), first_ms, text).await,
+            };
+            match delivered {
                 Ok(()) => {}
                 // What nobody takes is not kept: delivery is best effort, and lines must not pile up.
                 Err(error @ (ObjectsError::Store(_) | ObjectsError::Blob(_) | ObjectsError::Stopping)) => {
@@ -371,6 +396,8 @@ pub struct LoggedBucket {
     pub region: Region,
     /// Where they are written down.
     pub logging: LoggingConfiguration,
+    /// Since when it is there, ms. Lines before are of another bucket that had its name.
+    pub created_ms: i64,
 }
 
 /// Where delivered objects lie whose lines may be of a time.
@@ -407,11 +434,13 @@ pub fn is_log_object(key: &str) -> bool {
 impl LoggedBucket {
     /// Where its delivered lines lie that tell of requests from a moment on, and of none behind another.
     pub fn place(&self, from_ms: Option<i64>, to_ms: Option<i64>) -> LogPlace {
-        let Self { bucket, owner, region, logging } = self;
+        let Self { bucket, owner, region, logging, .. } = self;
         let source = (bucket, owner, region);
         // Keys of the beginning and the end of a time, without what tells them from others of their second.
         let key = |ms: Option<i64>| {
-            let key = key_of(logging, source, ms?, ms?, "");
+            // A moment that no calendar writes bounds nothing.
+            let ms = ms.filter(|ms| Timestamp::from_millisecond(*ms).is_ok())?;
+            let key = key_of(logging, source, ms, ms, "");
             Some(key.trim_end_matches('-').to_owned())
         };
         match logging.key_format.unwrap_or_default() {
@@ -439,7 +468,13 @@ impl Objects {
         for pair in snapshot.prefix(LOGGING, &Key::new()) {
             let (at, logging) = pair?;
             if let Some(bucket) = snapshot.get(BUCKETS, &at)?.filter(|bucket| bucket.owner == *owner) {
-                found.push(LoggedBucket { bucket: bucket.name, owner: bucket.owner, region: bucket.region, logging });
+                found.push(LoggedBucket {
+                    bucket: bucket.name,
+                    owner: bucket.owner,
+                    region: bucket.region,
+                    logging,
+                    created_ms: bucket.created_ms,
+                });
             }
         }
         Ok(found)
@@ -515,6 +550,7 @@ mod tests {
                 owner: AccountId::new("111111111111").unwrap(),
                 region: Region::us_east_1(),
                 logging: logging.clone(),
+                created_ms: 0,
             };
             let LogPlace { prefix: found, after: behind, before: until } = source.place(from_ms, to_ms);
             assert_eq!((found.as_str(), behind.as_deref(), until.as_deref()), (prefix, Some(after), before));
@@ -526,6 +562,8 @@ mod tests {
                 assert!(key.starts_with(prefix) && key.as_str() > after, "{key}");
                 assert!(before.is_none_or(|before| key.as_str() < before), "{key}");
             }
+            // A far end of a time, as those say who mean none, bounds nothing.
+            assert_eq!(source.place(None, Some(i64::MAX)).before, None);
             assert_eq!(source.place(None, None), LogPlace { prefix: prefix.to_owned(), after: None, before: None });
         };
         check(LogKeyFormat::Simple, "a/2", "a/2026-11-25-23-59-58", None);

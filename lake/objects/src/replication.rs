@@ -103,7 +103,9 @@ pub(crate) fn again(
         // Two buckets that copy to each other keep the changes of copies alike, where their rules say so. What a replica was made of is
         // there, or was: it is not made again.
         for chosen in configuration.for_changes_of_replicas(change.key.as_str()) {
-            targets.push(ReplicationTarget::ask(tx, &task, chosen, CopyThere::Unnamed, now_ms)?);
+            let known = state.targets.iter().find(|target| target.destination == chosen.1);
+            let copy = known.map_or(CopyThere::Unnamed, |target| target.copy.clone());
+            targets.push(ReplicationTarget::ask(tx, &task, chosen, copy, now_ms)?);
         }
     } else {
         for ReplicationTarget { rule, destination, copy, .. } in state.targets {

@@ -7,7 +7,8 @@
 //!
 //! * a list has no more elements than bytes are left for it;
 //! * a column's children, its bytes and those of its indexes are there, and its parts do not overlap;
-//! * a page is not longer than its compression can make it;
+//! * a page claims to be no longer than its compression can make it. What a page of gzip, brotli or LZ4 frames holds beyond its claim, and
+//!   lengths inside of a page's body, are found out by the Parquet crate, after it was unpacked;
 //! * a field has the type that the format gives it. The Parquet crate goes by the number of a field and not by its type; a walk that went
 //!   by the type alone would read something else than it does.
 

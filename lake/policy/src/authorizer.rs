@@ -177,6 +177,13 @@ impl LakeAuthorizer {
         }
     }
 
+    /// Whether what `requirement` is about belongs to the account of `principal`, or to nobody. What cannot be read is another's.
+    pub fn is_own(&self, principal: &Principal, requirement: &Requirement) -> bool {
+        let Some(resource) = &requirement.resource else { return true };
+        let found = self.resource_policy(principal, resource, requirement);
+        found.is_ok_and(|found| found.owner.is_none_or(|owner| owner == principal.account))
+    }
+
     /// The statement by which `requirement` is denied, if one denies it. For who is to be told of a refusal; decides anew.
     pub fn denying_statement(
         &self,

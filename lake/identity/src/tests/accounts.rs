@@ -250,7 +250,8 @@ async fn authorization_messages_open_for_their_account_only() {
     // What has no room is left out; the rest is there.
     let conditions = (0..1_000).map(|at| (format!("aws:RequestTag/{at}"), vec!["v".repeat(1_000)]));
     let large = AuthorizationMessage {
-        resource: Some("r".repeat(5_000)),
+        resource: Some("\u{1F5FB}".repeat(5_000)),
+        statements: vec![Some("s".repeat(5_000)); 9],
         conditions: conditions.chain([("s3:prefix".to_owned(), vec!["a/".to_owned()])]).collect(),
         ..message
     };

@@ -5,14 +5,16 @@ use tarn_blobs::BlobOwner;
 use tarn_keys::{DataKey, SealedDataKey};
 use tarn_metadata::{Read, Tx};
 
+use crate::acl::Acl;
 use crate::classes::{AccessTier, Placement};
 use crate::encryption::{Encryption, EncryptionRequest, Sealing};
 use crate::errors::ObjectsError;
 use crate::events::{Change, EventDetails, EventKind, Subject, announce};
 use crate::get::ObjectVersion;
 use crate::keyspaces::{BUCKETS, PART_OWNERS, REPLICATION_STATES, VERSIONS};
-use crate::lock::{Bypass, VersionLock};
+use crate::lock::{Bypass, VersionLock, lock_of_new};
 use crate::names::{BucketName, ObjectKey};
+use crate::public_access_block::effective_block;
 use crate::put::{Durable, seal_layout};
 use crate::records::{
     Bucket, DeleteMarker, PartOwner, PartRecord, VersionEntry, VersionName, VersionRecord, VersionUuid, Versioning,
@@ -116,15 +118,19 @@ impl Replicator {
                 copy.tags = seen.tags;
             }
             let owner = seen.owner.unwrap_or(source_owner);
-            if keeps_owner && *copy.owner.as_ref().unwrap_or(&bucket.owner) == owner {
+            if keeps_owner
+                && *copy.owner.as_ref().unwrap_or(&bucket.owner) == owner
+                && may_have(tx, &bucket, seen.acl.as_ref())?
+            {
                 copy.acl = seen.acl;
             }
             // Compliance is for ever: replication may hold the copy longer, and never let it go earlier.
-            let retention = seen.lock.retention;
+            // What was never said at the source is not said here: a hold or a retention that the copy has of its own stays.
+            let retention = seen.lock.retention.or(copy.lock.retention);
             let may_change = copy.lock.check_change(retention, Bypass::Governance, finish.now_ms).is_ok();
             if has_lock {
                 let retention = if may_change { retention } else { copy.lock.retention };
-                copy.lock = VersionLock { retention, legal_hold: seen.lock.legal_hold };
+                copy.lock = VersionLock { retention, legal_hold: seen.lock.legal_hold.or(copy.lock.legal_hold) };
             }
             put_version(tx, &copy)?;
             finish.done(tx, Ok(named))
@@ -181,7 +187,10 @@ impl Replicator {
             owner: (keeps_owner && owner != bucket.owner).then_some(owner),
             encryption,
             order,
-            lock: if bucket.lock.is_some() { seen.lock } else { VersionLock::default() },
+            lock: match bucket.lock {
+                Some(_) => lock_of_new(bucket.lock, seen.lock, finish.now_ms),
+                None => VersionLock::default(),
+            },
             acl: seen.acl.clone().filter(|_| keeps_owner),
             tier: AccessTier::default(),
             restore: None,
@@ -194,6 +203,9 @@ impl Replicator {
                 let install = move |tx: &mut Tx<'_>| {
                     let now = tx.get(BUCKETS, &bucket_key(&record.bucket))?;
                     let is_versioned = now.is_some_and(|now| now.versioning == Versioning::Enabled);
+                    if !may_have(tx, &bucket, record.acl.as_ref())? {
+                        record.acl = None;
+                    }
                     let is_there = locate(tx, &record.bucket, &record.key, &record.version_id())?.is_some();
                     if !is_versioned || is_there {
                         return Err(ObjectsError::Changed);
@@ -254,6 +266,11 @@ impl Replicator {
         let (data_key, sealed_for) = (seen.data_key.clone(), Some(seen.sealing_id()));
         Ok(CopiedBytes { data_key, sealed_for, layout_key, encryption, parts, durable })
     }
+}
+
+/// Whether the bucket takes such a list: replication does not put one there that nobody could.
+fn may_have(read: &impl Read, bucket: &Bucket, acl: Option<&Acl>) -> Result<bool, ObjectsError> {
+    Ok(!acl.is_some_and(Acl::is_public) || !effective_block(read, bucket)?.block_public_acls)
 }
 
 /// Marks what was copied as a copy, so that it is not copied on.

@@ -109,7 +109,7 @@ impl Replicator {
                 self.may_write_out(actor, turn, needs)?;
                 let tags = takes_tags.then(|| ("DstPutTaggingNotPermitted", RemoteChange::Tags(seen.tags.clone())));
                 // A list that was taken away is as much a change as another.
-                let changes = tags.into_iter().chain(self.list_and_lock(work, rule, seen, true)).collect();
+                let changes = self.list_and_lock(work, rule, seen, true).chain(tags).collect();
                 self.change_out(turn, name, changes).await?;
                 name.clone()
             }
@@ -155,7 +155,8 @@ impl Replicator {
         let retention = seen.lock.retention.filter(|retention| !retention.is_over(now_ms));
         let lock = retention.map(RemoteChange::Retention).into_iter();
         let lock = lock.chain(seen.lock.legal_hold.map(RemoteChange::LegalHold));
-        acl.into_iter().chain(lock.map(|change| ("DstPutObjNotPermitted", change)))
+        // What protects the copy comes first.
+        lock.map(|change| ("DstPutObjNotPermitted", change)).chain(acl)
     }
 
     async fn change_out(
@@ -164,15 +165,18 @@ impl Replicator {
         version: &str,
         changes: Vec<(&'static str, RemoteChange)>,
     ) -> Result<(), Failure> {
+        // One that is refused keeps no other from being made.
+        let mut outcome = Ok(());
         for (refused, change) in changes {
             match self.remote.change(&turn.destination, &turn.task.key, version, change).await {
                 Ok(()) => {}
                 // Changes follow while both are there.
                 Err(RemoteError::Gone) => return Ok(()),
-                Err(error) => return Err(remote_failure(error, refused)),
+                Err(error @ RemoteError::Unreachable(_)) => return Err(remote_failure(error, refused)),
+                Err(error @ RemoteError::Refused(_)) => outcome = outcome.and(Err(remote_failure(error, refused))),
             }
         }
-        Ok(())
+        outcome
     }
 
     async fn copy_out(

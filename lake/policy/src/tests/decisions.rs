@@ -361,11 +361,7 @@ fn a_policy_allows_a_service_or_not() {
         ("*:*", true, true),
         ("s3:GetObject", true, false),
         ("S3:Get*", true, false),
-        ("s?:GetObject", true, false),
-        ("s*:Get*", true, false),
         ("s3-outposts:*", false, false),
-        ("s3*:*", true, false),
-        ("*:GetTable", true, true),
         ("glue:Get*Version?", false, true),
     ] {
         check("Allow", &format!(r#""Action":"{action}""#), "s3", s3);

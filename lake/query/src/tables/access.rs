@@ -391,12 +391,12 @@ impl Access {
         found.map_err(|error| store_error("the buckets", &error))
     }
 
-    /// The proof to read the logs in `target` under `prefix` that are not there yet, and to list those that are.
-    pub fn may_read_logs(&self, target: &str, prefix: &str, listed: &str) -> Result<Authorized, QueryError> {
+    /// The proof to read the logs in `target` whose keys begin with `listed` that are not there yet, and to list those that are.
+    pub fn may_read_logs(&self, target: &str, listed: &str) -> Result<Authorized, QueryError> {
         self.may_list(target, listed)?;
         self.authorize(vec![Requirement::new(
             "s3:GetObject",
-            Arn::s3_object(target, &format!("{prefix}{UNDELIVERED}")),
+            Arn::s3_object(target, &format!("{listed}{UNDELIVERED}")),
         )])
     }
 

@@ -2,7 +2,7 @@
 //! what waits to be. A condition on `time` leaves out files that cannot hold rows of it, one on `bucket` the logs of others. Knows no form
 //! of a line.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -95,7 +95,8 @@ fn wanted(conditions: &[Expr]) -> Option<HashSet<String>> {
 struct Logs {
     target: String,
     place: LogPlace,
-    sources: HashSet<BucketName>,
+    /// Whose they are, and since when each is there.
+    sources: HashMap<BucketName, i64>,
     /// To read there what is not delivered yet.
     proof: Authorized,
 }
@@ -189,13 +190,15 @@ impl Scan {
     async fn tell_waiting(
         &self,
         proof: &Authorized,
-        source: &BucketName,
+        (source, created_ms): (&BucketName, &i64),
         known: &mut Known,
         out: &mut Out,
     ) -> DataFusionResult<()> {
         let mut after = None;
+        let (from_ms, to_ms) = self.seconds();
+        let range_ms = (from_ms.max(Some(*created_ms)), to_ms);
         loop {
-            let page = self.access.waiting_lines(proof, source, self.seconds(), after.as_ref(), WAITING_PAGE);
+            let page = self.access.waiting_lines(proof, source, range_ms, after.as_ref(), WAITING_PAGE);
             let page = page.map_err(outside)?;
             for text in page.lines.iter().map(|line| line.text.as_str()) {
                 if known.hashes.len() < KNOWN_LINES_MAX {
@@ -238,7 +241,7 @@ impl Scan {
                     return Ok(());
                 }
                 let is_early = from_ms.is_some_and(|from_ms| line.time_ms < from_ms);
-                let is_of_others = !logs.sources.iter().any(|source| source.as_str() == line.bucket());
+                let is_of_others = !logs.sources.keys().any(|source| source.as_str() == line.bucket());
                 let is_known = !known.hashes.is_empty() && known.hashes.contains(&known.hasher.hash_one(text));
                 if !is_early && !is_of_others && !is_known {
                     out.push(&line).await?;
@@ -300,14 +303,11 @@ impl TableProvider for AccessLogTable {
             let logs = match together.entry((target.clone(), place.prefix.clone())) {
                 std::collections::btree_map::Entry::Occupied(found) => found.into_mut(),
                 std::collections::btree_map::Entry::Vacant(free) => {
-                    let proof = self
-                        .access
-                        .may_read_logs(&target, &source.logging.target_prefix, &place.prefix)
-                        .map_err(outside)?;
-                    free.insert(Logs { target, place, sources: HashSet::new(), proof })
+                    let proof = self.access.may_read_logs(&target, &place.prefix).map_err(outside)?;
+                    free.insert(Logs { target, place, sources: HashMap::new(), proof })
                 }
             };
-            logs.sources.insert(source.bucket.clone());
+            logs.sources.insert(source.bucket.clone(), source.created_ms);
         }
         let logs = Arc::new(together.into_values().collect());
         let scan = Scan { access: self.access.clone(), logs, range, schema: self.schema.clone() };
