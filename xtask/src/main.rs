@@ -21,6 +21,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   tidy                               layers, first lines, names, the code map, the book
   codegen [--check] [--models DIR]   regenerate wire/aws-model from the pinned botocore, or check that it is current
   coverage                           write docs/coverage.md from the operation tables
+  fuzz [TARGET] [--seconds N]        the fuzzers of fuzz/, each for a minute
   s3-tests --suite DIR [-- ARGS]     the public S3 suite in DIR against the binary; all of it writes docs/conformance.md
   bench [NAME]                       measure the budgets beside real peers and write bench/RESULTS.md";
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(),
         Some("codegen") => codegen::run(rest),
         Some("coverage") => test::write_coverage(),
+        Some("fuzz") => fuzz::run_all(rest),
         Some("s3-tests") => s3_tests::run_all(rest),
         Some("bench") => bench::run_all(rest),
         Some(other) => Err(format!("there is no command `{other}`\n{USAGE}").into()),
