@@ -60,11 +60,9 @@ pub(crate) fn check(footer: &[u8]) -> Result<(), FooterError> {
                 tree = Tree::begin(elements)?;
             }
             Seen::List(shape, 4, _) if shape.is(&FILE_META_DATA) => tree.end()?,
-            Seen::List(shape, 5, pairs) if shape.is(&FILE_META_DATA) => {
-                if pairs > KEY_VALUES_MAX {
-                    let max = KEY_VALUES_MAX as u64;
-                    return Err(Fault::TooMany { what: "pairs of names and values", count: pairs as u64, max });
-                }
+            Seen::List(shape, 5, pairs) if shape.is(&FILE_META_DATA) && pairs > KEY_VALUES_MAX => {
+                let max = KEY_VALUES_MAX as u64;
+                return Err(Fault::TooMany { what: "pairs of names and values", count: pairs as u64, max });
             }
             Seen::Begin(shape) if shape.is(&SCHEMA_ELEMENT) => element = Element::default(),
             Seen::Number(shape, id, value) if shape.is(&SCHEMA_ELEMENT) => match id {
