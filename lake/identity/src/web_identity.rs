@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 use tarn_audit::Caller;
 use tarn_metadata::{Read, StoreExt};
 use tarn_policy::{Principal, PrincipalKind, Requirement};
@@ -65,7 +65,8 @@ impl Texts {
     }
 }
 
-/// What a token says.
+/// What a token says. What is not looked at is read, too: claims that are not JSON throughout are none
+/// (<https://www.rfc-editor.org/rfc/rfc7519#section-7.2>).
 #[derive(Debug, Clone, Deserialize)]
 struct Token {
     iss: String,
@@ -80,6 +81,8 @@ struct Token {
     tags: Option<Value>,
     #[serde(rename = "https://aws.amazon.com/source_identity")]
     source_identity: Option<String>,
+    #[serde(flatten)]
+    _others: Map<String, Value>,
 }
 
 /// The claim by which a token tags its session:

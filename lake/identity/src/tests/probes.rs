@@ -21,6 +21,15 @@ fn seeds_keep_the_rules_of_the_probes() {
     }
 }
 
+/// What is not JSON throughout, in a claim that nobody looks at.
+#[test]
+fn claims_that_are_not_json_are_nobodys() {
+    let start = br#"{"iss":"https://id.example.com/realms/lake","sub":"ada","aud":"lake","exp":600,"zoneinfo":"#;
+    for odd in [b"\"\xff\"".as_slice(), b"1e999", br#""\ud800""#, b"01"] {
+        assert!(!crate::probes::oidc_token(&[start, odd, b"}"].concat()), "{}", odd.escape_ascii());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
