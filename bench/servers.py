@@ -3,6 +3,7 @@ bucket, `bench`; what it costs is read from /proc."""
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -67,6 +68,10 @@ class Server:
         if answer.returncode != 0:
             raise RuntimeError(f"{self.name}: {kind} {options}: {answer.stderr}")
         return json.loads(answer.stdout) | {"cpu_seconds": self.cpu_seconds() - before}
+
+    def fill(self, first: int, keys: int, folders: int) -> None:
+        """Objects of 16 bytes at the keys from number `first` to number `keys`, as quickly as the server can be made to have them."""
+        self.load("put", size=16, connections=64, seconds=3600, first=first, requests=keys - first, folders=folders)
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -134,13 +139,19 @@ class S3sFs(Server):
 
     def __init__(self, folder: Path):
         binary, port = installed("s3s-fs", "0.17.0", "--features", "binary"), free_port()
-        (folder / "s3s-fs" / BUCKET).mkdir(parents=True)
+        self.files = folder / "s3s-fs" / BUCKET
+        self.files.mkdir(parents=True)
         self.endpoint = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [str(binary), "--host", "127.0.0.1", "--port", str(port), "--access-key", KEY_ID, "--secret-key", SECRET, str(folder / "s3s-fs")],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         self.await_port(port)
+
+    def fill(self, first: int, keys: int, folders: int) -> None:
+        # Its objects are files of their keys' names.
+        for number in range(first, keys):
+            (self.files / f"load-{number % folders:04}" / f"{number:08}").write_bytes(bytes(16))
 
 
 class Garage(Server):
@@ -152,8 +163,8 @@ class Garage(Server):
         binary, port, rpc_port = installed("garage", "2.5.0", "--locked"), free_port(), free_port()
         place = folder / "garage"
         place.mkdir()
-        config = place / "garage.toml"
-        config.write_text(
+        self.config, self.port = place / "garage.toml", port
+        self.config.write_text(
             f'metadata_dir = "{place}/meta"\ndata_dir = "{place}/data"\ndb_engine = "lmdb"\nreplication_factor = 1\n'
             f'metadata_fsync = true\ndata_fsync = true\ncompression_level = "none"\n'
             f'rpc_bind_addr = "127.0.0.1:{rpc_port}"\nrpc_public_addr = "127.0.0.1:{rpc_port}"\nrpc_secret = "{secrets.token_hex(32)}"\n'
@@ -162,20 +173,38 @@ class Garage(Server):
         self.endpoint = f"http://127.0.0.1:{port}"
 
         def garage(*arguments: str) -> str:
-            done = subprocess.run([str(binary), "-c", str(config), *arguments], capture_output=True, text=True)
+            done = subprocess.run([str(binary), "-c", str(self.config), *arguments], capture_output=True, text=True)
             if done.returncode != 0:
                 raise RuntimeError(f"garage {arguments[0]}: {done.stderr}")
             return done.stdout
 
-        log = (place / "log").open("wb")
-        self.process = subprocess.Popen([str(binary), "-c", str(config), "server"], stdout=log, stderr=log)
-        self.await_port(port)
+        self.binary = binary
+        self.start()
         node = garage("node", "id", "-q").split("@")[0].strip()
         garage("layout", "assign", "-z", "here", "-c", "100G", node)
         garage("layout", "apply", "--version", "1")
         garage("key", "import", "--yes", "-n", "bench", KEY_ID, SECRET)
         garage("bucket", "create", BUCKET)
         garage("bucket", "allow", "--read", "--write", "--owner", BUCKET, "--key", "bench")
+
+    def start(self) -> None:
+        log = self.config.with_name("log").open("ab")
+        self.process = subprocess.Popen([str(self.binary), "-c", str(self.config), "server"], stdout=log, stderr=log)
+        self.await_port(self.port)
+
+    def sync(self, is_on: bool) -> None:
+        """Starts it anew with fsync or without."""
+        self.stop()
+        told = self.config.read_text()
+        for name in ("metadata_fsync", "data_fsync"):
+            told = re.sub(f"(?m)^{name} = .*$", f"{name} = {str(is_on).lower()}", told)
+        self.config.write_text(told)
+        self.start()
+
+    def fill(self, first: int, keys: int, folders: int) -> None:
+        self.sync(False)
+        super().fill(first, keys, folders)
+        self.sync(True)
 
 
 def peers(folder: Path) -> list[Server]:

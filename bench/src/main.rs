@@ -53,6 +53,9 @@ struct Options {
     /// Stop after this many requests.
     #[arg(long, default_value_t = u64::MAX)]
     requests: u64,
+    /// The number of the first key.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
     /// Keys that `get` draws from, and that `delete` deletes.
     #[arg(long, default_value_t = 1000)]
     keys: u64,
@@ -173,7 +176,7 @@ async fn objects(options: Options) -> Result<(), Failure> {
                 if number >= options.requests {
                     break;
                 }
-                let path = |number| format!("/{}/{}", options.bucket, options.key(number));
+                let path = |number| format!("/{}/{}", options.bucket, options.key(options.first + number));
                 let sent = Instant::now();
                 match options.load {
                     Load::Get => {
