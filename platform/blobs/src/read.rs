@@ -80,8 +80,8 @@ pub(crate) fn read_packed(shared: &Shared, blob: &BlobRef, pack: u64, offset: u6
         return Err(corrupt(format!("a packed blob cannot have {} bytes", blob.len)));
     }
     let file = shared.handles.get(&path)?;
-    let mut frame = vec![0; HEADER_BYTES + blob.len as usize];
-    file.read_exact_at(&mut frame, offset).map_err(|error| io_error("reading", &path, &error))?;
+    let frame = file.read_vec_at(HEADER_BYTES + blob.len as usize, offset);
+    let frame = frame.map_err(|error| io_error("reading", &path, &error))?;
     packed_header(shared, blob, pack, offset).check(&frame).map_err(|damage| corrupt(damage.to_string()))?;
     Ok(Bytes::from(frame).slice(HEADER_BYTES..))
 }
@@ -160,9 +160,8 @@ impl FileReader {
         let from = first * BLOCK_FRAME_BYTES as u64;
         let blocks_end = self.end.div_ceil(block).min(first + CHUNK_BLOCKS);
         let to = file_bytes(self.blob.len).min(blocks_end * BLOCK_FRAME_BYTES as u64);
-        let mut bytes = vec![0; to.saturating_sub(from) as usize];
-        file.read_exact_at(&mut bytes, from).map_err(|error| io_error("reading", &path, &error))?;
-        let bytes = Bytes::from(bytes);
+        let bytes = file.read_vec_at(to.saturating_sub(from) as usize, from);
+        let bytes = Bytes::from(bytes.map_err(|error| io_error("reading", &path, &error))?);
         let last_block = (self.blob.len - 1) / block;
         let mut slices = Vec::with_capacity(CHUNK_BLOCKS as usize);
         for number in first..blocks_end {

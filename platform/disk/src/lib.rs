@@ -48,6 +48,12 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
 pub trait DiskFile: Send + Sync + std::fmt::Debug {
     /// Reads up to `into.len()` bytes at `offset`; 0 at the end.
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Exactly `len` bytes at `offset`, or `UnexpectedEof`; into memory that need not be cleared first.
+    fn read_vec_at(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        self.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
     /// As `read_at`, but only what the system holds in memory: never waits for a drive, so that it may be called on an async thread.
     /// `None` where that cannot be had or cannot be told.
     fn read_at_cached(&self, into: &mut [u8], offset: u64) -> io::Result<Option<usize>> {

@@ -143,6 +143,21 @@ impl DiskFile for LocalFile {
         self.0.read_at(into, offset)
     }
 
+    fn read_vec_at(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(len);
+        while bytes.len() < len {
+            let at = offset + bytes.len() as u64;
+            // Where more room was given than was asked for, more is read.
+            match rustix::io::pread(&self.0, rustix::buffer::spare_capacity(&mut bytes), at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bytes.truncate(len);
+        Ok(bytes)
+    }
+
     /// By `RWF_NOWAIT`: <https://man7.org/linux/man-pages/man2/preadv2.2.html>
     #[cfg(target_os = "linux")]
     fn read_at_cached(&self, into: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
@@ -178,6 +193,23 @@ mod tests {
 
     use super::LocalDisk;
     use crate::{Disk, OpenMode};
+
+    #[test]
+    fn as_many_bytes_are_read_as_are_asked_for() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = LocalDisk::new(directory.path()).expect("a disk");
+        let file = disk.open("a", OpenMode::CreateNew).expect("a file");
+        file.write_all_at(b"0123456789", 0).expect("a write");
+        let check = |len: usize, offset: u64, expected: Result<&[u8], io::ErrorKind>| {
+            let found = file.read_vec_at(len, offset).map_err(|error| error.kind());
+            assert_eq!(found.as_deref(), expected.as_ref().copied(), "{len} at {offset}");
+        };
+        check(0, 3, Ok(b""));
+        check(4, 3, Ok(b"3456"));
+        check(10, 0, Ok(b"0123456789"));
+        check(4, 8, Err(io::ErrorKind::UnexpectedEof));
+        check(1, 11, Err(io::ErrorKind::UnexpectedEof));
+    }
 
     #[test]
     fn what_was_just_written_is_read_without_a_drive_or_not_at_all() {
