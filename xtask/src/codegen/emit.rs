@@ -206,7 +206,7 @@ impl<'a> Emitter<'a> {
         {
             write!(text, ".pattern({pattern:?})")?;
         }
-        if flag(shape, "sensitive") {
+        if flag(shape, "sensitive") || self.selection.secrets.iter().any(|secret| secret == name) {
             text.push_str(".sensitive()");
         }
         if flag(shape, "flattened") {

@@ -27,6 +27,8 @@ pub struct ServiceSelection {
     pub enum_additions: BTreeMap<String, Vec<String>>,
     /// Shapes whose pattern AWS does not hold to.
     pub patterns_not_enforced: Vec<String>,
+    /// Shapes of secrets that the model does not mark as sensitive.
+    pub secrets: Vec<String>,
 }
 
 impl Selection {
@@ -63,6 +65,7 @@ impl ServiceSelection {
             repeats_error_code: service.get("repeats_error_code").and_then(toml::Value::as_bool).unwrap_or(false),
             enum_additions,
             patterns_not_enforced: texts(service.get("patterns_not_enforced")),
+            secrets: texts(service.get("secrets")),
         })
     }
 }
