@@ -3,7 +3,7 @@
 use std::fmt;
 
 use futures::future::BoxFuture;
-use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
+use tarn_audit::{Answering, AuditError, Caller, EventDetails, EventDraft, EventFilter, EventId};
 use tarn_policy::Principal;
 use tarn_runtime::Timestamp;
 
@@ -79,6 +79,8 @@ pub trait AuditLog: Send + Sync {
     fn failed(&self, draft: &EventDraft, details: &EventDetails, code: &str, message: &str);
     /// A call was done that committed nothing: kept if a trail asks for it.
     fn done(&self, draft: &EventDraft, details: &EventDetails);
+    /// A call begins whose answer is to be on record.
+    fn answering(&self, id: EventId) -> Answering;
     /// Events of the caller's account, newest first: at most `limit` of those that `filter` takes, after `marker`.
     fn search(
         &self,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::request::Parts;
-use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
+use tarn_audit::{Answering, AuditError, Caller, EventDetails, EventDraft, EventFilter};
 use tarn_policy::{Authorizer, BoundAuthorizer, Context, Denied, Principal, Requirement};
 use tarn_runtime::{EntropyExt, Runtime, Timestamp};
 use tarn_sigv4::{PathEncoding, Presented, Rules, SignatureError, SigningKeys};
@@ -301,6 +301,11 @@ impl Gate {
 
     pub(crate) fn refusal_records(&self) -> &RefusalRecords {
         &self.refusal_records
+    }
+
+    /// The call of `caller` begins, and what it is answered is to be on record.
+    pub(crate) fn answering(&self, caller: &Caller) -> Answering {
+        self.parts.audit.answering(caller.event().id)
     }
 
     /// Records a call that was done, unless its commit already has.

@@ -516,9 +516,15 @@ impl Call {
         };
 
         // Dispatch. A change has taken its record with it; what has not is recorded here.
+        let answering = access.answer_on_record.then(|| gate.answering(&caller));
         match decoded.run(caller.clone()).await {
             Ok(value) => {
                 gate.done(&caller);
+                if let Some(answering) = answering
+                    && let Some(answer) = parameters::of_answer(&value)
+                {
+                    answering.answered(&caller, answer);
+                }
                 Ok((operation, value))
             }
             Err(error) => {

@@ -1,5 +1,7 @@
 //! The pipeline over small tables of rows: who gets in, what the answer is, what is recorded.
 
+mod answers;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +10,7 @@ use futures::future::{BoxFuture, FutureExt};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
-use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
+use tarn_audit::{Answering, AuditError, Caller, EventDetails, EventDraft, EventFilter, EventId};
 use tarn_aws_model::{glue, sts};
 use tarn_aws_protocol::AwsError;
 use tarn_operation::{Access, Service, Table};
@@ -78,17 +80,21 @@ impl Authorizer for Policies {
     }
 }
 
-#[derive(Default)]
-struct Records(Mutex<Vec<String>>, Mutex<Vec<EventDraft>>);
+/// What was recorded, in words and as drafts; and what was done, in a log.
+struct Records(Mutex<Vec<String>>, Mutex<Vec<EventDraft>>, Arc<tarn_audit::AuditLog>);
 
 impl AuditLog for Records {
     fn failed(&self, draft: &EventDraft, _: &EventDetails, code: &str, _message: &str) {
         self.0.lock().push(format!("{} {code}", draft.event_name));
         self.1.lock().push(draft.clone());
     }
-    fn done(&self, draft: &EventDraft, _: &EventDetails) {
+    fn done(&self, draft: &EventDraft, details: &EventDetails) {
         self.0.lock().push(format!("{} done", draft.event_name));
         self.1.lock().push(draft.clone());
+        self.2.record_read_with(draft.clone(), details);
+    }
+    fn answering(&self, id: EventId) -> Answering {
+        self.2.answering(id)
     }
     fn search(
         &self,
@@ -172,7 +178,8 @@ fn lake_with(limits: Limits) -> Lake {
             Ok(sts::GetCallerIdentityResponse { account: Some("000000000000".to_owned()), ..Default::default() })
         },
     );
-    let (records, policies) = (Arc::new(Records::default()), Arc::new(Policies::default()));
+    let records = Arc::new(Records(Mutex::default(), Mutex::default(), answers::audit_log()));
+    let policies = Arc::new(Policies::default());
     let (runtime, _) = Runtime::fixed(Timestamp::from_second(NOW).expect("a time"), 7);
     let gate = Gate::new(GateParts {
         credentials: Arc::new(Users),
@@ -184,7 +191,7 @@ fn lake_with(limits: Limits) -> Lake {
         refusal_records_count_max: limits.refusal_records_count_max,
         messages: Arc::new(Messages),
     });
-    let services: Vec<Arc<dyn Service>> = vec![Arc::new(glue), Arc::new(sts)];
+    let services: Vec<Arc<dyn Service>> = vec![Arc::new(glue), Arc::new(sts), Arc::new(answers::iam_table(calls.clone()))];
     let gateway = Gateway::new(GatewayParts {
         gate: Arc::new(gate),
         services,

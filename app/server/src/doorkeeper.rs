@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
+use tarn_audit::{Answering, AuditError, Caller, EventDetails, EventDraft, EventFilter, EventId};
 use tarn_gateway::{
     AccessKey, AuditLog, AuthorizationMessages, Credentials, CredentialsError, Denial, RecordPage, Secret,
 };
@@ -112,6 +112,10 @@ impl AuditLog for RecordedCalls {
 
     fn done(&self, draft: &EventDraft, details: &EventDetails) {
         self.0.record_read_with(draft.clone(), details);
+    }
+
+    fn answering(&self, id: EventId) -> Answering {
+        self.0.answering(id)
     }
 
     fn search(

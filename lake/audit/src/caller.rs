@@ -1,14 +1,13 @@
 //! A call on its way through a domain: the proof that it may, and the record of it that commits with its change.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use tarn_metadata::{Store, StoreError, StoreExt, Tx, WriteError};
+use tarn_metadata::{Key, Store, StoreError, StoreExt, Tx, WriteError};
 use tarn_policy::{Authorized, BoundAuthorizer, Principal};
 use tarn_types::Scope;
 
-use crate::event::{Event, EventDetails, EventDraft, Outcome};
+use crate::event::{event_key, Event, EventDetails, EventDraft, Outcome};
 
 /// What is written together with a call's record.
 type Beside = Arc<dyn Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + Sync>;
@@ -19,7 +18,8 @@ pub struct Caller {
     authorized: Authorized,
     authorizer: BoundAuthorizer,
     event: Arc<EventDraft>,
-    recorded: Arc<AtomicBool>,
+    /// Where the record is kept, once a commit has taken it.
+    recorded: Arc<OnceLock<Key>>,
     beside: Option<Beside>,
     details: Arc<EventDetails>,
 }
@@ -106,7 +106,16 @@ impl Caller {
 
     /// Whether a commit of this call has taken the record with it.
     pub fn is_recorded(&self) -> bool {
-        self.recorded.load(Ordering::Acquire)
+        self.recorded.get().is_some()
+    }
+
+    /// Where the record is kept: in the account that the caller turned out to be of.
+    pub(crate) fn event_key(&self) -> Key {
+        self.recorded.get().cloned().unwrap_or_else(|| self.key())
+    }
+
+    fn key(&self) -> Key {
+        event_key(&self.event.scope.account, self.event.time_ms, &self.event.id)
     }
 
     /// Runs `change` as one transaction, with this call's audit record in it (once, however many transactions a call needs).
@@ -123,7 +132,7 @@ impl Caller {
             Ok::<T, E>(value)
         });
         let value = written.await?;
-        self.recorded.store(true, Ordering::Release);
+        self.recorded.get_or_init(|| self.key());
         Ok(value)
     }
 
@@ -140,7 +149,7 @@ impl Caller {
             change(tx)
         });
         let value = written.await?;
-        self.recorded.store(true, Ordering::Release);
+        self.recorded.get_or_init(|| self.key());
         Ok(value)
     }
 

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use tarn_metadata::{Key, Keyspace, Record, RecordError, StoreError, Tx, decode_form};
 use tarn_policy::{Principal, PrincipalKind, Session, SessionIssuer};
-use tarn_types::Scope;
+use tarn_types::{AccountId, Scope};
 
 /// All events, by account, time (milliseconds) and id.
 pub const EVENTS: Keyspace<Event> = Keyspace::new(0x0300, "audit.events");
@@ -103,6 +103,9 @@ pub struct Event {
     pub session: Option<SessionContext>,
     /// How it came, if it was a request.
     pub details: EventDetails,
+    /// What it was answered, as JSON text. Not kept here but beside the event, see `ANSWERS`; known of events that were read back.
+    #[serde(skip)]
+    pub response_elements: Option<String>,
 }
 
 /// CloudTrail's sessionContext.
@@ -196,6 +199,7 @@ impl From<EventV1> for Event {
             outcome,
             session: None,
             details: EventDetails::default(),
+            response_elements: None,
         }
     }
 }
@@ -249,6 +253,7 @@ impl EventDraft {
             resources,
             outcome,
             details: EventDetails::default(),
+            response_elements: None,
         }
     }
 }
@@ -285,6 +290,11 @@ pub fn user_kind(principal: &Principal) -> &'static str {
     }
 }
 
+/// Where an event is kept: those of an account in the order of their time.
+pub(crate) fn event_key(account: &AccountId, time_ms: i64, id: &EventId) -> Key {
+    Key::new().text(account.as_str()).u64(u64::try_from(time_ms).unwrap_or(0)).raw(id)
+}
+
 impl Event {
     /// Its id in the form of a UUID.
     pub fn id_text(&self) -> String {
@@ -293,8 +303,8 @@ impl Event {
         [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
     }
 
-    /// Where it is kept: events of an account in the order of their time.
+    /// Where it is kept.
     pub fn key(&self) -> Key {
-        Key::new().text(self.scope.account.as_str()).u64(u64::try_from(self.time_ms).unwrap_or(0)).raw(&self.id)
+        event_key(&self.scope.account, self.time_ms, &self.id)
     }
 }

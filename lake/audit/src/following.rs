@@ -11,6 +11,7 @@ use tarn_metadata::{Key, Keyspace, Read, Record, Sequence, StoreError, StoreExt,
 use tarn_policy::{Principal, PrincipalKind};
 use tarn_types::AccountId;
 
+use crate::event::event_key;
 use crate::{AuditError, AuditLog, EVENTS, Event, EventDraft, EventId, resource_type};
 
 /// Who follows, by account.
@@ -276,8 +277,8 @@ pub fn waiting(
     found
         .map(|item| {
             let (place, Queued { time_ms, id }) = item?;
-            let at = of_account(account).u64(u64::try_from(time_ms).unwrap_or(0)).raw(&id);
-            Ok(Waiting { place, event: read.get(EVENTS, &at)? })
+            let event = read.get(EVENTS, &event_key(account, time_ms, &id))?;
+            Ok(Waiting { place, event: event.map(|event| event.with_answer(read)).transpose()? })
         })
         .collect()
 }
@@ -288,6 +289,23 @@ pub fn take<'p>(tx: &mut Tx<'_>, places: impl IntoIterator<Item = &'p Key>) -> R
 }
 
 impl AuditLog {
+    /// As `waiting`, up to the first event whose call goes on and may be answered yet.
+    pub async fn answered(
+        &self,
+        account: &AccountId,
+        follower: &FollowerId,
+        until: Sequence,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, AuditError> {
+        // In this order: of what was queued until then, a call that is not among these has ended, and the flush has written its answer.
+        let unanswered = self.unanswered();
+        self.flush().await?;
+        let mut found = waiting(&self.store.read()?, account, follower, until, limit)?;
+        let goes_on = |waiting: &Waiting| waiting.event.as_ref().is_some_and(|event| unanswered.contains(&event.id));
+        found.truncate(found.iter().position(goes_on).unwrap_or(found.len()));
+        Ok(found)
+    }
+
     /// Who follows `account` is another: call when a transaction with `set_followers` has committed, so that reads are kept as asked.
     pub fn followers_changed(&self, account: &AccountId) -> Result<(), AuditError> {
         // Read under the lock: of two changes the later one's state stays.

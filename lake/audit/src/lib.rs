@@ -3,9 +3,11 @@
 //!
 //! * A domain's mutating entry point takes a `Caller` and commits through `Caller::commit`, so that no change is without its record.
 //! * What changes nothing, refusals and reads, goes through `AuditLog`: queued without waiting, written in batches by a worker.
+//! * A record commits before there is an answer, which is queued the same way and kept beside it: `ANSWERS`.
 //! * Trails say which events they ask for; those are queued for them in the transaction that records them.
 //! * `search` reads events back; `Retention` removes the oldest.
 
+mod answers;
 mod caller;
 mod errors;
 mod event;
@@ -19,6 +21,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use answers::{ANSWERS, Answer, Answering};
 pub use caller::Caller;
 pub use errors::AuditError;
 pub use event::{

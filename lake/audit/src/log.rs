@@ -1,15 +1,16 @@
-//! Events that no change carries: refusals always, reads when the settings ask. Queued without waiting, written in batches.
+//! Events that no change carries: refusals always, reads when the settings ask; and what calls were answered. Queued without waiting,
+//! written in batches.
 //!
 //! The queue is bounded. What does not fit is counted, and the count is itself an event: a gap in the record is on record.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
-use tarn_metadata::{Store, StoreExt};
+use tarn_metadata::{Key, Read, Store, StoreExt};
 use tarn_policy::Principal;
 use tarn_runtime::{EntropyExt, Runtime, Worker, WorkerOutcome};
 use tarn_types::Scope;
@@ -17,23 +18,33 @@ use tokio::sync::Notify;
 
 use crate::errors::of_write;
 use crate::following::{Following, read_following};
-use crate::{AuditError, AuditSettings, Event, EventDetails, EventDraft, Outcome, settings};
+use crate::{
+    ANSWERS, Answer, AuditError, AuditSettings, EVENTS, Event, EventDetails, EventDraft, EventId, Outcome, settings,
+};
 
-/// Events that wait to be written.
-const QUEUE_EVENTS_MAX: usize = 8_192;
-/// Events of one transaction.
-const BATCH_EVENTS_MAX: usize = 512;
+/// Events and answers that wait to be written.
+const QUEUE_ENTRIES_MAX: usize = 8_192;
+/// Events and answers of one transaction.
+const BATCH_ENTRIES_MAX: usize = 512;
 /// Longest text of one field that a caller can choose.
 const TEXT_SIZE_BYTES_MAX: usize = 1_024;
-/// Longest text of a call's input.
+/// Longest text of a call's input or answer.
 const PARAMETERS_SIZE_BYTES_MAX: usize = 16 * 1_024;
 
 /// The name of the event that tells of others lost.
 pub const EVENTS_LOST: &str = "AuditEventsLost";
 
+/// What waits to be written.
+#[derive(Clone)]
+enum Entry {
+    Event(Box<Event>),
+    /// Of the event at that key.
+    Answer(Key, Answer),
+}
+
 #[derive(Default)]
 struct Queue {
-    events: VecDeque<Event>,
+    entries: VecDeque<Entry>,
     lost: u64,
 }
 
@@ -43,7 +54,9 @@ pub struct AuditLog {
     pub(crate) settings: RwLock<AuditSettings>,
     /// Who is to get which events; read for every call that changes nothing.
     pub(crate) following: RwLock<Following>,
-    runtime: Runtime,
+    /// Calls whose answer will be on record, by when they began, milliseconds since 1970: at most as many as are served at a time.
+    pub(crate) unanswered: Mutex<HashMap<EventId, i64>>,
+    pub(crate) runtime: Runtime,
     /// Where the server's own events are said to happen.
     scope: Scope,
     /// One batch at a time.
@@ -54,7 +67,7 @@ pub struct AuditLog {
 
 impl fmt::Debug for AuditLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AuditLog({} queued)", self.queue.lock().events.len())
+        write!(f, "AuditLog({} queued)", self.queue.lock().entries.len())
     }
 }
 
@@ -75,6 +88,7 @@ impl AuditLog {
             store,
             settings,
             following,
+            unanswered: Mutex::default(),
             runtime,
             scope,
             queue: Mutex::default(),
@@ -119,38 +133,52 @@ impl AuditLog {
         cut(&mut draft.event_name, TEXT_SIZE_BYTES_MAX);
         cut(&mut draft.user_agent, TEXT_SIZE_BYTES_MAX);
         cut(&mut draft.request_parameters, PARAMETERS_SIZE_BYTES_MAX);
+        self.push_entry(Entry::Event(Box::new(Event { details, ..draft.into_event(outcome) })));
+    }
+
+    pub(crate) fn push_answer(&self, at: Key, mut text: String) {
+        cut(&mut text, PARAMETERS_SIZE_BYTES_MAX);
+        self.push_entry(Entry::Answer(at, Answer { text }));
+    }
+
+    fn push_entry(&self, entry: Entry) {
         let mut queue = self.queue.lock();
-        if queue.events.len() >= QUEUE_EVENTS_MAX {
+        if queue.entries.len() >= QUEUE_ENTRIES_MAX {
             queue.lost += 1;
         } else {
-            queue.events.push_back(Event { details, ..draft.into_event(outcome) });
+            queue.entries.push_back(entry);
         }
         drop(queue);
         self.filled.notify_one();
     }
 
-    /// Writes one batch; says how many events are left. What could not be written waits on.
+    /// Writes one batch; says how much is left. What could not be written waits on.
     async fn write_batch(&self) -> Result<usize, AuditError> {
         // A flush must not overtake what the writer has taken out of the queue and not written yet.
         let _writing = self.writing.lock().await;
         let (batch, lost) = {
             let mut queue = self.queue.lock();
-            let len = queue.events.len().min(BATCH_EVENTS_MAX);
-            (queue.events.drain(..len).collect::<Vec<_>>(), std::mem::take(&mut queue.lost))
+            let len = queue.entries.len().min(BATCH_ENTRIES_MAX);
+            (queue.entries.drain(..len).collect::<Vec<_>>(), std::mem::take(&mut queue.lost))
         };
-        let mut events = batch.clone();
+        let mut entries = batch.clone();
         if lost > 0 {
-            tracing::warn!(lost, "audit events were lost: more calls were refused or read than could be written");
-            events.push(self.lost_event(lost));
+            tracing::warn!(lost, "audit events were lost: more calls were refused, read or answered than could be written");
+            entries.push(Entry::Event(Box::new(self.lost_event(lost))));
         }
-        if events.is_empty() {
+        if entries.is_empty() {
             return Ok(0);
         }
         let written = self
             .store
             .write(move |tx| {
-                for event in &events {
-                    event.record(tx)?;
+                for entry in &entries {
+                    match entry {
+                        Entry::Event(event) => event.record(tx)?,
+                        // Without its event nothing would remove it.
+                        Entry::Answer(at, answer) if tx.contains(EVENTS, at)? => tx.put(ANSWERS, at, answer)?,
+                        Entry::Answer(..) => {}
+                    }
                 }
                 Ok::<_, AuditError>(())
             })
@@ -158,12 +186,12 @@ impl AuditLog {
         let mut queue = self.queue.lock();
         if let Err(error) = written {
             queue.lost += lost;
-            for event in batch.into_iter().rev() {
-                queue.events.push_front(event);
+            for entry in batch.into_iter().rev() {
+                queue.entries.push_front(entry);
             }
             return Err(of_write(error));
         }
-        Ok(queue.events.len())
+        Ok(queue.entries.len())
     }
 
     fn lost_event(&self, lost: u64) -> Event {
@@ -182,7 +210,7 @@ impl AuditLog {
             request_parameters: serde_json::json!({ "events": lost }).to_string(),
             resources: Vec::new(),
         };
-        let message = format!("{lost} refusals or reads were not recorded.");
+        let message = format!("{lost} refusals, reads or answers were not recorded.");
         draft.into_event(Outcome::Failure { code: EVENTS_LOST.to_owned(), message })
     }
 

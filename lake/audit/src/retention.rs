@@ -11,7 +11,7 @@ use tarn_metadata::{Key, Read, StoreExt};
 use tarn_runtime::{Runtime, Worker, WorkerOutcome};
 
 use crate::errors::of_write;
-use crate::{AuditError, AuditLog, EVENTS};
+use crate::{ANSWERS, AuditError, AuditLog, EVENTS};
 
 /// Events looked at, and at most removed, in one step.
 const STEP_EVENTS_MAX: usize = 2_000;
@@ -75,14 +75,18 @@ impl Retention {
             let (key, event) = item?;
             looked_at += 1;
             if event.time_ms < oldest_ms || seen + looked_at > settings.events_per_account_max {
-                gone.push(key.clone());
+                gone.push((key.clone(), event.management));
             }
             last = Some(key);
         }
         if !gone.is_empty() {
             let removed = self.log.store.write(move |tx| {
-                for key in &gone {
+                for (key, is_management) in &gone {
                     tx.delete(EVENTS, key)?;
+                    // Nothing of the data plane has an answer on record.
+                    if *is_management {
+                        tx.delete(ANSWERS, key)?;
+                    }
                 }
                 Ok::<_, AuditError>(())
             });

@@ -160,7 +160,7 @@ pub fn search(
     for (scanned, item) in snapshot.range_reverse(EVENTS, Bound::Included(&from), bound).enumerate() {
         let (key, event) = item?;
         if filter.takes(&event) {
-            page.events.push(event);
+            page.events.push(event.with_answer(&snapshot)?);
         }
         if page.events.len() == limit || scanned + 1 == SEARCH_SCANNED_EVENTS_MAX {
             page.marker = Some(hex::encode(key.as_bytes()));

@@ -234,6 +234,49 @@ async fn the_oldest_go_by_age_and_by_number() {
     assert_eq!(count(), 0);
 }
 
+#[tokio::test]
+async fn answers_are_read_back_with_their_events_and_go_with_them() {
+    let lake = lake();
+    let proof = Authorized::internal("cloudtrail.amazonaws.com", AccountId::first());
+    let answered = async |name: &str, commits: bool| {
+        let caller = Caller::new(proof.clone(), lake.caller().authorizer().clone(), lake.draft(name));
+        let answering = lake.log.answering(caller.event().id);
+        if commits {
+            caller.commit(&*lake.store, |_| Ok::<_, StoreError>(())).await.expect("a commit");
+        }
+        answering.answered(&caller, format!("{{\"of\":\"{name}\"}}"));
+        lake.clock.advance(Duration::from_secs(1));
+    };
+    answered("CreateUser", true).await;
+    answered("NeverRecorded", false).await;
+    lake.refuse("DeleteUser");
+    lake.log.flush().await.expect("flush");
+    let found = lake.find(&EventFilter::default(), None, 10).events;
+    let found: Vec<_> = found.iter().map(|event| (&*event.event_name, event.response_elements.as_deref())).collect();
+    assert_eq!(found, [("DeleteUser", None), ("CreateUser", Some(r#"{"of":"CreateUser"}"#))]);
+    lake.clock.advance(Duration::from_secs(91 * 86_400));
+    let retention = Retention::new(lake.log.clone(), lake.runtime.clone());
+    while retention.work().await == WorkerOutcome::Busy {}
+    let snapshot = lake.store.snapshot().expect("snapshot");
+    let left = (snapshot.prefix(EVENTS, &Key::new()).count(), snapshot.prefix(ANSWERS, &Key::new()).count());
+    assert_eq!(left, (0, 0));
+}
+
+#[tokio::test]
+async fn the_answer_of_who_turned_out_to_be_of_another_account_is_with_the_record() {
+    let lake = lake();
+    let caller = lake.caller();
+    let other = "111111111111";
+    let (authorized, authorizer) = (caller.authorized().clone(), caller.authorizer().clone());
+    let turned_out = caller.turned_out(authorized, authorizer, scope(other));
+    let answering = lake.log.answering(caller.event().id);
+    turned_out.commit(&*lake.store, |_| Ok::<_, StoreError>(())).await.expect("a commit");
+    answering.answered(&caller, "{}".to_owned());
+    let proof = Authorized::internal("cloudtrail.amazonaws.com", AccountId::new(other).expect("account"));
+    let found = lake.log.search(&proof, &EventFilter::default(), None, 10).await.expect("search").events;
+    assert_eq!(found.iter().map(|event| event.response_elements.as_deref()).collect::<Vec<_>>(), [Some("{}")]);
+}
+
 /// As a server before temporary credentials wrote it.
 const EVENT_V1: &str = "0001070707070707070707070707070707070172904e1073332e616d617a6f6e6177732e636f6d095075744f626a65637400000c3030303030303030303030300975732d656173742d310103616461012f0c30303030303030303030303007414944414144410107414b49414144410831302e302e302e3105626f746f33046e756c6c011061726e3a6177733a73333a3a3a622f6b00";
 

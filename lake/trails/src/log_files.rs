@@ -24,7 +24,7 @@ const UNIQUE_LENGTH: usize = 16;
 pub(crate) enum Delivered {
     /// There may be more.
     Some,
-    /// Nothing waits.
+    /// Nothing waits, or the first that waits is of a call that goes on.
     Nothing,
 }
 
@@ -83,7 +83,7 @@ impl Trails {
     /// Delivers one file of what was queued for the trail by the transaction `until`. A file's own put may be an event for the trail: it
     /// is for another file.
     pub(crate) async fn deliver(&self, trail: &Trail, until: Sequence) -> Result<Delivered, TrailsError> {
-        let found = waiting(&self.snapshot()?, &trail.account, &trail.id, until, FILE_EVENTS_MAX)?;
+        let found = self.parts().audit.answered(&trail.account, &trail.id, until, FILE_EVENTS_MAX).await?;
         if found.is_empty() {
             return Ok(Delivered::Nothing);
         }

@@ -94,7 +94,12 @@ fn additional(pairs: &[(String, String)]) -> Json {
     Json::Object(pairs.iter().map(|(name, text)| (name.clone(), value(name, text))).collect())
 }
 
-/// The record. What was answered is not kept, so that `responseElements` is null.
+/// Text that is not JSON any more was cut; it is shown as text.
+fn json_of(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+}
+
+/// The record.
 pub fn of(event: &Event) -> Json {
     let account = |arn: &str| Arn::parse(arn).ok().and_then(|arn| AccountId::new(arn.account).ok());
     let owner = |arn: &str| account(arn).unwrap_or_else(|| event.scope.account.clone()).to_string();
@@ -112,9 +117,8 @@ pub fn of(event: &Event) -> Json {
         "awsRegion": event.scope.region.as_str(),
         "sourceIPAddress": event.source_ip,
         "userAgent": event.user_agent,
-        // Text that is not JSON any more was cut; it is shown as text.
-        "requestParameters": serde_json::from_str(&event.request_parameters).unwrap_or_else(|_| json!(event.request_parameters)),
-        "responseElements": Json::Null,
+        "requestParameters": json_of(&event.request_parameters),
+        "responseElements": event.response_elements.as_deref().map(json_of),
         "requestID": event.request_id,
         "eventID": event.id_text(),
         "readOnly": event.read_only,

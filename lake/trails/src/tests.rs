@@ -2,6 +2,7 @@
 //! stands still until moved.
 #![allow(clippy::unwrap_used)]
 
+mod answers;
 mod crashes;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -117,6 +117,10 @@ impl TrailWorker {
                 Err(error) => return Err(error),
             }
         }
+        // What a call that goes on has left is delivered when it has ended.
+        if !waiting(&self.trails.snapshot()?, &trail.account, &trail.id, until, 1)?.is_empty() {
+            return Ok(());
+        }
         if let Some((chain, end_ms)) = self.trails.due_digest(trail)? {
             match self.trails.digest(trail, chain, end_ms).await {
                 Err(error) if is_of_trail(&error) => {

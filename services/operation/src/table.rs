@@ -32,27 +32,35 @@ pub struct Access {
     /// Whether nobody signs it, as with sts:AssumeRoleWithWebIdentity: what the caller has to show is in the input, and the handler asks
     /// for what it may.
     pub is_unsigned: bool,
+    /// Whether what was answered is on record: CloudTrail's responseElements.
+    pub answer_on_record: bool,
 }
 
 impl Access {
     /// A control-plane read.
     pub const fn read(iam_action: &'static str) -> Self {
-        Self { kind: Kind::Read, management: true, iam_action: Some(iam_action), is_unsigned: false }
+        let iam_action = Some(iam_action);
+        Self { kind: Kind::Read, management: true, iam_action, is_unsigned: false, answer_on_record: false }
     }
 
     /// A control-plane change.
     pub const fn write(iam_action: &'static str) -> Self {
-        Self { kind: Kind::Write, management: true, iam_action: Some(iam_action), is_unsigned: false }
+        Self { kind: Kind::Write, answer_on_record: true, ..Self::read(iam_action) }
     }
 
-    /// A control-plane read that nobody signs.
+    /// A control-plane read that gives credentials; which ones is on record.
+    pub const fn session(iam_action: &'static str) -> Self {
+        Self { answer_on_record: true, ..Self::read(iam_action) }
+    }
+
+    /// As `session`, but nobody signs it.
     pub const fn unsigned(iam_action: &'static str) -> Self {
-        Self { kind: Kind::Read, management: true, iam_action: Some(iam_action), is_unsigned: true }
+        Self { is_unsigned: true, ..Self::session(iam_action) }
     }
 
     /// A data-plane change, such as putting a record.
     pub const fn data_write(iam_action: &'static str) -> Self {
-        Self { kind: Kind::Write, management: false, iam_action: Some(iam_action), is_unsigned: false }
+        Self { kind: Kind::Write, management: false, ..Self::read(iam_action) }
     }
 }
 

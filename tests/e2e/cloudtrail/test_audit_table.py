@@ -45,6 +45,12 @@ def test_what_was_done_and_refused_is_selected(account):
         "SELECT json_extract_scalar(request_parameters, '$.userName') FROM awsdatacatalog.system.audit WHERE event_name = 'CreateUser'",
     )
     assert told == [["eve"]]
+    told = answer(
+        account, bucket,
+        "SELECT event_name, json_extract_scalar(response_elements, '$.accessKey.userName') FROM system.audit"
+        " WHERE event_name IN ('CreateAccessKey', 'GetObject') ORDER BY event_time",
+    )
+    assert told == [["CreateAccessKey", "eve"], ["GetObject", None]]
 
 
 def test_time_narrows_what_is_found(account):

@@ -5,6 +5,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from ..cli.test_objects import text
 from ..conftest import allow
 
 
@@ -31,10 +32,40 @@ def test_a_change_and_a_refusal_are_on_record(account):
     assert [record["eventName"] for record in history(account, "AccessKeyId", told)] == ["CreateUser"]
 
 
-def test_no_secret_is_on_record(account):
+def test_what_was_answered_is_on_record_without_its_secrets(account):
     ada = account.user("ada")
-    records = account.aws("cloudtrail", "lookup-events").stdout
-    assert "CreateAccessKey" in records and ada.secret_access_key not in records
+    iam, sts, kms = account.client("iam"), ada.client("sts"), account.client("kms")
+    principal = {"AWS": f"arn:aws:iam::{account.id}:user/ada"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trust)["Role"]
+    assumed = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="s1")
+    given, own = assumed["Credentials"], sts.get_session_token()["Credentials"]
+    key = kms.create_key()["KeyMetadata"]
+    data_key = kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_256")
+    iam.update_user(UserName="ada", NewPath="/people/")
+    with pytest.raises(ClientError):
+        iam.create_user(UserName="ada")
+
+    answers = lambda name: [record["responseElements"] for record in history(account, "EventName", name)]
+    refused, created = answers("CreateUser")
+    assert refused is None and created["user"]["arn"] == principal["AWS"]
+    (made,) = answers("CreateAccessKey")
+    assert made["accessKey"]["accessKeyId"] == ada.access_key_id and made["accessKey"]["status"] == "Active"
+    (session,) = answers("AssumeRole")
+    assert session["credentials"]["accessKeyId"] == given["AccessKeyId"] and session["credentials"]["expiration"]
+    assert session["assumedRoleUser"]["arn"] == assumed["AssumedRoleUser"]["Arn"]
+    assert [answer["credentials"]["accessKeyId"] for answer in answers("GetSessionToken")] == [own["AccessKeyId"]]
+    assert [answer["role"]["roleId"] for answer in answers("CreateRole")] == [role["RoleId"]]
+    assert [answer["keyMetadata"]["keyId"] for answer in answers("CreateKey")] == [key["KeyId"]]
+    # What answers nothing, and what is S3's.
+    account.bucket()
+    assert answers("UpdateUser") == [None] and answers("CreateBucket") == [None]
+    shown = account.aws("cloudtrail", "lookup-events").stdout + text(account, "audit", "search")
+    assert given["AccessKeyId"] in shown and own["AccessKeyId"] in shown
+    secrets = [ada.secret_access_key, data_key["Plaintext"].hex()]
+    secrets += [of[name] for of in (given, own) for name in ("SecretAccessKey", "SessionToken")]
+    assert not any(secret in shown for secret in secrets)
 
 
 def test_the_history_is_for_those_who_may_and_of_their_account(server, account):

@@ -249,3 +249,9 @@ def test_nothing_is_lost_or_doubled_by_crashes(own_server):
 
     wait_for(made, lambda names: set(names) >= set(acknowledged))
     assert sorted(made()) == sorted(acknowledged)
+    # Of each crash at most the last calls are without what they were answered.
+    found = [record for record in records(account, bucket) if record["eventName"] == "CreateUser"]
+    answered = [record for record in found if record["responseElements"]]
+    assert len(found) - len(answered) <= 12
+    for record in answered:
+        assert record["responseElements"]["user"]["userName"] == record["requestParameters"]["userName"]
