@@ -10,7 +10,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::Request;
 use http::request::Parts;
-use tarn_audit::{AuditError, Caller, EventDetails, EventDraft, EventFilter};
+use tarn_audit::{Answering, AuditError, Caller, EventDetails, EventDraft, EventFilter, EventId};
 use tarn_gateway::{
     AccessKey, AuditLog, AuthorizationMessages, Credentials, CredentialsError, Denial, Gate, GateParts, RecordPage,
     Secret, Source,
@@ -62,6 +62,10 @@ impl AuditLog for Nothing {
     fn failed(&self, _: &EventDraft, _: &EventDetails, _: &str, _: &str) {}
 
     fn done(&self, _: &EventDraft, _: &EventDetails) {}
+
+    fn answering(&self, _: EventId) -> Option<Answering> {
+        None
+    }
 
     fn search(
         &self,

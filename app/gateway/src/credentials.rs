@@ -79,8 +79,8 @@ pub trait AuditLog: Send + Sync {
     fn failed(&self, draft: &EventDraft, details: &EventDetails, code: &str, message: &str);
     /// A call was done that committed nothing: kept if a trail asks for it.
     fn done(&self, draft: &EventDraft, details: &EventDetails);
-    /// A call begins whose answer is to be on record.
-    fn answering(&self, id: EventId) -> Answering;
+    /// A call begins whose answer is to be on record; `None` where no records are kept.
+    fn answering(&self, id: EventId) -> Option<Answering>;
     /// Events of the caller's account, newest first: at most `limit` of those that `filter` takes, after `marker`.
     fn search(
         &self,

@@ -304,7 +304,7 @@ impl Gate {
     }
 
     /// The call of `caller` begins, and what it is answered is to be on record.
-    pub(crate) fn answering(&self, caller: &Caller) -> Answering {
+    pub(crate) fn answering(&self, caller: &Caller) -> Option<Answering> {
         self.parts.audit.answering(caller.event().id)
     }
 

@@ -151,7 +151,8 @@ mod tests {
         for operation in SERVICES.iter().flat_map(|service| service.operations) {
             for schema in [operation.input, operation.output] {
                 let Some(value) = whole(schema, false, 8) else { continue };
-                let text = render(&value, false, &mut usize::MAX).to_string();
+                let mut budget = usize::MAX;
+                let text = render(&value, false, &mut budget).to_string();
                 assert!(!text.contains(SECRET), "{} {}: {text}", operation.name, schema.name);
                 hidden += text.matches(HIDDEN).count();
             }

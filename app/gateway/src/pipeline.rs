@@ -516,7 +516,7 @@ impl Call {
         };
 
         // Dispatch. A change has taken its record with it; what has not is recorded here.
-        let answering = access.answer_on_record.then(|| gate.answering(&caller));
+        let answering = access.answer_on_record.then(|| gate.answering(&caller)).flatten();
         match decoded.run(caller.clone()).await {
             Ok(value) => {
                 gate.done(&caller);

@@ -93,8 +93,8 @@ impl AuditLog for Records {
         self.1.lock().push(draft.clone());
         self.2.record_read_with(draft.clone(), details);
     }
-    fn answering(&self, id: EventId) -> Answering {
-        self.2.answering(id)
+    fn answering(&self, id: EventId) -> Option<Answering> {
+        Some(self.2.answering(id))
     }
     fn search(
         &self,
@@ -191,7 +191,8 @@ fn lake_with(limits: Limits) -> Lake {
         refusal_records_count_max: limits.refusal_records_count_max,
         messages: Arc::new(Messages),
     });
-    let services: Vec<Arc<dyn Service>> = vec![Arc::new(glue), Arc::new(sts), Arc::new(answers::iam_table(calls.clone()))];
+    let services: Vec<Arc<dyn Service>> =
+        vec![Arc::new(glue), Arc::new(sts), Arc::new(answers::iam_table(calls.clone()))];
     let gateway = Gateway::new(GatewayParts {
         gate: Arc::new(gate),
         services,

@@ -114,8 +114,8 @@ impl AuditLog for RecordedCalls {
         self.0.record_read_with(draft.clone(), details);
     }
 
-    fn answering(&self, id: EventId) -> Answering {
-        self.0.answering(id)
+    fn answering(&self, id: EventId) -> Option<Answering> {
+        Some(self.0.answering(id))
     }
 
     fn search(

@@ -7,7 +7,7 @@ use tarn_metadata::{Key, Store, StoreError, StoreExt, Tx, WriteError};
 use tarn_policy::{Authorized, BoundAuthorizer, Principal};
 use tarn_types::Scope;
 
-use crate::event::{event_key, Event, EventDetails, EventDraft, Outcome};
+use crate::event::{Event, EventDetails, EventDraft, Outcome, event_key};
 
 /// What is written together with a call's record.
 type Beside = Arc<dyn Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + Sync>;

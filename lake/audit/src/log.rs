@@ -163,7 +163,10 @@ impl AuditLog {
         };
         let mut entries = batch.clone();
         if lost > 0 {
-            tracing::warn!(lost, "audit events were lost: more calls were refused, read or answered than could be written");
+            tracing::warn!(
+                lost,
+                "audit events were lost: more calls were refused, read or answered than could be written"
+            );
             entries.push(Entry::Event(Box::new(self.lost_event(lost))));
         }
         if entries.is_empty() {

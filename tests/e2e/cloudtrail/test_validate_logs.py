@@ -84,6 +84,7 @@ def test_a_trail_is_proven_and_each_tampering_is_told(lake):
     # Every user is on record once.
     made = [record for record in records(lake, trail.bucket) if record["eventName"] == "CreateUser"]
     assert sorted(record["requestParameters"]["userName"] for record in made) == sorted(trail.users)
+    assert sorted(record["responseElements"]["user"]["userName"] for record in made) == sorted(trail.users)
 
     def intact():
         code, out, err = trail.validate()

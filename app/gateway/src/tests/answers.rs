@@ -54,7 +54,8 @@ async fn what_a_call_was_answered_is_on_record_without_its_secrets() {
         let answer = events.iter().find(of_name).map(|event| event.response_elements.as_deref());
         assert_eq!(answer.flatten(), expected, "{name}: {events:?}");
     };
-    let answer = r#"{"accessKey":{"userName":"ada","accessKeyId":"AKIA1","secretAccessKey":"HIDDEN_DUE_TO_SECURITY_REASONS"}}"#;
+    let answer =
+        r#"{"accessKey":{"userName":"ada","accessKeyId":"AKIA1","secretAccessKey":"HIDDEN_DUE_TO_SECURITY_REASONS"}}"#;
     check("ada", Some(answer)).await;
     check("missing", None).await;
     check("broken", None).await;

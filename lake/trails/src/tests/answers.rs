@@ -18,7 +18,8 @@ async fn files(lake: &Lake) -> Vec<Vec<(String, Json)>> {
     for key in lake.keys("CloudTrail") {
         let (mut file, ..) = lake.read(&key).await;
         let records = file["Records"].as_array_mut().unwrap().iter_mut();
-        files.push(records.map(|record| (record["eventName"].to_string(), record["responseElements"].take())).collect());
+        files
+            .push(records.map(|record| (record["eventName"].to_string(), record["responseElements"].take())).collect());
     }
     files
 }
