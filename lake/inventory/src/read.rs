@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use bytes::{Buf, Bytes};
+use parking_lot::Mutex;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -85,6 +86,8 @@ pub fn read_orc(file: Arc<dyn FileBytes>, has_versions: bool, take: TakeKeys<'_>
 struct Chunks {
     file: Arc<dyn FileBytes>,
     footer: Option<Footer>,
+    /// What was looked at last, and from where on it is: the page that is read next.
+    page: Mutex<(u64, Bytes)>,
 }
 
 /// From a place to the end.
@@ -120,20 +123,37 @@ impl ChunkReader for Chunks {
     type T = Rest;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        let size_bytes = self.file.size_bytes().saturating_sub(start).min(PIECE_SIZE_BYTES);
-        let piece = if size_bytes == 0 { Bytes::new() } else { self.file.read(start, size_bytes)? };
-        if let Some(footer) = &self.footer {
-            footer.check_head(start, &piece).map_err(|error| ParquetError::External(Box::new(error)))?;
+        let left = self.file.size_bytes().saturating_sub(start);
+        let refused = |error| ParquetError::External(Box::new(error));
+        let mut size_bytes = left.min(PIECE_SIZE_BYTES);
+        let mut piece = if size_bytes == 0 { Bytes::new() } else { self.file.read(start, size_bytes)? };
+        if let Some(footer) = &self.footer
+            && let Some(page_size_bytes) = footer.page_size_bytes(start, &piece).map_err(refused)?
+        {
+            if page_size_bytes > size_bytes {
+                size_bytes = page_size_bytes.min(left);
+                piece = self.file.read(start, size_bytes)?;
+            }
+            let page = piece.slice(..piece.len().min(usize::try_from(page_size_bytes).unwrap_or(usize::MAX)));
+            footer.check(start, &page).map_err(refused)?;
+            *self.page.lock() = (start, page);
         }
         Ok(Rest { file: self.file.clone(), from: start.saturating_add(size_bytes), piece })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        let length = length as u64;
-        if start.checked_add(length).is_none_or(|end| end > self.file.size_bytes()) {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.file.size_bytes()) {
             return Err(ParquetError::EOF("a part of the file lies behind its end".to_owned()));
         }
-        Ok(self.file.read(start, length)?)
+        let (from, page) = &*self.page.lock();
+        let known = start.checked_sub(*from).and_then(|at| {
+            let at = usize::try_from(at).ok()?;
+            page.get(at..at.checked_add(length)?)
+        });
+        match known {
+            Some(known) => Ok(page.slice_ref(known)),
+            None => Ok(self.file.read(start, length as u64)?),
+        }
     }
 }
 
@@ -147,7 +167,7 @@ fn texts(batch: &RecordBatch, name: &str) -> Result<Vec<Option<String>>, ReadErr
 
 /// The keys of a file of Parquet.
 pub fn read_parquet(file: Arc<dyn FileBytes>, has_versions: bool, take: TakeKeys<'_>) -> Result<(), ReadError> {
-    let mut file = Chunks { file, footer: None };
+    let mut file = Chunks { file, footer: None, page: Mutex::default() };
     let footer = read_footer_of(&file).map_err(unreadable)?;
     let metadata = ArrowReaderMetadata::try_new(footer.metadata().clone(), ArrowReaderOptions::new());
     file.footer = Some(footer);

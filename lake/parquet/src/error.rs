@@ -1,5 +1,6 @@
 //! Why a file's metadata is not believed.
 
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 
 /// What is wrong with it.
@@ -50,6 +51,14 @@ pub enum Fault {
         claimed: u64,
         /// From there to the end.
         left: usize,
+    },
+    /// A page becomes more than its head says.
+    #[error("a page of {compression} is told to become {claimed} bytes, and becomes more")]
+    Unpacks {
+        /// Its codec.
+        compression: Compression,
+        /// As told.
+        claimed: u64,
     },
     /// A field of another type than the format says.
     #[error("{what} has the type {found}, not {wanted}")]

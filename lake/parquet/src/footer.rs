@@ -1,6 +1,7 @@
 //! A file's footer: its length, the walk over it, and where it says that the file's parts are. Reads no file.
 
-use parquet::file::metadata::ParquetMetaDataReader;
+use parquet::arrow::ARROW_SCHEMA_META_KEY;
+use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataReader};
 
 use crate::error::{Fault, FooterError};
 use crate::pages::Footer;
@@ -46,7 +47,28 @@ pub fn decode(footer: &[u8], size_bytes: u64) -> Result<Footer, FooterError> {
     check(footer)?;
     let metadata = ParquetMetaDataReader::decode_metadata(footer)
         .map_err(|error| FooterError::of(FOOTER, Fault::Refused(error)))?;
-    Footer::of(metadata, size_bytes)
+    Footer::of(without_arrow_schema(metadata), size_bytes)
+}
+
+/// Without the schema that writers of Arrow add. The Parquet crate goes by it where it can: a missing list of a fixed size takes as much as that
+/// schema claims, and a batch of texts with wide offsets has no end. The columns' own types say all that is needed.
+/// <https://docs.rs/parquet/latest/parquet/arrow/constant.ARROW_SCHEMA_META_KEY.html>
+fn without_arrow_schema(metadata: ParquetMetaData) -> ParquetMetaData {
+    let file = metadata.file_metadata();
+    let Some(pairs) = file.key_value_metadata() else { return metadata };
+    let kept: Vec<KeyValue> = pairs.iter().filter(|pair| pair.key != ARROW_SCHEMA_META_KEY).cloned().collect();
+    if kept.len() == pairs.len() {
+        return metadata;
+    }
+    let file = FileMetaData::new(
+        file.version(),
+        file.num_rows(),
+        file.created_by().map(str::to_owned),
+        Some(kept),
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    ParquetMetaData::new(file, metadata.into_builder().take_row_groups())
 }
 
 /// Walks over a footer.

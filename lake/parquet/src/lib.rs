@@ -7,23 +7,35 @@
 //!
 //! * a list has no more elements than bytes are left for it;
 //! * a column's children, its bytes and those of its indexes are there, and its parts do not overlap;
-//! * a page claims to be no longer than its compression can make it. What a page of gzip, brotli or LZ4 frames holds beyond its claim, and
-//!   lengths inside of a page's body, are found out by the Parquet crate, after it was unpacked;
+//! * a page claims to be no longer than its compression can make it and than 1 GiB, and its dictionary to have no more values than bytes;
+//! * a page becomes no longer than it claims. The Parquet crate unpacks gzip, Brotli and LZ4 frames to their end; what can become more than
+//!   1 GiB of that is counted first;
+//! * lengths of texts that are told as differences are no more than the page has values, and 64 Mi; texts repeat no more than 1 GiB of those
+//!   before them in a batch of rows. As much of the page is unpacked as these take;
+//! * pages are where the page index says: the Parquet crate goes by that. A file with more than 64 MiB of page indexes is read without;
+//! * what a file adds of Arrow's types is not believed at all: columns have the types that the format gives them;
 //! * a field has the type that the format gives it. The Parquet crate goes by the number of a field and not by its type; a walk that went
 //!   by the type alone would read something else than it does.
+//!
+//! What is true is not refused: a batch of rows takes what its values take, whoever wrote them.
 
+mod deltas;
 mod error;
 mod footer;
+mod page;
 mod pages;
 mod read;
 mod schema;
 mod shapes;
 mod thrift;
+mod unpack;
 
+#[cfg(test)]
+mod page_tests;
 #[cfg(test)]
 mod tests;
 
 pub use error::{Fault, FooterError};
 pub use footer::{FOOTER_SIZE_BYTES_MAX, TAIL_SIZE_BYTES, decode, footer_size_bytes};
 pub use pages::Footer;
-pub use read::{ReadError, read_footer, read_footer_of};
+pub use read::{ReadError, read_footer, read_footer_of, read_footer_with_indexes};

@@ -4,30 +4,28 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use parquet::basic::Compression;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use bytes::Bytes;
+use parquet::DecodeResult;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder, RowGroupMetaData,
+};
+use parquet::file::page_index::offset_index::PageLocation;
 
 use crate::error::{Fault, FooterError};
 use crate::footer::FOOTER;
-use crate::shapes::{
-    BLOOM_FILTER_HEADER, COLUMN_INDEX, DICTIONARY_PAGE_HEADER, OFFSET_INDEX, PAGE_HEADER, PAGE_LOCATION,
-};
+use crate::page::{Column, Head, PAGE, check_page};
+use crate::shapes::{BLOOM_FILTER_HEADER, COLUMN_INDEX, OFFSET_INDEX, PAGE_LOCATION};
 use crate::thrift::{Seen, walk};
 
-/// All page indexes of a file, which are read together.
+/// All page indexes of a file, which are read together. A file with more is read without.
 pub(crate) const PAGE_INDEXES_SIZE_BYTES_MAX: u64 = 64 << 20;
 /// The bits of a Bloom filter: what the format allows.
 pub(crate) const BLOOM_FILTER_SIZE_BYTES_MAX: i64 = 128 << 20;
 /// What Bloom filters are made of.
 const BLOOM_FILTER_BLOCK_SIZE_BYTES: i64 = 32;
-/// A page as it is before compression.
-pub(crate) const PAGE_SIZE_BYTES_MAX: i64 = 1 << 30;
-/// What a page may have beside what its compression makes of it.
-const PAGE_SLACK_SIZE_BYTES: i64 = 1 << 10;
 
 const COLUMN_INDEXES: &str = "page index";
 const BLOOM_FILTER: &str = "Bloom filter";
-const PAGE: &str = "head of a page";
 
 /// The metadata of a file, and where its parts are.
 #[derive(Debug)]
@@ -44,21 +42,9 @@ pub struct Footer {
 #[derive(Debug)]
 struct Chunk {
     bytes: Range<u64>,
-    compression: Compression,
-}
-
-/// How many times its bytes a codec can make of a page; `None` if that has no small bound.
-fn times_max(compression: Compression) -> Option<i64> {
-    match compression {
-        Compression::UNCOMPRESSED => Some(1),
-        // three bytes copy 64
-        Compression::SNAPPY => Some(22),
-        // a byte lengthens a copy by 255
-        Compression::LZ4 | Compression::LZ4_RAW | Compression::LZO => Some(256),
-        // two bits copy 258
-        Compression::GZIP(_) => Some(1032),
-        Compression::BROTLI(_) | Compression::ZSTD(_) => None,
-    }
+    column: Column,
+    /// Which row group, and which column of it.
+    place: (usize, usize),
 }
 
 fn impossible(reason: String) -> FooterError {
@@ -90,6 +76,16 @@ fn offset_index_of(column: &ColumnChunkMetaData) -> Option<(i64, i64)> {
     told(column.offset_index_offset(), column.offset_index_length())
 }
 
+/// What a page index says of a place in a column.
+enum Told {
+    /// There is none.
+    Nothing,
+    /// A page of so many bytes; of none where no page begins.
+    Page(u64),
+    /// It is behind the last page.
+    End,
+}
+
 impl Footer {
     /// Believes `metadata` if its parts can all be in a file of so many bytes.
     pub(crate) fn of(metadata: ParquetMetaData, size_bytes: u64) -> Result<Self, FooterError> {
@@ -97,12 +93,12 @@ impl Footer {
         let mut indexes: Option<Range<u64>> = None;
         let mut bloom_filters = BTreeMap::new();
         let mut rows = 0_i64;
-        for group in metadata.row_groups() {
+        for (group_place, group) in metadata.row_groups().iter().enumerate() {
             rows = Some(group.num_rows())
                 .filter(|rows| *rows >= 0)
                 .and_then(|more| rows.checked_add(more))
                 .ok_or_else(|| impossible(format!("a row group is told to have {} rows", group.num_rows())))?;
-            for column in group.columns() {
+            for (column_place, column) in group.columns().iter().enumerate() {
                 if column.num_values() < 0 {
                     return Err(impossible(format!("a column is told to have {} values", column.num_values())));
                 }
@@ -110,7 +106,15 @@ impl Footer {
                 let from = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
                 let bytes = place("a column", from, column.compressed_size(), size_bytes)?;
                 if !bytes.is_empty() {
-                    chunks.push(Chunk { bytes, compression: column.compression() });
+                    let described = column.column_descr();
+                    let column = Column {
+                        compression: column.compression(),
+                        physical_type: column.column_type(),
+                        value_size_bytes: described.type_length(),
+                        repetition_level_max: described.max_rep_level(),
+                        definition_level_max: described.max_def_level(),
+                    };
+                    chunks.push(Chunk { bytes, column, place: (group_place, column_place) });
                 }
                 for (from, length) in column_index_of(column).into_iter().chain(offset_index_of(column)) {
                     let bytes = place("a page index", from, length, size_bytes)?;
@@ -139,7 +143,48 @@ impl Footer {
         if metadata.file_metadata().num_rows() < 0 {
             return Err(impossible(format!("the file is told to have {} rows", metadata.file_metadata().num_rows())));
         }
-        Ok(Self { metadata: Arc::new(metadata), chunks, indexes, bloom_filters })
+        let footer = Self { metadata: Arc::new(metadata), chunks, indexes, bloom_filters };
+        match &footer.indexes {
+            Some(bytes) if bytes.end.saturating_sub(bytes.start) > PAGE_INDEXES_SIZE_BYTES_MAX => {
+                footer.without_indexes()
+            }
+            _ => Ok(footer),
+        }
+    }
+
+    /// The same of a file that has no page indexes.
+    pub(crate) fn without_indexes(self) -> Result<Self, FooterError> {
+        let without = |group: &RowGroupMetaData| {
+            let columns = group.columns().iter().map(|column| {
+                let column = column.clone().into_builder();
+                let column = column.set_column_index_offset(None).set_column_index_length(None);
+                column.set_offset_index_offset(None).set_offset_index_length(None).build()
+            });
+            group.clone().into_builder().set_column_metadata(columns.collect::<Result<_, _>>()?).build()
+        };
+        let groups = self.metadata.row_groups().iter().map(without).collect::<Result<_, _>>();
+        let groups = groups.map_err(|error| FooterError::of(FOOTER, Fault::Refused(error)))?;
+        let metadata = self.metadata.as_ref().clone().into_builder().set_row_groups(groups).build();
+        Ok(Self { metadata: Arc::new(metadata), indexes: None, ..self })
+    }
+
+    /// Puts the page indexes whose bytes these are in the metadata. Pages must be where they say, from then on.
+    pub(crate) fn load_indexes(&mut self, bytes: Bytes) -> Result<(), FooterError> {
+        let Some(range) = self.indexes.clone() else { return Ok(()) };
+        self.check_indexes(range.start, &bytes)?;
+        let decoded = ParquetMetaDataPushDecoder::try_new_with_metadata(range.end, self.metadata.as_ref().clone())
+            .and_then(|decoder| {
+                let mut decoder = decoder.with_page_index_policy(PageIndexPolicy::Optional);
+                decoder.push_range(range, bytes)?;
+                decoder.try_decode()
+            });
+        match decoded.map_err(|error| FooterError::of(COLUMN_INDEXES, Fault::Refused(error)))? {
+            DecodeResult::Data(metadata) if metadata.offset_index().is_some() => {
+                self.metadata = Arc::new(metadata);
+                Ok(())
+            }
+            _ => Err(FooterError::impossible(COLUMN_INDEXES, "some columns have one, and others have not")),
+        }
     }
 
     /// As the Parquet crate has it.
@@ -148,7 +193,6 @@ impl Footer {
     }
 
     /// From the first to the last of the page indexes.
-    #[cfg(test)]
     pub(crate) fn indexes(&self) -> Option<Range<u64>> {
         self.indexes.clone()
     }
@@ -160,8 +204,8 @@ impl Footer {
             + self.bloom_filters.len() * size_of::<(u64, Option<i64>)>()
     }
 
-    /// Looks at bytes of the file from a place on before they are believed: at the page indexes and heads of pages among them, and at a Bloom
-    /// filter that begins there. The Parquet crate reads pages with their heads, so a read in a column begins with one.
+    /// Looks at bytes of the file from a place on before they are believed: at the page indexes and pages among them, and at a Bloom filter that
+    /// begins there. The Parquet crate reads pages with their heads, so a read in a column begins with one.
     pub fn check(&self, from: u64, bytes: &[u8]) -> Result<(), FooterError> {
         let end = from.saturating_add(bytes.len() as u64);
         if self.indexes.as_ref().is_some_and(|indexes| from < indexes.end && indexes.start < end) {
@@ -171,37 +215,68 @@ impl Footer {
             check_bloom_filter(*told, bytes)?;
         }
         match self.column_at(from, bytes) {
-            Some((compression, bytes)) => check_pages(compression, bytes),
+            Some((chunk, bytes)) => self.check_pages(chunk, from, bytes),
             None => Ok(()),
         }
     }
 
-    /// The same, where the Parquet crate goes on reading behind `bytes`: the head that begins there must be all among them.
-    pub fn check_head(&self, from: u64, bytes: &[u8]) -> Result<(), FooterError> {
-        match self.column_at(from, bytes) {
-            Some((compression, bytes)) => {
-                check_page(compression, bytes)?;
-                check_pages(compression, bytes)
-            }
-            None => Ok(()),
-        }
+    /// How many bytes the page has that begins there, with its head, which must be all among `bytes`; `None` outside of columns.
+    pub fn page_size_bytes(&self, from: u64, bytes: &[u8]) -> Result<Option<u64>, FooterError> {
+        let chunk = self.column_at(from, bytes);
+        chunk.map(|(_, bytes)| Head::read(bytes).map(|head| head.page_size_bytes())).transpose()
     }
 
     /// The column that is read from there on, and which of the bytes are its.
-    fn column_at<'b>(&self, from: u64, bytes: &'b [u8]) -> Option<(Compression, &'b [u8])> {
+    fn column_at<'b>(&self, from: u64, bytes: &'b [u8]) -> Option<(&Chunk, &'b [u8])> {
         let at = self.chunks.partition_point(|chunk| chunk.bytes.end <= from);
         let chunk = self.chunks.get(at).filter(|chunk| chunk.bytes.start <= from)?;
         let size_bytes = usize::try_from(chunk.bytes.end - from).unwrap_or(usize::MAX).min(bytes.len());
-        Some((chunk.compression, bytes.get(..size_bytes)?))
+        Some((chunk, bytes.get(..size_bytes)?))
     }
 
-    /// Whether that many bytes may be read at once. The Parquet crate reads all page indexes together.
-    pub fn check_span(&self, bytes: &Range<u64>) -> Result<(), FooterError> {
-        let length = bytes.end.saturating_sub(bytes.start);
-        if length > PAGE_INDEXES_SIZE_BYTES_MAX && self.indexes.as_ref() == Some(bytes) {
-            return Err(FooterError::too_many(COLUMN_INDEXES, "bytes", length, PAGE_INDEXES_SIZE_BYTES_MAX));
+    /// Looks at the pages that follow each other.
+    fn check_pages(&self, chunk: &Chunk, from: u64, bytes: &[u8]) -> Result<(), FooterError> {
+        let (mut at, mut rest) = (from, bytes);
+        while !rest.is_empty() {
+            let told = match self.told(chunk, at) {
+                Told::Nothing => None,
+                Told::Page(size_bytes) => Some(size_bytes),
+                Told::End => return Ok(()),
+            };
+            let size_bytes = match check_page(&chunk.column, rest) {
+                Ok(size_bytes) => size_bytes,
+                // the rest of this head is not among the bytes that were read, so nothing is made of it
+                Err(FooterError { fault: Fault::Ends { .. }, .. }) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            if let Some(told) = told.filter(|told| *told != size_bytes) {
+                let reason = format!("the page at {at} has {size_bytes} bytes, and {told} by the page index");
+                return Err(FooterError::impossible(PAGE, reason));
+            }
+            at = at.saturating_add(size_bytes);
+            rest = usize::try_from(size_bytes).ok().and_then(|size_bytes| rest.get(size_bytes..)).unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// What a page index says of a place. The Parquet crate goes by it, and not by the heads of the pages before.
+    fn told(&self, chunk: &Chunk, at: u64) -> Told {
+        let (group, column) = chunk.place;
+        let index = self.metadata.offset_index().and_then(|groups| groups.get(group)?.get(column));
+        let locations: &[PageLocation] = index.map(|index| index.page_locations().as_slice()).unwrap_or_default();
+        let Some(first) = locations.first() else { return Told::Nothing };
+        let first = first.offset.unsigned_abs();
+        if at == chunk.bytes.start && at < first {
+            // what is before the first page is the dictionary
+            return Told::Page(first - at);
+        }
+        match locations.binary_search_by_key(&at, |location| location.offset.unsigned_abs()) {
+            Ok(place) => {
+                Told::Page(locations.get(place).map_or(0, |page| u64::from(page.compressed_page_size.unsigned_abs())))
+            }
+            Err(place) if place == locations.len() => Told::End,
+            Err(_) => Told::Page(0),
+        }
     }
 
     fn check_indexes(&self, from: u64, bytes: &[u8]) -> Result<(), FooterError> {
@@ -310,53 +385,4 @@ fn check_bloom_filter(told: Option<i64>, bytes: &[u8]) -> Result<(), FooterError
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// Walks over the heads of the pages that follow each other.
-fn check_pages(compression: Compression, bytes: &[u8]) -> Result<(), FooterError> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        match check_page(compression, rest) {
-            Ok(size_bytes) => rest = rest.get(size_bytes..).unwrap_or_default(),
-            // the rest of this head is not among the bytes that were read, so nothing is made of it
-            Err(FooterError { fault: Fault::Ends { .. }, .. }) => return Ok(()),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Walks over the head of the page that begins there; tells how many bytes both have.
-fn check_page(compression: Compression, bytes: &[u8]) -> Result<usize, FooterError> {
-    let (mut uncompressed, mut compressed, mut in_dictionary) = (-1, -1, 0);
-    let head = walk(PAGE, &PAGE_HEADER, bytes, &mut |seen| {
-        match seen {
-            Seen::Number(shape, id, value) if shape.is(&PAGE_HEADER) => match id {
-                2 => uncompressed = value,
-                3 => compressed = value,
-                _ => {}
-            },
-            Seen::Number(shape, 1, value) if shape.is(&DICTIONARY_PAGE_HEADER) => in_dictionary = value,
-            _ => {}
-        }
-        Ok(())
-    })?;
-    let Ok(compressed_size_bytes) = usize::try_from(compressed) else {
-        return Err(FooterError::impossible(PAGE, format!("a page is told to have {compressed} bytes")));
-    };
-    let times = times_max(compression).unwrap_or(i64::MAX);
-    let most = compressed.saturating_mul(times).saturating_add(PAGE_SLACK_SIZE_BYTES).min(PAGE_SIZE_BYTES_MAX);
-    if !(0..=most).contains(&uncompressed) {
-        return Err(FooterError::impossible(
-            PAGE,
-            format!("{compressed} bytes of {compression} are told to become {uncompressed}; they can become {most}"),
-        ));
-    }
-    if in_dictionary > uncompressed {
-        return Err(FooterError::impossible(
-            PAGE,
-            format!("a dictionary is told to have {in_dictionary} values in {uncompressed} bytes"),
-        ));
-    }
-    Ok(head.saturating_add(compressed_size_bytes))
 }

@@ -1,5 +1,8 @@
 //! The footer of a file, from its end. Knows who serves the bytes as what the Parquet crate reads from.
 
+use std::ops::Range;
+
+use bytes::Bytes;
 use parquet::arrow::async_reader::MetadataFetch;
 use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
@@ -29,20 +32,52 @@ pub async fn read_footer(
     size_bytes: u64,
     prefetch_size_bytes: u64,
 ) -> Result<Footer, ReadError> {
+    Ok(read(&mut file, size_bytes, prefetch_size_bytes).await?.0)
+}
+
+/// The same with the page indexes in its metadata; without, if there are too many of them or they cannot be.
+pub async fn read_footer_with_indexes(
+    mut file: impl MetadataFetch,
+    size_bytes: u64,
+    prefetch_size_bytes: u64,
+) -> Result<Footer, ReadError> {
+    let (mut footer, from, end) = read(&mut file, size_bytes, prefetch_size_bytes).await?;
+    let Some(wanted) = footer.indexes() else { return Ok(footer) };
+    let slice = |part: &Range<u64>| {
+        let part = usize::try_from(part.start.checked_sub(from)?).ok()?..usize::try_from(part.end - from).ok()?;
+        (part.end <= end.len()).then(|| end.slice(part))
+    };
+    let bytes = match slice(&wanted) {
+        Some(bytes) => bytes,
+        None => file.fetch(wanted).await.map_err(ReadError::Bytes)?,
+    };
+    match footer.load_indexes(bytes) {
+        Ok(()) => Ok(footer),
+        Err(_) => Ok(footer.without_indexes()?),
+    }
+}
+
+/// The footer, and from where on the file's end was read for it.
+async fn read(
+    file: &mut impl MetadataFetch,
+    size_bytes: u64,
+    prefetch_size_bytes: u64,
+) -> Result<(Footer, u64, Bytes), ReadError> {
     let from = size_bytes.saturating_sub(prefetch_size_bytes.max(TAIL_SIZE_BYTES));
     let end = file.fetch(from..size_bytes).await.map_err(ReadError::Bytes)?;
     let Some((before, tail)) = end.split_last_chunk::<{ TAIL_SIZE_BYTES as usize }>() else {
         return Err(too_short(size_bytes));
     };
     let length = footer_size_bytes(tail, size_bytes)?;
-    match usize::try_from(length).ok().and_then(|length| before.len().checked_sub(length)) {
-        Some(at) => Ok(decode(before.get(at..).unwrap_or_default(), size_bytes)?),
+    let footer = match usize::try_from(length).ok().and_then(|length| before.len().checked_sub(length)) {
+        Some(at) => decode(before.get(at..).unwrap_or_default(), size_bytes)?,
         None => {
             let end = size_bytes.saturating_sub(TAIL_SIZE_BYTES);
             let footer = file.fetch(end.saturating_sub(length)..end).await.map_err(ReadError::Bytes)?;
-            Ok(decode(&footer, size_bytes)?)
+            decode(&footer, size_bytes)?
         }
-    }
+    };
+    Ok((footer, from, end))
 }
 
 /// The same, of a file that is read by a thread of its own.

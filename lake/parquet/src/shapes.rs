@@ -230,7 +230,7 @@ pub(crate) static BLOOM_FILTER_HEADER: Shape = Shape {
     ],
 };
 
-static DATA_PAGE_HEADER: Shape = Shape {
+pub(crate) static DATA_PAGE_HEADER: Shape = Shape {
     name: "DataPageHeader",
     fields: &[
         field(1, "num_values", I32),
@@ -241,7 +241,7 @@ static DATA_PAGE_HEADER: Shape = Shape {
     ],
 };
 
-static DATA_PAGE_HEADER_V2: Shape = Shape {
+pub(crate) static DATA_PAGE_HEADER_V2: Shape = Shape {
     name: "DataPageHeaderV2",
     fields: &[
         field(1, "num_values", I32),

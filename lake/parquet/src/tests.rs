@@ -4,7 +4,10 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{ArrayRef, FixedSizeBinaryArray, Int64Array, ListArray, RecordBatch, StringArray, StructArray};
+use arrow::array::{
+    ArrayRef, FixedSizeBinaryArray, FixedSizeListBuilder, Int32Builder, Int64Array, LargeStringArray, ListArray,
+    RecordBatch, StringArray, StructArray,
+};
 use arrow::datatypes::Int32Type;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -12,9 +15,10 @@ use futures::future::BoxFuture;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::async_reader::MetadataFetch;
-use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
+use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
+use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::schema::types::ColumnPath;
 use proptest::prelude::*;
 
 use super::*;
@@ -169,7 +173,23 @@ fn batch(columns: usize, rows: usize) -> RecordBatch {
 }
 
 fn written(columns: usize, rows: usize, compression: Compression, version: WriterVersion) -> Bytes {
-    let properties = WriterProperties::builder()
+    encoded(columns, rows, compression, version, None)
+}
+
+/// The same with an encoding of the second column, which holds texts.
+fn encoded(
+    columns: usize,
+    rows: usize,
+    compression: Compression,
+    version: WriterVersion,
+    texts: Option<Encoding>,
+) -> Bytes {
+    let properties = WriterProperties::builder().set_dictionary_enabled(texts.is_none());
+    let properties = match texts {
+        Some(texts) => properties.set_column_encoding(ColumnPath::from("c1"), texts),
+        None => properties,
+    };
+    let properties = properties
         .set_compression(compression)
         .set_writer_version(version)
         .set_statistics_enabled(EnabledStatistics::Page)
@@ -192,11 +212,9 @@ fn read(file: &Bytes) -> Result<usize, String> {
     let footer = read_footer_of(file).map_err(|error| error.to_string())?;
     let look = |from: u64, length: u64| {
         let bytes = file.slice(from as usize..(from + length) as usize);
-        footer.check(from, &bytes).map_err(|error| error.to_string())?;
-        footer.check_head(from, &bytes).map_err(|error| error.to_string())
+        footer.check(from, &bytes).map_err(|error| error.to_string())
     };
     if let Some(indexes) = &footer.indexes() {
-        footer.check_span(indexes).map_err(|error| error.to_string())?;
         look(indexes.start, indexes.end - indexes.start)?;
     }
     for column in footer.metadata().row_groups().iter().flat_map(|group| group.columns()) {
@@ -206,10 +224,15 @@ fn read(file: &Bytes) -> Result<usize, String> {
             look(from as u64, column.bloom_filter_length().unwrap_or(20) as u64)?;
         }
     }
-    let mut reader = ParquetMetaDataReader::new_with_metadata(footer.metadata().as_ref().clone())
-        .with_page_index_policy(PageIndexPolicy::Optional);
-    reader.read_page_indexes(file).map_err(|error| error.to_string())?;
-    let metadata = Arc::new(reader.finish().map_err(|error| error.to_string())?);
+    let size_bytes = file.len() as u64;
+    let footer = futures::executor::block_on(read_footer_with_indexes(File(file.clone()), size_bytes, 64));
+    let footer = footer.map_err(|error| error.to_string())?;
+    for column in footer.metadata().row_groups().iter().flat_map(|group| group.columns()) {
+        let (from, length) = column.byte_range();
+        let bytes = file.slice(from as usize..(from + length) as usize);
+        footer.check(from, &bytes).map_err(|error| error.to_string())?;
+    }
+    let metadata = footer.metadata().clone();
     let metadata =
         ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()).map_err(|error| error.to_string())?;
     let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), metadata).build();
@@ -225,20 +248,30 @@ fn good_files_are_believed() {
             Compression::UNCOMPRESSED,
             Compression::SNAPPY,
             Compression::LZ4_RAW,
+            Compression::LZ4,
             Compression::GZIP(GzipLevel::default()),
             Compression::ZSTD(ZstdLevel::default()),
             Compression::BROTLI(BrotliLevel::default()),
         ] {
             assert_eq!(read(&written(5, 1000, compression, version)), Ok(1000), "{compression} {version:?}");
+            for texts in [Encoding::PLAIN, Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY] {
+                let file = encoded(5, 1000, compression, version, Some(texts));
+                assert_eq!(read(&file), Ok(1000), "{compression} {version:?} {texts}");
+            }
         }
     }
     assert_eq!(read(&written(2000, 1200, Compression::SNAPPY, WriterVersion::PARQUET_1_0)), Ok(1200));
     assert_eq!(read(&written(5, 0, Compression::SNAPPY, WriterVersion::PARQUET_1_0)), Ok(0));
     // what compresses best is still believed
     let zeros: ArrayRef = Arc::new(StringArray::from(vec!["0".repeat(1 << 20); 8]));
-    for compression in
-        [Compression::SNAPPY, Compression::LZ4_RAW, Compression::LZ4, Compression::GZIP(GzipLevel::default())]
-    {
+    for compression in [
+        Compression::SNAPPY,
+        Compression::LZ4_RAW,
+        Compression::LZ4,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::ZSTD(ZstdLevel::try_new(19).unwrap()),
+        Compression::BROTLI(BrotliLevel::default()),
+    ] {
         let batch = RecordBatch::try_from_iter([("z", zeros.clone())]).unwrap();
         let properties = WriterProperties::builder().set_compression(compression).set_dictionary_enabled(false).build();
         let mut file = Vec::new();
@@ -247,6 +280,31 @@ fn good_files_are_believed() {
         writer.close().unwrap();
         assert_eq!(read(&file.into()), Ok(8), "{compression}");
     }
+}
+
+#[test]
+fn a_schema_that_is_added_is_not_believed() {
+    let texts: ArrayRef = Arc::new(LargeStringArray::from(vec!["a", "b"]));
+    // in memory a missing list takes as much as others
+    let mut lists = FixedSizeListBuilder::new(Int32Builder::new(), 1000);
+    lists.values().append_nulls(2000);
+    lists.append(false);
+    lists.append(false);
+    let batch = RecordBatch::try_from_iter([("t", texts), ("l", Arc::new(lists.finish()))]).unwrap();
+    let mut file = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), None).unwrap();
+    writer.append_key_value_metadata(KeyValue::new("a".to_owned(), "b".to_owned()));
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let file = Bytes::from(file);
+    assert_eq!(read(&file), Ok(2));
+    let metadata = read_footer_of(&file).unwrap().metadata().clone();
+    let pairs: Vec<_> = metadata.file_metadata().key_value_metadata().unwrap().iter().map(|pair| &pair.key).collect();
+    assert_eq!(pairs, ["a"]);
+    let found = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()).unwrap();
+    let types: Vec<_> = found.schema().fields().iter().map(|field| field.data_type().to_string()).collect();
+    assert_eq!(types[0], "Utf8");
+    assert!(types[1].starts_with("List("), "{types:?}");
 }
 
 fn good() -> &'static Bytes {
@@ -301,6 +359,14 @@ fn indexes_that_cannot_be_are_told() {
     check(column.offset_index_offset(), &told, "OffsetIndex.page_locations is told to have 2147483647");
     check(column.column_index_offset(), &[0x19, 0xf1, 0xff, 0xff, 0xff, 0xff, 7], "ColumnIndex.null_pages is told");
     check(column.offset_index_offset(), &[0x19, 0x1c, 0x16, 2, 0x15, 2, 0x16, 0, 0, 0], "a page has 1 bytes from 1 on");
+    // a page that the index does not know
+    let size_bytes = file.len() as u64;
+    let indexed = futures::executor::block_on(read_footer_with_indexes(File(file.clone()), size_bytes, 64)).unwrap();
+    let place = indexed.metadata().offset_index().unwrap()[0][0].page_locations()[1].offset as u64;
+    let page = &file[place as usize..column.byte_range().0 as usize + column.byte_range().1 as usize];
+    assert!(indexed.check(place, page).is_ok());
+    let found = indexed.check(place - 1, page).unwrap_err().to_string();
+    assert!(found.contains("and 0 by the page index"), "{found}");
     check(column.column_index_offset(), &[0x19, 0x11, 1, 0], "it has 1 pages for values and 4 for places");
     check(column.bloom_filter_offset(), &[0x15, 0, 0], "it is told to have 0 bytes, not blocks of 32");
     check(
@@ -332,6 +398,17 @@ fn parts_are_in_the_file_and_do_not_overlap() {
         let found = Footer::of(changed, file.len() as u64).unwrap_err().to_string();
         assert!(found.contains(expected), "{found}\nnot\n{expected}");
     };
+    // more page indexes than are read: the file is read without
+    let group = metadata.row_group(0).clone();
+    let columns = group.columns().iter().enumerate().map(|(place, column)| {
+        let column = column.clone().into_builder().set_offset_index_offset(Some((place as i64) << 26));
+        column.build().unwrap()
+    });
+    let group = group.clone().into_builder().set_column_metadata(columns.collect()).build().unwrap();
+    let changed = metadata.clone().into_builder().set_row_groups(vec![group]).build();
+    let large = Footer::of(changed, 1 << 40).unwrap();
+    let columns = large.metadata().row_group(0).columns();
+    assert!(large.indexes().is_none() && columns.iter().all(|column| column.offset_index_offset().is_none()));
     check(&|column| column.set_total_compressed_size(-1), "a column has -1 bytes");
     check(&|column| column.set_total_compressed_size(1 << 40), "a column has 1099511627776 bytes");
     check(&|column| column.set_total_compressed_size(20_000), "columns overlap");
@@ -362,7 +439,7 @@ proptest! {
         let footer = read_footer_of(good()).unwrap();
         for column in footer.metadata().row_group(0).columns() {
             let _ = footer.check(column.byte_range().0, &bytes);
-            let _ = footer.check_head(column.byte_range().0, &bytes);
+            let _ = footer.page_size_bytes(column.byte_range().0, &bytes);
             let _ = footer.check(column.bloom_filter_offset().unwrap() as u64, &bytes);
         }
         let _ = footer.check(footer.indexes().unwrap().start, &bytes);

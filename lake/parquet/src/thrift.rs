@@ -47,7 +47,7 @@ pub(crate) const fn field(id: i16, name: &'static str, kind: Kind) -> Field {
     Field { id, name, kind }
 }
 
-/// What the walk comes by. Numbers are told as the Parquet crate reads them.
+/// What the walk comes by. Numbers are told as the Parquet crate reads them, truth as 1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Seen {
     Begin(&'static Shape),
@@ -207,6 +207,10 @@ impl Walk<'_, '_> {
             };
             last_id = id;
             match shape.fields.iter().find(|field| field.id == id) {
+                // the value is in the type
+                Some(field) if matches!(field.kind, Kind::Bool) && field.kind.is(wire_type) => {
+                    (self.watch)(Seen::Number(shape, id, i64::from(wire_type == TRUE)))?;
+                }
                 Some(field) if field.kind.is(wire_type) => self.field(shape, field, &field.kind, depth)?,
                 Some(field) => {
                     let what = format!("{}.{}", shape.name, field.name);
@@ -226,9 +230,8 @@ impl Walk<'_, '_> {
     ) -> Result<(), Fault> {
         let what = || format!("{}.{}", shape.name, field.name);
         match kind {
-            // the value is in the type
-            Kind::Bool => Ok(()),
-            Kind::Byte => self.pass(1, field.name),
+            // of lists and structures; those are passed above
+            Kind::Bool | Kind::Byte => self.pass(1, field.name),
             Kind::I16 | Kind::I64 => {
                 let value = self.signed()?;
                 (self.watch)(Seen::Number(shape, field.id, value))

@@ -23,9 +23,9 @@ use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::ParquetMetaData;
 use tarn_objects::VersionUuid;
-use tarn_parquet::{Footer, ReadError, read_footer};
+use tarn_parquet::{Footer, ReadError, read_footer_with_indexes};
 
 use super::access::{Access, LakeFile, OpenFile};
 use crate::errors::{ErrorName, QueryError};
@@ -34,7 +34,7 @@ use crate::types::trino_name;
 /// How much of a file's end is read at first: most footers with their page index fit.
 const FOOTER_PREFETCH_SIZE_BYTES: u64 = 512 << 10;
 
-/// Footers of files, by the identity of their bytes: never stale. Bounded.
+/// Footers of files with their page indexes, by the identity of their bytes: never stale. Bounded.
 pub(crate) struct FooterCache {
     inner: Mutex<Footers>,
     size_bytes_max: usize,
@@ -171,7 +171,7 @@ impl LakeReader {
         ))
     }
 
-    /// The footer, from the cache or the file's end.
+    /// The footer with the page indexes, from the cache or the file's end.
     pub async fn footer(&mut self) -> Result<Arc<Footer>, ParquetError> {
         if let Some(footer) = &self.footer {
             return Ok(footer.clone());
@@ -181,7 +181,7 @@ impl LakeReader {
             Some(kept) => kept,
             None => {
                 let size_bytes = open.size_bytes();
-                let footer = read_footer(Unchecked(self), size_bytes, FOOTER_PREFETCH_SIZE_BYTES).await;
+                let footer = read_footer_with_indexes(Unchecked(self), size_bytes, FOOTER_PREFETCH_SIZE_BYTES).await;
                 let footer = Arc::new(footer.map_err(|error| match error {
                     ReadError::Bytes(error) => error,
                     ReadError::Footer(error) => self.unreadable(size_bytes, error),
@@ -199,23 +199,10 @@ impl LakeReader {
     async fn checked(&mut self, range: Range<u64>) -> Result<Bytes, ParquetError> {
         let footer = self.footer().await?;
         let size_bytes = self.opened()?.size_bytes();
-        footer.check_span(&range).map_err(|error| self.unreadable(size_bytes, error))?;
         let from = range.start;
         let bytes = self.range(range).await?;
         footer.check(from, &bytes).map_err(|error| self.unreadable(size_bytes, error))?;
         Ok(bytes)
-    }
-
-    /// The metadata with the page indexes, if they are wanted.
-    async fn metadata(&mut self, indexes: PageIndexPolicy) -> Result<Arc<ParquetMetaData>, ParquetError> {
-        let metadata = self.footer().await?.metadata().clone();
-        if indexes == PageIndexPolicy::Skip {
-            return Ok(metadata);
-        }
-        let mut reader =
-            ParquetMetaDataReader::new_with_metadata(metadata.as_ref().clone()).with_page_index_policy(indexes);
-        reader.load_page_index(&mut *self).await?;
-        Ok(Arc::new(reader.finish()?))
     }
 
     /// Refuses a file whose columns cannot be read as the table's.
@@ -286,12 +273,12 @@ impl AsyncFileReader for LakeReader {
         .boxed()
     }
 
+    /// With page indexes, whether they are wanted or not: what is read must agree with them.
     fn get_metadata<'a>(
         &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
+        _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
-        let policy = options.map_or(PageIndexPolicy::Optional, ArrowReaderOptions::column_index_policy);
-        self.metadata(policy).boxed()
+        async move { Ok(self.footer().await?.metadata().clone()) }.boxed()
     }
 }
 
