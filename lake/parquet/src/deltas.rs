@@ -102,8 +102,11 @@ impl<'a> Deltas<'a> {
 
 /// A number of up to 32 bits, the least of them first.
 fn bits(packed: &[u8], from: usize, width: usize) -> i64 {
-    let bytes = packed.get(from / 8..).unwrap_or_default().iter().take(5);
-    let all = bytes.enumerate().fold(0_u64, |all, (place, byte)| all | u64::from(*byte) << (8 * place));
+    let bytes = packed.get(from / 8..).unwrap_or_default();
+    let all = match bytes.first_chunk() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => bytes.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+    };
     ((all >> (from % 8)) & ((1 << width) - 1)).cast_signed()
 }
 
