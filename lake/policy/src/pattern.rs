@@ -140,7 +140,19 @@ impl Pattern {
         match self {
             Self::Any => true,
             Self::Prefix(text) => format!("{service}:").starts_with(&**text),
-            Self::Exact(_) | Self::Pieces(_) => false,
+            Self::Exact(_) => false,
+            // Only wildcards match names that no action has, and only a star names of any length.
+            Self::Pieces(pieces) => {
+                let steps = pieces.iter().map(|Pieces(piece)| match piece {
+                    Piece::Literal(text) => Some(Step::Literal(text)),
+                    Piece::Star => Some(Step::Star),
+                    Piece::Question => Some(Step::Question),
+                    Piece::Variable { .. } => None,
+                });
+                let steps: Option<Vec<Step<'_>>> = steps.collect();
+                let matches = |name| steps.as_ref().is_some_and(|steps| glob(steps, &format!("{service}:{name}")));
+                matches("\0") && matches("\0\0")
+            }
         }
     }
 

@@ -371,4 +371,14 @@ fn a_policy_allows_a_service_or_not() {
     check("Allow", r#""NotAction":"s3:*""#, "s3", false);
     check("Allow", r#""NotAction":["s3:Get*","glue:*"]"#, "s3", true);
     check("Allow", r#""NotAction":["s3:Get*","glue:*"]"#, "glue", false);
+    for (action, s3, glue) in [
+        ("*:*", false, false),
+        ("s3:?*", false, true),
+        ("glue:*?", true, false),
+        ("s3:?", true, true),
+        ("s3:*t", true, true),
+    ] {
+        check("Allow", &format!(r#""NotAction":"{action}""#), "s3", s3);
+        check("Allow", &format!(r#""NotAction":"{action}""#), "glue", glue);
+    }
 }
