@@ -163,7 +163,8 @@ impl Gate {
             now: self.runtime().now(),
             service,
             regions: if GLOBAL_SERVICES.contains(&service) { &regions } else { &regions[..1] },
-            path_encoding: PathEncoding::Twice,
+            // S3 Control signs with S3's name, and as S3 does.
+            path_encoding: if service == "s3" { PathEncoding::Once } else { PathEncoding::Twice },
         };
         presented
             .verify(parts, key.secret.expose(), &self.signing_keys, &rules, Some(body_sha256))

@@ -210,17 +210,55 @@ impl Objects {
         self.change_bucket(caller, name, move |bucket| bucket.tags = tags).await
     }
 
+    /// Adds to the bucket's tags, over those of the same keys.
+    pub async fn tag_bucket(
+        &self,
+        caller: &Caller,
+        name: &BucketName,
+        pairs: Vec<(String, String)>,
+    ) -> Result<(), ObjectsError> {
+        let added = Tags::of_bucket(pairs)?;
+        let change = move |bucket: &mut Bucket| {
+            bucket.tags = std::mem::take(&mut bucket.tags).overlaid(added)?;
+            Ok(())
+        };
+        self.try_change_bucket(caller, name, change).await
+    }
+
+    /// Takes the tags of these keys from the bucket.
+    pub async fn untag_bucket(
+        &self,
+        caller: &Caller,
+        name: &BucketName,
+        keys: Vec<String>,
+    ) -> Result<(), ObjectsError> {
+        self.change_bucket(caller, name, move |bucket| bucket.tags.remove(&keys)).await
+    }
+
     pub(crate) async fn change_bucket(
         &self,
         caller: &Caller,
         name: &BucketName,
         change: impl FnOnce(&mut Bucket) + Send + 'static,
     ) -> Result<(), ObjectsError> {
+        let change = |bucket: &mut Bucket| {
+            change(bucket);
+            Ok(())
+        };
+        self.try_change_bucket(caller, name, change).await
+    }
+
+    async fn try_change_bucket(
+        &self,
+        caller: &Caller,
+        name: &BucketName,
+        change: impl FnOnce(&mut Bucket) -> Result<(), ObjectsError> + Send + 'static,
+    ) -> Result<(), ObjectsError> {
         let name = name.clone();
         caller
             .commit(&*self.store, move |tx| {
                 let mut bucket = bucket_in(tx, &name)?;
-                change(&mut bucket);
+                change(&mut bucket)?;
                 Ok(tx.put(BUCKETS, &bucket_key(&name), &bucket)?)
             })
             .await

@@ -74,6 +74,17 @@ impl Tags {
         Ok(Self(tags))
     }
 
+    /// A bucket's tags with others over those of the same keys.
+    pub(crate) fn overlaid(self, others: Self) -> Result<Self, ObjectsError> {
+        let mut tags = self.0;
+        tags.extend(others.0);
+        Self::of_bucket(tags)
+    }
+
+    pub(crate) fn remove(&mut self, keys: &[String]) {
+        self.0.retain(|key, _| !keys.contains(key));
+    }
+
     /// All tags, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))

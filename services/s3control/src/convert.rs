@@ -3,10 +3,10 @@
 use tarn_aws_model::s3control as wire;
 use tarn_aws_protocol::{AwsError, Timestamp};
 use tarn_jobs::JobId;
-use tarn_objects::Tags;
+use tarn_objects::{BucketName, Tags};
 use tarn_types::{AccountId, Arn};
 
-use crate::errors::{bad_request, of_jobs};
+use crate::errors::{bad_request, of_bucket, of_jobs};
 
 pub(crate) fn time(ms: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(ms).ok()
@@ -31,6 +31,12 @@ pub(crate) fn bucket_of(text: &str, member: &str) -> Result<String, AwsError> {
     }
 }
 
+/// The bucket that a request's `ResourceArn` names.
+pub(crate) fn bucket_name(resource: Option<&String>) -> Result<BucketName, AwsError> {
+    let text = resource.map(String::as_str).unwrap_or_default();
+    BucketName::new(bucket_of(text, "ResourceArn")?).map_err(of_bucket)
+}
+
 /// `arn:aws:s3:::BUCKET/KEY`.
 pub(crate) fn object_of(text: &str, member: &str) -> Result<(String, String), AwsError> {
     let split = Arn::parse(text).ok().filter(|arn| arn.service == "s3" && arn.account.is_empty());
@@ -53,6 +59,12 @@ pub(crate) fn account_of(text: Option<String>, member: &str) -> Result<Option<Ac
 pub(crate) fn pairs(tags: Option<Vec<wire::S3Tag>>) -> Vec<(String, String)> {
     let pair = |tag: wire::S3Tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
     tags.unwrap_or_default().into_iter().map(pair).collect()
+}
+
+/// Tags of resources as tags of objects and jobs, which the wire calls otherwise.
+pub(crate) fn s3_tags(tags: Option<Vec<wire::Tag>>) -> Option<Vec<wire::S3Tag>> {
+    let tag = |wire::Tag { key, value }| wire::S3Tag { key, value };
+    tags.map(|tags| tags.into_iter().map(tag).collect())
 }
 
 /// The tags that objects are to get.

@@ -12,6 +12,18 @@ pub(crate) fn to_aws(error: ObjectsError) -> AwsError {
     AwsError::internal_failure("The server could not read or write the account's settings now; try again.")
 }
 
+/// What the caller of an operation on a bucket sees.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#S3TaggingErrorCodeList>
+pub(crate) fn of_bucket(error: ObjectsError) -> AwsError {
+    let message = error.to_string();
+    match error {
+        ObjectsError::NoSuchBucket { .. } => AwsError::sender("NoSuchResource", message).with_status(404),
+        ObjectsError::InvalidBucketName { .. } => bad_request(message),
+        ObjectsError::InvalidTag { .. } => AwsError::sender("InvalidTag", message),
+        other => to_aws(other),
+    }
+}
+
 /// What the caller of a job's operation sees.
 pub(crate) fn of_jobs(error: JobsError) -> AwsError {
     let message = error.to_string();

@@ -11,6 +11,7 @@ mod jobs;
 mod manifests;
 mod public_access_block;
 mod resources;
+mod tags;
 
 use std::sync::Arc;
 
@@ -69,4 +70,11 @@ pub fn service(objects: Objects, jobs: Jobs, identity: Arc<Identity>) -> Table<S
             resources::delete_job_tagging,
             job_tagging::delete,
         )
+        .with::<op::ListTagsForResource, _, _>(
+            Access::read("s3:ListTagsForResource"),
+            resources::list_tags_for_resource,
+            tags::list,
+        )
+        .with::<op::TagResource, _, _>(Access::write("s3:TagResource"), resources::tag_resource, tags::tag)
+        .with::<op::UntagResource, _, _>(Access::write("s3:UntagResource"), resources::untag_resource, tags::untag)
 }

@@ -9,7 +9,8 @@ use tarn_policy::Requirement;
 use tarn_types::{Arn, Scope};
 
 use crate::S3Control;
-use crate::errors::of_jobs;
+use crate::convert::{bucket_name, s3_tags};
+use crate::errors::{of_bucket, of_jobs};
 use crate::jobs::AWAITING_CONFIRMATION;
 
 /// Whom a job's role is passed to.
@@ -174,4 +175,45 @@ pub(crate) fn delete_job_tagging(
     scope: &Scope,
 ) -> Requirements {
     Ok(vec![on_job(control, "s3:DeleteJobTagging", input.account_id.as_ref(), input.job_id.as_ref(), scope)?])
+}
+
+/// `action` on a bucket; where it lets policies speak of its tags, they find them.
+fn on_bucket(
+    control: &S3Control,
+    action: &'static str,
+    account: Option<&String>,
+    resource: Option<&String>,
+    scope: &Scope,
+) -> Result<Requirement, AwsError> {
+    own_account(account, scope)?;
+    let name = bucket_name(resource)?;
+    let mut requirement = Requirement::new(action, Arn::s3_bucket(name.as_str()));
+    for (tag, value) in control.objects.condition_bucket_tags(&name).map_err(of_bucket)?.iter() {
+        requirement.context.set(&format!("s3:BucketTag/{tag}"), value);
+        requirement.context.set(&format!("aws:ResourceTag/{tag}"), value);
+    }
+    Ok(requirement)
+}
+
+pub(crate) fn list_tags_for_resource(
+    control: &S3Control,
+    input: &wire::ListTagsForResourceRequest,
+    scope: &Scope,
+) -> Requirements {
+    let (account, resource) = (input.account_id.as_ref(), input.resource_arn.as_ref());
+    Ok(vec![on_bucket(control, "s3:ListTagsForResource", account, resource, scope)?])
+}
+
+pub(crate) fn tag_resource(control: &S3Control, input: &wire::TagResourceRequest, scope: &Scope) -> Requirements {
+    let (account, resource) = (input.account_id.as_ref(), input.resource_arn.as_ref());
+    let mut requirement = on_bucket(control, "s3:TagResource", account, resource, scope)?;
+    set_request_tags(&mut requirement, s3_tags(input.tags.clone()).as_ref());
+    Ok(vec![requirement])
+}
+
+pub(crate) fn untag_resource(control: &S3Control, input: &wire::UntagResourceRequest, scope: &Scope) -> Requirements {
+    let (account, resource) = (input.account_id.as_ref(), input.resource_arn.as_ref());
+    let mut requirement = on_bucket(control, "s3:UntagResource", account, resource, scope)?;
+    requirement.context.set_all("aws:TagKeys", input.tag_keys.iter().flatten().cloned());
+    Ok(vec![requirement])
 }

@@ -17,6 +17,7 @@ fn candidates(name: &str, service: &str) -> Vec<String> {
         texts.extend(match service {
             "iam" => ["arn:aws:iam::000000000000:policy/a".to_owned()],
             "glue" => [arn("database/a")],
+            "s3" => ["arn:aws:s3:::lake-raw".to_owned()],
             "athena" => [arn("workgroup/primary")],
             "sts" => ["arn:aws:iam::000000000000:role/a".to_owned()],
             _ => [arn("deliverystream/a")],
@@ -126,8 +127,15 @@ fn rest_xml(operation: &'static OperationModel, input: &Json) -> Request<Bytes> 
         let value = &input[member.wire_name];
         match member.location {
             Location::Header => request = request.header(member.wire_name, plain(value)),
-            Location::Uri => path = path.replace(&format!("{{{}}}", member.wire_name), &plain(value)),
-            Location::QueryString => query.push(format!("{}={}", member.wire_name, plain(value))),
+            Location::Uri => {
+                for label in [format!("{{{}}}", member.wire_name), format!("{{{}+}}", member.wire_name)] {
+                    path = path.replace(&label, &plain(value));
+                }
+            }
+            Location::QueryString => {
+                let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                query.extend(values.iter().map(|value| format!("{}={}", member.wire_name, plain(value))));
+            }
             Location::Payload | Location::Body => push_xml(&mut body, member.wire_name, value),
             _ => panic!("{}: teach this file where {} travels before serving it", operation.name, member.name),
         }
