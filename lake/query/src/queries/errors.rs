@@ -7,6 +7,15 @@ use tarn_policy::Denied;
 use super::records::ExecutionState;
 use crate::errors::SyntaxError;
 
+/// As AWS says it: clients know by these words that a thing is gone.
+fn not_found(what: &str, name: &str) -> String {
+    match what {
+        "WorkGroup" => format!("WorkGroup is not found: {name}"),
+        "NamedQuery" => format!("NamedQuery {name} does not exist"),
+        _ => format!("{what} {name} was not found"),
+    }
+}
+
 /// Why not. The message is for the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum QueriesError {
@@ -17,7 +26,7 @@ pub enum QueriesError {
         source: SyntaxError,
     },
     /// There is no such thing.
-    #[error("{what} {name} was not found")]
+    #[error("{}", not_found(what, name))]
     NotFound {
         /// `QueryExecution`.
         what: &'static str,
