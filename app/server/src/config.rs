@@ -20,7 +20,7 @@ use tarn_types::{AccountId, Region};
 use toml::{Table, Value};
 
 use crate::events::{EVENT_RULE_KEYS, EventRuleSetting, QUEUE_KEYS, QueueSetting};
-use crate::organization::{OF_ACCOUNT_KEYS, ORGANIZATION_KEYS, OrganizationSetting};
+use crate::organization::{ControlPoliciesSetting, OF_ACCOUNT_KEYS, ORGANIZATION_KEYS, OrganizationSetting};
 use crate::remote_buckets::{REPLICATION_TARGET_KEYS, ReplicationTargetSetting};
 use crate::root_key::{ROOT_KEY_KEYS, RootKeySetting};
 
@@ -93,7 +93,7 @@ pub struct AccountSetting {
     pub users: Vec<UserSetting>,
     /// Policies of the organisation for this account alone, besides those for all.
     #[serde(flatten)]
-    pub organization: OrganizationSetting,
+    pub organization: ControlPoliciesSetting,
 }
 
 impl fmt::Debug for AccountSetting {
@@ -200,7 +200,7 @@ pub struct Tables {
     pub trusted_proxies: Vec<IpNet>,
     /// Who may have a say in who is who.
     pub identity: IdentitySetting,
-    /// What binds all accounts but the first.
+    /// What all accounts are of, and what binds all but the first.
     pub organization: OrganizationSetting,
 }
 

@@ -31,7 +31,7 @@ pub use command::main;
 pub use config::{AccountSetting, Config, ConfigError, Tables, UserSetting};
 pub use events::{EventRuleSetting, QueueSetting};
 pub use lake::{Lake, LakeError, LakeOptions};
-pub use organization::OrganizationSetting;
+pub use organization::{ControlPoliciesSetting, OrganizationSetting};
 pub use remote_buckets::ReplicationTargetSetting;
 pub use root_credentials::{RootCredentials, RootCredentialsError};
 pub use root_key::RootKeySetting;

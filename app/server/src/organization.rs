@@ -1,19 +1,20 @@
 //! `[organization]`: service and resource control policies, read from their files when the server starts. A file that is no such policy is
 //! an error that says where. Knows not how they are decided by.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use tarn_policy::{ControlLevel, ControlLevels, Organization, Policy, PolicyKind};
+use tarn_policy::{ControlLevel, ControlLevels, Organization, OrganizationId, Policy, PolicyKind};
 use tarn_types::AccountId;
 
 use crate::config::AccountSetting;
 
 /// What the table has.
-pub(crate) const ORGANIZATION_KEYS: [&str; 2] = ["service_control_policies", "resource_control_policies"];
-/// What an account's policies are called in its own table.
-pub(crate) const OF_ACCOUNT_KEYS: [&str; 2] = ORGANIZATION_KEYS;
+pub(crate) const ORGANIZATION_KEYS: [&str; 3] = ["id", OF_ACCOUNT_KEYS[0], OF_ACCOUNT_KEYS[1]];
+/// What policies are called there and in an account's own table.
+pub(crate) const OF_ACCOUNT_KEYS: [&str; 2] = ["service_control_policies", "resource_control_policies"];
 /// AWS's policy that allows everything, as files' names are given.
 const FULL_ACCESS: &str = "FullAWSAccess";
 const FULL_ACCESS_DOCUMENT: &str =
@@ -22,17 +23,36 @@ const FULL_ACCESS_DOCUMENT: &str =
 const RESOURCE_FULL_ACCESS_DOCUMENT: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
 
-/// Policies above accounts: files, or `FullAWSAccess` for AWS's policy of that name.
+/// `[organization]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct OrganizationSetting {
+    /// What policies know it by: `o-` and 10 to 32 lower-case letters and digits.
+    pub id: Option<String>,
+    /// For all accounts.
+    #[serde(flatten)]
+    pub policies: ControlPoliciesSetting,
+}
+
+impl OrganizationSetting {
+    /// As a file says it.
+    pub(crate) fn show(&self, quoted: impl Fn(&str) -> String) -> String {
+        let id = self.id.iter().map(|id| format!("id = {}\n", quoted(id)));
+        id.chain([self.policies.show(&quoted)]).collect()
+    }
+}
+
+/// Policies above accounts: files, or `FullAWSAccess` for AWS's policy of that name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ControlPoliciesSetting {
     /// What principals may at most be allowed: each level must allow.
     pub service_control_policies: Vec<PathBuf>,
     /// What is denied to everybody on the accounts' resources.
     pub resource_control_policies: Vec<PathBuf>,
 }
 
-impl OrganizationSetting {
+impl ControlPoliciesSetting {
     fn is_empty(&self) -> bool {
         self.service_control_policies.is_empty() && self.resource_control_policies.is_empty()
     }
@@ -40,7 +60,7 @@ impl OrganizationSetting {
     /// As a file says it.
     pub(crate) fn show(&self, quoted: impl Fn(&str) -> String) -> String {
         let lists = [&self.service_control_policies, &self.resource_control_policies];
-        let lines = ORGANIZATION_KEYS.iter().zip(lists).filter(|(_, files)| !files.is_empty());
+        let lines = OF_ACCOUNT_KEYS.iter().zip(lists).filter(|(_, files)| !files.is_empty());
         let line = |(key, files): (&&str, &Vec<PathBuf>)| {
             let files: Vec<String> = files.iter().map(|file| quoted(&file.display().to_string())).collect();
             format!("{key} = [{}]\n", files.join(", "))
@@ -78,11 +98,16 @@ pub(crate) fn read(
     accounts: &[AccountSetting],
     management: &AccountId,
 ) -> Result<Option<Organization>, String> {
-    if setting.is_empty() && accounts.iter().all(|account| account.organization.is_empty()) {
+    let id = |text: &String| {
+        let id = OrganizationId::parse(text);
+        id.ok_or_else(|| format!("the id `{text}` is not `o-` and 10 to 32 lower-case letters and digits"))
+    };
+    let id = setting.id.as_ref().map(id).transpose()?;
+    if id.is_none() && setting.policies.is_empty() && accounts.iter().all(|account| account.organization.is_empty()) {
         return Ok(None);
     }
-    let levels = |kind, files: fn(&OrganizationSetting) -> &[PathBuf]| {
-        let others: Vec<ControlLevel> = level("organization", files(setting), kind)?.into_iter().collect();
+    let levels = |kind, files: fn(&ControlPoliciesSetting) -> &[PathBuf]| {
+        let others: Vec<ControlLevel> = level("organization", files(&setting.policies), kind)?.into_iter().collect();
         let mut levels = ControlLevels { others, ..ControlLevels::default() };
         for account in accounts {
             let Some(own) = level(account.id.as_str(), files(&account.organization), kind)? else { continue };
@@ -97,6 +122,8 @@ pub(crate) fn read(
         Ok(levels)
     };
     Ok(Some(Organization {
+        id,
+        accounts: accounts.iter().map(|account| &account.id).chain([management]).cloned().collect::<BTreeSet<_>>(),
         management: management.clone(),
         service_control: levels(PolicyKind::ServiceControl, |setting| &setting.service_control_policies)?,
         resource_control: levels(PolicyKind::ResourceControl, |setting| &setting.resource_control_policies)?,
@@ -130,9 +157,13 @@ mod tests {
         );
         let first = AccountId::first();
         let setting = |service: &[&PathBuf], resource: &[&PathBuf]| OrganizationSetting {
-            service_control_policies: service.iter().map(|path| (*path).clone()).collect(),
-            resource_control_policies: resource.iter().map(|path| (*path).clone()).collect(),
+            id: None,
+            policies: ControlPoliciesSetting {
+                service_control_policies: service.iter().map(|path| (*path).clone()).collect(),
+                resource_control_policies: resource.iter().map(|path| (*path).clone()).collect(),
+            },
         };
+        let called = |id: &str| OrganizationSetting { id: Some(id.to_owned()), ..OrganizationSetting::default() };
         let check = |setting: &OrganizationSetting, accounts: &[AccountSetting], expected: Result<bool, &str>| match (
             read(setting, accounts, &first),
             expected,
@@ -142,6 +173,13 @@ mod tests {
             (found, expected) => panic!("{found:?}, not {expected:?}"),
         };
         check(&OrganizationSetting::default(), &[], Ok(false));
+        check(&called("o-0123456789"), &[], Ok(true));
+        check(&called(&format!("o-{}", "a".repeat(32))), &[], Ok(true));
+        for wrong in
+            ["", "o-", "o-012345678", "0123456789", "o-012345678A", "o-01234_6789", &format!("o-{}", "a".repeat(33))]
+        {
+            check(&called(wrong), &[], Err("lower-case letters and digits"));
+        }
         let full = PathBuf::from(FULL_ACCESS);
         check(&setting(&[&full, &service], &[&resource]), &[], Ok(true));
         check(&setting(&[&wrong], &[]), &[], Err("wrong.json"));
@@ -156,6 +194,7 @@ mod tests {
         check(&OrganizationSetting::default(), &[account(first.as_str())], Err("do not bind its management account"));
         let read = read(&setting(&[&full], &[]), &[account("111111111111")], &first).expect("read").expect("some");
         assert_eq!(read.service_control.others.len(), 1);
+        assert_eq!(read.accounts.len(), 2);
         assert_eq!(read.service_control.of_accounts[&AccountId::new("111111111111").expect("an id")].len(), 2);
     }
 }

@@ -6,6 +6,7 @@ use tarn_types::{AccountId, Arn};
 
 use crate::document::Policy;
 use crate::evaluate::{Decision, PolicySet, PolicySets, Question, decide};
+use crate::facts::OrganizationsAsked;
 use crate::grants::Granted;
 use crate::organization::Organization;
 use crate::principal::{Principal, PrincipalKind};
@@ -146,6 +147,7 @@ impl LakeAuthorizer {
             of_callers_own: requirement.of_callers_own,
             is_supposed: false,
         };
+        let organization_of = |account| self.organization.as_ref().and_then(|found| found.id_of(account));
         let sets = PolicySets {
             identity: &policies.identity,
             boundary: policies.boundary.as_ref().map(std::slice::from_ref),
@@ -160,6 +162,10 @@ impl LakeAuthorizer {
             resource_control: self.organization.as_ref().map_or(&[], |above| {
                 above.resource_control(of_resource.owner.as_ref().unwrap_or(&principal.account), requirement.action)
             }),
+            organizations: OrganizationsAsked {
+                of_principal: organization_of(&principal.account),
+                of_resource: of_resource.owner.as_ref().and_then(organization_of),
+            },
             ..PolicySets::default()
         };
         Some(then(decide(&question, &sets), &sets))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tarn_types::{AccountId, Arn};
 
 use crate::document::{Effect, Policy};
-use crate::facts::Facts;
+use crate::facts::{Facts, OrganizationsAsked};
 use crate::grants::Granted;
 use crate::principal::{Principal, PrincipalKind};
 use crate::principals::Mention;
@@ -94,6 +94,8 @@ pub struct PolicySets<'a> {
     /// The levels above the resource's account, each of which must allow:
     /// <https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html>
     pub resource_control: &'a [ControlLevel],
+    /// The organisations that condition keys tell of.
+    pub organizations: OrganizationsAsked<'a>,
     /// Whether services that ask are AWS's own, whom only a resource's policy lets in; those of the lake act for an account.
     pub services_are_strangers: bool,
 }
@@ -166,7 +168,7 @@ pub(crate) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    pub(crate) fn new(question: &Question<'a>, sets: &PolicySets<'_>) -> Self {
+    pub(crate) fn new(question: &Question<'a>, sets: &PolicySets<'a>) -> Self {
         let Question { principal, action, resource, resource_owner, own, request, of_callers_own, is_supposed } =
             *question;
         Self {
@@ -180,7 +182,15 @@ impl<'a> Asked<'a> {
             same_account: resource_owner.is_none_or(|owner| *owner == principal.account),
             of_callers_own,
             is_supposed,
-            facts: Facts::new(principal, resource_owner, own, request, is_supposed, sets.boundary.is_some()),
+            facts: Facts::new(
+                principal,
+                resource_owner,
+                sets.organizations,
+                own,
+                request,
+                is_supposed,
+                sets.boundary.is_some(),
+            ),
         }
     }
 

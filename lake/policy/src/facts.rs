@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 use tarn_types::AccountId;
 
+use crate::organization::OrganizationId;
 use crate::principal::{Principal, PrincipalKind};
 use crate::proof::Context;
 
@@ -18,6 +19,7 @@ const DERIVED: &[&str] = &[
     "aws:principalisawsservice",
     "aws:principalservicename",
     "aws:principalorgid",
+    "aws:principalorgpaths",
     "aws:tokenissuetime",
     "aws:sourceidentity",
     "aws:federatedprovider",
@@ -25,14 +27,26 @@ const DERIVED: &[&str] = &[
     "aws:multifactorauthage",
     "sts:authentication",
     "aws:resourceaccount",
+    "aws:resourceorgid",
+    "aws:resourceorgpaths",
     "s3:resourceaccount",
 ];
 const DERIVED_PREFIXES: &[&str] = &["aws:principaltag/"];
+
+/// The organisations that the sides of a question are of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OrganizationsAsked<'a> {
+    /// The principal's.
+    pub of_principal: Option<&'a OrganizationId>,
+    /// That of the resource's owner.
+    pub of_resource: Option<&'a OrganizationId>,
+}
 
 /// Condition keys of one question. Keys are looked up in lower case.
 pub(crate) struct Facts<'a> {
     principal: &'a Principal,
     resource_owner: Option<&'a AccountId>,
+    organizations: OrganizationsAsked<'a>,
     own: &'a Context,
     request: &'a Context,
     is_supposed: bool,
@@ -46,12 +60,22 @@ impl<'a> Facts<'a> {
     pub(crate) fn new(
         principal: &'a Principal,
         resource_owner: Option<&'a AccountId>,
+        organizations: OrganizationsAsked<'a>,
         own: &'a Context,
         request: &'a Context,
         is_supposed: bool,
         has_boundary: bool,
     ) -> Self {
-        Self { principal, resource_owner, own, request, is_supposed, has_boundary, derived: OnceCell::new() }
+        Self {
+            principal,
+            resource_owner,
+            organizations,
+            own,
+            request,
+            is_supposed,
+            has_boundary,
+            derived: OnceCell::new(),
+        }
     }
 
     /// Whether the principal has a permissions boundary.
@@ -70,16 +94,21 @@ impl<'a> Facts<'a> {
         if !is_derived {
             return said();
         }
-        let follows = || self.derived.get_or_init(|| derive(self.principal, self.resource_owner)).get_lower(key);
+        let derive = || derive(self.principal, self.resource_owner, self.organizations);
+        let follows = || self.derived.get_or_init(derive).get_lower(key);
         if self.is_supposed { said().or_else(follows) } else { follows() }
     }
 }
 
-fn derive(principal: &Principal, resource_owner: Option<&AccountId>) -> Context {
+fn derive(principal: &Principal, resource_owner: Option<&AccountId>, organizations: OrganizationsAsked<'_>) -> Context {
     let mut context = Context::new();
     if let Some(owner) = resource_owner {
         context.set("aws:resourceaccount", owner.as_str());
         context.set("s3:resourceaccount", owner.as_str());
+    }
+    if let Some(id) = organizations.of_resource {
+        context.set("aws:resourceorgid", id.to_string());
+        context.set_all("aws:resourceorgpaths", [id.path()]);
     }
     let service = matches!(principal.kind, PrincipalKind::Service { .. });
     context.set("aws:principalisawsservice", if service { "true" } else { "false" });
@@ -126,6 +155,10 @@ fn derive(principal: &Principal, resource_owner: Option<&AccountId>) -> Context 
         context.set("aws:userid", principal.id.clone());
     }
     context.set("aws:principalaccount", principal.account.as_str());
+    if let Some(id) = organizations.of_principal {
+        context.set("aws:principalorgid", id.to_string());
+        context.set_all("aws:principalorgpaths", [id.path()]);
+    }
     // A session's aws:PrincipalArn is its role's, not its own.
     if let Some(arn) = principal.role_arn().or_else(|| principal.arn()) {
         context.set("aws:principalarn", arn.to_string());

@@ -45,8 +45,9 @@ pub use evaluate::{
     resource_policy_decides,
 };
 pub use explain::{Explanation, explain};
+pub use facts::OrganizationsAsked;
 pub use grants::{Granted, GrantedTo};
-pub use organization::{ControlLevels, Organization};
+pub use organization::{ControlLevels, Organization, OrganizationId};
 pub use positions::{Position, statement_positions};
 pub use principal::{Principal, PrincipalKind, Session, SessionIssuer, Standing};
 pub use proof::{Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, Requirement};

@@ -66,6 +66,32 @@ def test_an_organization_binds_its_member_accounts(own_server, tmp_path):
     own_server.stop()
 
 
+def test_policies_know_the_organization_by_its_id(own_server):
+    own_server.settings = '[organization]\nid = "o-a1b2c3d4e5"\n'
+    own_server.start()
+    member, other = own_server.accounts[:2]
+    bucket = member.bucket()
+    # Some of these policies count as public.
+    member.client("s3").delete_public_access_block(Bucket=bucket)
+    ours, others = own_server.root(), other.user("ada", allow("s3:*"))
+    for key, operator, value, reads in [
+        ("aws:PrincipalOrgID", "StringEquals", "o-a1b2c3d4e5", True),
+        ("aws:PrincipalOrgID", "StringEquals", "o-0123456789", False),
+        ("aws:ResourceOrgID", "StringEquals", "${aws:PrincipalOrgID}", True),
+        ("aws:PrincipalOrgPaths", "ForAnyValue:StringLike", "o-a1b2c3d4e5/*", True),
+        ("aws:ResourceOrgPaths", "ForAnyValue:StringEquals", "o-a1b2c3d4e5/r-a1b2c3d4e5/", True),
+    ]:
+        policy = allow("s3:ListBucket", f"arn:aws:s3:::{bucket}", Principal="*", Condition={operator: {key: value}})
+        member.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        for reader in (ours, others):
+            read = reader.client("s3").list_objects_v2
+            if reads:
+                read(Bucket=bucket)
+            else:
+                refused(read, "no resource-based policy allows", Bucket=bucket)
+    own_server.stop()
+
+
 def test_a_server_does_not_start_with_what_is_no_policy(own_server, tmp_path):
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"Version": "2012-10-17", "Statement": [\n{"Effect": "Deny", "Action": "*", "Resource": "*"},\n{}]}')

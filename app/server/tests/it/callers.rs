@@ -34,7 +34,7 @@ pub fn options(folder: &std::path::Path) -> LakeOptions {
         root_access_key_id: None,
         root_secret_access_key: None,
         users: vec![user("nobody", NOBODY), user("denied", DENIED)],
-        organization: tarn_server::OrganizationSetting::default(),
+        organization: tarn_server::ControlPoliciesSetting::default(),
     };
     let credentials = CredentialsConfig { access_key_id: ROOT.0.to_owned(), secret_access_key: Secret::new(ROOT.1) };
     LakeOptions {

@@ -111,3 +111,67 @@ fn organisations_policies_are_checked() {
     check(PolicyKind::ResourceControl, &format!(r#"{plain},"Principal":{{"AWS":"111111111111"}}"#), false);
     check(PolicyKind::ResourceControl, &format!(r#"{plain},"NotPrincipal":"*""#), false);
 }
+
+/// Who is of an organisation, and what is, is known to all policies where it has an id.
+#[test]
+fn policies_know_who_is_of_an_organization() {
+    struct Bucket(Arc<Policy>, AccountId);
+    impl ResourcePolicies for Bucket {
+        fn resource_policy(&self, _: &Arn, _: &Requirement) -> Result<Option<ResourcePolicy>, PoliciesUnreadable> {
+            let (policy, owner) = (Some(self.0.clone()), Some(self.1.clone()));
+            Ok(Some(ResourcePolicy { owner, policy, ..ResourcePolicy::default() }))
+        }
+    }
+    struct All;
+    impl IdentityPolicies for All {
+        fn identity_policies(&self, _: &Principal) -> Result<HeldPolicies, PoliciesUnreadable> {
+            Ok(HeldPolicies { identity: [identity(FULL)].into(), ..HeldPolicies::default() })
+        }
+    }
+    const ID: Option<&str> = Some("o-a1b2c3d4e5");
+    const STRANGER: &str = "333333333333";
+    let check = |id: Option<&str>, condition: &str, who: &str, owner: &str, expected: bool| {
+        let bucket = one(&format!(
+            r#""Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::b/*","Condition":{{{condition}}}"#
+        ));
+        let organization = Organization {
+            id: id.and_then(OrganizationId::parse),
+            accounts: [account(OWNER), account(OTHER)].into(),
+            management: account(OTHER),
+            service_control: ControlLevels::default(),
+            resource_control: ControlLevels::default(),
+        };
+        let source = Arc::new(Bucket(Arc::new(resource(&bucket)), account(owner)));
+        let lake = LakeAuthorizer::new(Arc::new(All), vec![source]).with_organization(organization);
+        let principal = match who {
+            "nobody" => Principal::anonymous(),
+            who => user(who, "ada"),
+        };
+        // What a request says of itself is not believed.
+        let said = Context::new().with("aws:PrincipalOrgID", "o-a1b2c3d4e5");
+        let get = Requirement::new("s3:GetObject", Arn::s3_object("b", "k"));
+        let found = lake.authorize(&principal, vec![get], &said);
+        assert_eq!(found.is_ok(), expected, "{condition}: {who} of {id:?} on a bucket of {owner}");
+    };
+    let principal = r#""StringEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}"#;
+    check(ID, principal, OTHER, OWNER, true);
+    check(ID, principal, STRANGER, OWNER, false);
+    check(ID, principal, "nobody", OWNER, false);
+    check(ID, principal, OTHER, STRANGER, true);
+    check(None, principal, OTHER, OWNER, false);
+    check(Some("o-0123456789"), principal, OTHER, OWNER, false);
+    let resource = r#""StringEquals":{"aws:ResourceOrgID":"o-a1b2c3d4e5"}"#;
+    check(ID, resource, STRANGER, OWNER, true);
+    check(ID, resource, OTHER, STRANGER, false);
+    check(None, resource, OTHER, OWNER, false);
+    let both = r#""StringEquals":{"aws:ResourceOrgID":"${aws:PrincipalOrgID}"}"#;
+    check(ID, both, OTHER, OWNER, true);
+    check(ID, both, STRANGER, OWNER, false);
+    for key in ["aws:PrincipalOrgPaths", "aws:ResourceOrgPaths"] {
+        let of = |pattern: &str| format!(r#""ForAnyValue:StringLike":{{"{key}":["{pattern}"]}}"#);
+        check(ID, &of("o-a1b2c3d4e5/*"), OTHER, OWNER, true);
+        check(ID, &of("o-a1b2c3d4e5/r-a1b2c3d4e5/"), OTHER, OWNER, true);
+        check(ID, &of("o-a1b2c3d4e5/r-a1b2c3d4e5/ou-*"), OTHER, OWNER, false);
+        check(None, &of("*"), OTHER, OWNER, false);
+    }
+}

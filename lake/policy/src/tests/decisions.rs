@@ -311,6 +311,8 @@ fn an_organization_binds_its_members() {
     let common = level("organization", PolicyKind::ServiceControl, &[full, no_glue]);
     let own = level("account", PolicyKind::ServiceControl, &[only_s3]);
     let organization = Organization {
+        id: None,
+        accounts: [management, member, other].into_iter().map(account).collect(),
         management: account(management),
         service_control: ControlLevels {
             others: vec![common.clone()],
