@@ -4,6 +4,7 @@
 use std::io::Read as _;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -227,7 +228,8 @@ impl Lake {
 }
 
 fn worker(objects: &Objects, identity: &Arc<Identity>, door: &Arc<Door>, runtime: &Runtime) -> InventoryWorker {
-    let options = InventoryOptions { file_rows_max: 4, page_rows: 3 };
+    // What is set aside stays so while a test lasts.
+    let options = InventoryOptions { file_rows_max: 4, page_rows: 3, aside: Duration::from_secs(3_600) };
     InventoryWorker::new(objects.clone(), identity.clone(), door.clone(), runtime.clone(), options)
 }
 
@@ -403,8 +405,13 @@ async fn one_that_is_stuck_holds_up_no_other() {
     assert_eq!(manifests().len(), 1);
     assert!(manifests()[0].starts_with("lake-raw/two/"), "{:?}", manifests());
     // It is gone on with after a while.
+    let options = InventoryOptions { aside: Duration::from_millis(1), ..InventoryOptions::default() };
+    let (identity, door) = (lake.identity.clone(), lake.door.clone());
+    let worker = InventoryWorker::new(lake.objects.clone(), identity, door, lake.runtime.clone(), options);
+    *lake.blobs.faults.lock() = 1;
+    assert!(matches!(worker.step().await, Err(ObjectsError::Blob(_))));
     while manifests().len() < 2 {
-        tarn_runtime::Worker::wait(&lake.worker).await;
-        while lake.worker.step().await.unwrap() {}
+        tarn_runtime::Worker::wait(&worker).await;
+        while worker.step().await.unwrap() {}
     }
 }

@@ -29,9 +29,7 @@ use crate::rows::Source;
 
 /// How long nothing is looked at while nothing is due: a clock may be set.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// How long a list is set aside that the lake could not go on with.
-const ASIDE: Duration = Duration::from_secs(1);
-/// What that doubles up to.
+/// What the time doubles up to for which a list is set aside.
 const ASIDE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// What may be set differently.
@@ -41,11 +39,13 @@ pub struct InventoryOptions {
     pub file_rows_max: usize,
     /// Rows that are looked up together.
     pub page_rows: usize,
+    /// How long a list is set aside that the lake could not go on with, the first time.
+    pub aside: Duration,
 }
 
 impl Default for InventoryOptions {
     fn default() -> Self {
-        Self { file_rows_max: 1_000_000, page_rows: 500 }
+        Self { file_rows_max: 1_000_000, page_rows: 500, aside: Duration::from_secs(1) }
     }
 }
 
@@ -176,7 +176,7 @@ impl InventoryWorker {
 
     fn set_aside(&self, run: &InventoryRun) {
         let mut aside = self.aside.lock();
-        let pause = aside.get(&run.id).map_or(ASIDE, |(_, pause)| (*pause * 2).min(ASIDE_MAX));
+        let pause = aside.get(&run.id).map_or(self.options.aside, |(_, pause)| (*pause * 2).min(ASIDE_MAX));
         aside.insert(run.id, (Instant::now() + pause, pause));
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tarn_blobs::{BlobOwner, BlobStore, BlobWriter, VolumeId};
 use tarn_keys::kms::Kms;
@@ -42,6 +43,8 @@ pub struct ObjectsOptions {
     pub block_public_access: bool,
     /// Where new objects of a class go, if not to the main drive.
     pub class_volumes: BTreeMap<StorageClass, VolumeId>,
+    /// How long a destination of replication that cannot be reached is left alone, the first time.
+    pub replication_pause: Duration,
 }
 
 /// A day, milliseconds.
@@ -58,6 +61,7 @@ impl Default for ObjectsOptions {
             object_ownership: ObjectOwnership::BucketOwnerEnforced,
             block_public_access: true,
             class_volumes: BTreeMap::new(),
+            replication_pause: Duration::from_millis(500),
         }
     }
 }

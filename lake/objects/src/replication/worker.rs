@@ -37,9 +37,7 @@ use crate::replication::state::{CopyThere, ReplicationStatus, ReplicationTarget,
 const LANES: usize = 4;
 /// Tasks of a queue that are looked at.
 const LOOK_COUNT_MAX: usize = 64;
-/// The pause of a destination that cannot be reached.
-const PAUSE: Duration = Duration::from_millis(500);
-/// What it doubles up to.
+/// What the pause of a destination that cannot be reached doubles up to.
 const PAUSE_MAX: Duration = Duration::from_secs(120);
 /// How long a copy is tried.
 const AGE_MAX_MS: i64 = 24 * 60 * 60 * 1000;
@@ -233,8 +231,9 @@ impl Replicator {
 
     /// Leaves a destination alone for a while, each time for longer.
     fn pause(&self, destination: &str) {
+        let first = self.objects.options.replication_pause;
         let mut lanes = self.lanes.lock();
-        let pause = lanes.paused.get(destination).map_or(PAUSE, |(_, pause)| (*pause * 2).min(PAUSE_MAX));
+        let pause = lanes.paused.get(destination).map_or(first, |(_, pause)| (*pause * 2).min(PAUSE_MAX));
         lanes.paused.insert(destination.to_owned(), (Instant::now() + pause, pause));
     }
 

@@ -161,7 +161,8 @@ impl RemoteBuckets for Elsewhere {
 
 #[tokio::test]
 async fn copies_elsewhere_follow_by_the_version_that_they_are() {
-    let lake = Lake::new();
+    let replication_pause = std::time::Duration::from_millis(1);
+    let lake = Lake::with(ObjectsOptions { replication_pause, ..ObjectsOptions::default() });
     let (objects, source) = (&lake.objects, lake.bucket("lake-one").await);
     objects.put_bucket_versioning(&lake.caller(), &source, true).await.unwrap();
     objects.put_object_lock_configuration(&lake.caller(), &source, BucketLock::default()).await.unwrap();
