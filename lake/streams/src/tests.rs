@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use tarn_audit::{Caller, EventDraft};
 use tarn_blobs::MemoryBlobs;
@@ -25,12 +26,13 @@ use crate::*;
 
 struct Everyone;
 
-/// Lets everybody in until it is closed.
+/// Lets everybody in until it is closed. Knows the condition keys of who came last.
 #[derive(Default)]
-struct Door(AtomicBool);
+struct Door(AtomicBool, Mutex<Context>);
 
 impl Authorizer for Door {
-    fn authorize(&self, who: &Principal, needs: Vec<Requirement>, _: &Context) -> Result<Authorized, Denied> {
+    fn authorize(&self, who: &Principal, needs: Vec<Requirement>, context: &Context) -> Result<Authorized, Denied> {
+        *self.1.lock() = context.clone();
         if !self.0.load(Ordering::Acquire) {
             return Ok(proof());
         }
@@ -427,6 +429,19 @@ async fn a_delivery_asks_the_policies_of_its_day() {
     lake.door.0.store(false, Ordering::Release);
     assert_eq!(lake.deliver_after(60).await, 1);
     assert_eq!((lake.chunks(), lake.delivered().await.len()), (0, 1));
+    let asked = lake.door.1.lock().clone();
+    for (key, expected) in [
+        ("aws:CurrentTime", "2013-01-02T03:06:05Z"),
+        ("aws:EpochTime", "1357095965"),
+        ("aws:RequestedRegion", "us-east-1"),
+        ("aws:SecureTransport", "true"),
+        ("aws:ViaAWSService", "true"),
+        ("aws:CalledVia", "firehose.amazonaws.com"),
+        ("aws:SourceArn", "arn:aws:firehose:us-east-1:000000000000:deliverystream/weather"),
+        ("aws:SourceAccount", "000000000000"),
+    ] {
+        assert_eq!(asked.get(key), Some([expected.to_owned()].as_slice()), "{key}");
+    }
 }
 
 #[tokio::test]

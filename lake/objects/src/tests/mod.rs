@@ -9,6 +9,7 @@ mod encryption;
 mod events;
 mod lifecycle;
 mod linear;
+mod logging;
 mod model;
 mod multipart;
 mod reading;
