@@ -7,6 +7,7 @@ use http::Request;
 use http::request::{Builder, Parts};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use tarn_testkit::{mangling, seeds};
 
 use crate::*;
 
@@ -357,15 +358,6 @@ proptest! {
 }
 
 /// Every probe over its seeds, over mangled seeds and over arbitrary bytes. A fuzzer goes further with the same probes: see CONTRIBUTING.md.
-fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(name);
-    let files = std::fs::read_dir(folder).expect("seeds");
-    let mut paths: Vec<_> = files.map(|entry| entry.expect("an entry").path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "{name} has no seeds");
-    paths.into_iter().map(|path| std::fs::read(path).expect("read")).collect()
-}
-
 #[test]
 fn seeds_keep_the_rules_of_the_probes() {
     for (name, probe) in crate::probes::ALL {
@@ -380,23 +372,11 @@ proptest! {
 
     #[test]
     fn mangled_seeds_break_no_rule(
-        seed: prop::sample::Index,
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3), 1..5),
+        mangling in mangling(),
         bytes in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         for (name, probe) in crate::probes::ALL {
-            let mut mangled = seed.get(&seeds(name)).clone();
-            for (at, byte, how) in &changes {
-                let at = at.index(mangled.len() + 1);
-                match how {
-                    0 if at < mangled.len() => mangled[at] = *byte,
-                    1 if at < mangled.len() => {
-                        mangled.remove(at);
-                    }
-                    _ => mangled.insert(at, byte % 0x80),
-                }
-            }
-            probe(&mangled);
+            probe(&mangling.of(&seeds(name)));
             probe(&bytes);
         }
     }

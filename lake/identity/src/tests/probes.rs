@@ -35,23 +35,11 @@ proptest! {
 
     #[test]
     fn mangled_seeds_break_no_rule(
-        seed: prop::sample::Index,
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3), 1..5),
+        mangling in tarn_testkit::mangling(),
         bytes in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         for (name, probe) in crate::probes::ALL {
-            let mut mangled = seed.get(&seeds(name)).clone();
-            for (at, byte, how) in &changes {
-                let at = at.index(mangled.len() + 1);
-                match how {
-                    0 if at < mangled.len() => mangled[at] = *byte,
-                    1 if at < mangled.len() => {
-                        mangled.remove(at);
-                    }
-                    _ => mangled.insert(at, byte % 0x80),
-                }
-            }
-            probe(&mangled);
+            probe(&mangling.of(&seeds(name)));
             probe(&bytes);
         }
     }

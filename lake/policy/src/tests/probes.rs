@@ -1,18 +1,9 @@
 //! Every probe over its seeds, over mangled seeds and over arbitrary bytes. A fuzzer goes further with the same probes: see CONTRIBUTING.md.
 
-use std::path::Path;
-
-use crate::probes::{ALL, Probe};
 use proptest::prelude::*;
+use tarn_testkit::{mangling, seeds};
 
-fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(name);
-    let mut paths: Vec<_> =
-        std::fs::read_dir(&folder).expect("seeds").map(|entry| entry.expect("an entry").path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "{name} has no seeds");
-    paths.into_iter().map(|path| std::fs::read(path).expect("read")).collect()
-}
+use crate::probes::ALL;
 
 #[test]
 fn seeds_are_read() {
@@ -23,36 +14,14 @@ fn seeds_are_read() {
     }
 }
 
-fn mangled() -> impl Strategy<Value = (Probe, Vec<u8>)> {
-    (
-        0..ALL.len(),
-        any::<prop::sample::Index>(),
-        prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3), 1..5),
-    )
-        .prop_map(|(which, seed, changes)| {
-            let (name, probe) = ALL[which];
-            let seeds = seeds(name);
-            let mut bytes = seed.get(&seeds).clone();
-            for (at, byte, how) in changes {
-                let at = at.index(bytes.len() + 1);
-                match how {
-                    0 if at < bytes.len() => bytes[at] = byte,
-                    1 if at < bytes.len() => {
-                        bytes.remove(at);
-                    }
-                    _ => bytes.insert(at, byte % 0x80),
-                }
-            }
-            (probe, bytes)
-        })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn mangled_seeds_break_no_rule((probe, bytes) in mangled()) {
-        probe(&bytes);
+    fn mangled_seeds_break_no_rule(mangling in mangling()) {
+        for (name, probe) in ALL {
+            probe(&mangling.of(&seeds(name)));
+        }
     }
 
     #[test]
