@@ -103,22 +103,16 @@ impl PartKey {
 
     /// Opens chunk `index`; `last` says whether it must be the part's last.
     pub fn open_chunk(&self, index: u64, last: bool, sealed: &[u8]) -> Result<Bytes, KeysError> {
-        let mut out = BytesMut::new();
-        self.open_into(index, last, sealed, &mut out)?;
-        Ok(out.freeze())
+        let mut chunk = BytesMut::from(sealed);
+        self.open_in_place(index, last, &mut chunk)?;
+        Ok(chunk.freeze())
     }
 
-    fn open_into(&self, index: u64, last: bool, sealed: &[u8], out: &mut BytesMut) -> Result<(), KeysError> {
-        let refused = KeysError::NotAuthentic { what: "a chunk of stored bytes" };
-        let Some((ciphertext, tag)) = sealed.split_last_chunk::<TAG_BYTES>() else {
-            return Err(refused);
-        };
-        let start = out.len();
-        out.resize(start + ciphertext.len(), 0);
-        let plain = out.get_mut(start..).unwrap_or_default();
-        self.key
-            .open_separate_gather(nonce(index, last), Aad::from(self.aad), ciphertext, tag, plain)
-            .map_err(|_| refused)
+    fn open_in_place(&self, index: u64, last: bool, chunk: &mut BytesMut) -> Result<(), KeysError> {
+        let opened = self.key.open_in_place(nonce(index, last), Aad::from(self.aad), chunk);
+        let plain_bytes = opened.map_err(|_| KeysError::NotAuthentic { what: "a chunk of stored bytes" })?.len();
+        chunk.truncate(plain_bytes);
+        Ok(())
     }
 }
 
@@ -207,29 +201,32 @@ pub struct RangeOpener {
 impl RangeOpener {
     /// Takes more sealed bytes and gives the plain bytes known by now; may be nothing.
     pub fn push(&mut self, mut sealed: &[u8]) -> Result<Bytes, KeysError> {
-        let mut out = BytesMut::with_capacity(self.held.len() + sealed.len());
+        let mut out = BytesMut::new();
         self.sealed_left = self
             .sealed_left
             .checked_sub(sealed.len() as u64)
             .ok_or(KeysError::NotAuthentic { what: "a range of stored bytes" })?;
         while self.index < self.end {
-            let complete = self.held.len() + sealed.len() >= SEALED_CHUNK_BYTES || self.sealed_left == 0;
-            if !complete {
-                self.held.extend_from_slice(sealed);
+            let wanted = SEALED_CHUNK_BYTES - self.held.len();
+            let (now, rest) = sealed.split_at(wanted.min(sealed.len()));
+            if self.held.is_empty() {
+                let coming = self.sealed_left.saturating_add(sealed.len() as u64);
+                self.held.reserve(usize::try_from(coming).unwrap_or(usize::MAX).min(SEALED_CHUNK_BYTES));
+            }
+            self.held.extend_from_slice(now);
+            sealed = rest;
+            if self.held.len() < SEALED_CHUNK_BYTES && self.sealed_left > 0 {
                 break;
             }
-            let take = SEALED_CHUNK_BYTES.saturating_sub(self.held.len()).min(sealed.len());
-            let (now, rest) = sealed.split_at(take);
-            let is_last = self.index == self.last;
-            if self.held.is_empty() {
-                self.key.open_into(self.index, is_last, now, &mut out)?;
+            self.key.open_in_place(self.index, self.index == self.last, &mut self.held)?;
+            self.index += 1;
+            // Pieces are mostly no longer than a chunk: then what was opened is given out where it is.
+            if out.is_empty() {
+                out = std::mem::take(&mut self.held);
             } else {
-                self.held.extend_from_slice(now);
-                self.key.open_into(self.index, is_last, &self.held, &mut out)?;
+                out.extend_from_slice(&self.held);
                 self.held.clear();
             }
-            self.index += 1;
-            sealed = rest;
         }
         let skip = self.skip.min(out.len());
         self.skip -= skip;
