@@ -84,9 +84,10 @@ impl Authorizer for Policies {
 struct Records(Mutex<Vec<String>>, Mutex<Vec<EventDraft>>, Arc<tarn_audit::AuditLog>);
 
 impl AuditLog for Records {
-    fn failed(&self, draft: &EventDraft, _: &EventDetails, code: &str, _message: &str) {
+    fn failed(&self, draft: &EventDraft, details: &EventDetails, code: &str, message: &str) {
         self.0.lock().push(format!("{} {code}", draft.event_name));
         self.1.lock().push(draft.clone());
+        self.2.record_refusal_with(draft.clone(), details.clone(), code, message);
     }
     fn done(&self, draft: &EventDraft, details: &EventDetails) {
         self.0.lock().push(format!("{} done", draft.event_name));

@@ -317,7 +317,8 @@ impl Lake {
         } = tables;
 
         let organization = organization::read(&organization, &accounts, &account_id)
-            .map_err(|reason| LakeError::Organization { reason })?;
+            .map_err(|reason| LakeError::Organization { reason })?
+            .map(Arc::new);
 
         // The directory, for this process alone.
         let path = data_dir.display().to_string();
@@ -355,6 +356,7 @@ impl Lake {
         let volumes = volumes::open(&volumes, &*records, &runtime).await?;
         let mut objects_options = objects;
         objects_options.class_volumes = volumes.classes(&storage_classes)?;
+        objects_options.organization = organization.clone();
         let OpenVolumes { engines, local: local_volumes, .. } = volumes;
         let bytes: Arc<dyn BlobStore> = match engines.is_empty() {
             true => Arc::new(blobs.clone()),

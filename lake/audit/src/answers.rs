@@ -57,17 +57,23 @@ impl AuditLog {
 
     /// The calls that may be answered yet.
     pub(crate) fn unanswered(&self) -> HashSet<EventId> {
-        let wait_ms = i64::try_from(ANSWER_WAIT_MAX.as_millis()).unwrap_or(i64::MAX);
-        let since_ms = self.runtime.now().as_millisecond().saturating_sub(wait_ms);
+        let now_ms = self.runtime.now().as_millisecond();
+        // Nor does it wait longer where the clock was set back.
+        let is_waited_for = |began_ms: &i64| u128::from(now_ms.abs_diff(*began_ms)) < ANSWER_WAIT_MAX.as_millis();
         let unanswered = self.unanswered.lock();
-        unanswered.iter().filter(|(_, began_ms)| **began_ms > since_ms).map(|(id, _)| *id).collect()
+        unanswered.iter().filter(|(_, began_ms)| is_waited_for(began_ms)).map(|(id, _)| *id).collect()
     }
 }
 
 impl Event {
+    /// Whether an answer of it can be on record: nothing of the data plane has one, and no refusal.
+    pub(crate) fn may_have_answer(&self) -> bool {
+        self.management && self.outcome == Outcome::Success
+    }
+
     /// The same event with what it was answered, if that is in `read`.
     pub(crate) fn with_answer(self, read: &impl Read) -> Result<Self, StoreError> {
-        if !self.management || self.outcome != Outcome::Success {
+        if !self.may_have_answer() {
             return Ok(self);
         }
         let answer = read.get(ANSWERS, &self.key())?;

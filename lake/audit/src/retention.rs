@@ -75,16 +75,15 @@ impl Retention {
             let (key, event) = item?;
             looked_at += 1;
             if event.time_ms < oldest_ms || seen + looked_at > settings.events_per_account_max {
-                gone.push((key.clone(), event.management));
+                gone.push((key.clone(), event.may_have_answer()));
             }
             last = Some(key);
         }
         if !gone.is_empty() {
             let removed = self.log.store.write(move |tx| {
-                for (key, is_management) in &gone {
+                for (key, may_have_answer) in &gone {
                     tx.delete(EVENTS, key)?;
-                    // Nothing of the data plane has an answer on record.
-                    if *is_management {
+                    if *may_have_answer {
                         tx.delete(ANSWERS, key)?;
                     }
                 }

@@ -49,6 +49,8 @@ pub struct EventFilter {
     pub read_only: Option<bool>,
     /// Only the control plane (true), or only the data plane (false).
     pub management: Option<bool>,
+    /// Events come without what they were answered, which is looked up for each.
+    pub without_answers: bool,
 }
 
 /// Some events, and how to get the next.
@@ -160,7 +162,7 @@ pub fn search(
     for (scanned, item) in snapshot.range_reverse(EVENTS, Bound::Included(&from), bound).enumerate() {
         let (key, event) = item?;
         if filter.takes(&event) {
-            page.events.push(event.with_answer(&snapshot)?);
+            page.events.push(if filter.without_answers { event } else { event.with_answer(&snapshot)? });
         }
         if page.events.len() == limit || scanned + 1 == SEARCH_SCANNED_EVENTS_MAX {
             page.marker = Some(hex::encode(key.as_bytes()));

@@ -9,6 +9,7 @@ use tarn_blobs::{BlobOwner, BlobStore, BlobWriter, VolumeId};
 use tarn_keys::kms::Kms;
 use tarn_keys::{DataKey, KeyContext, Keys, SealedDataKey};
 use tarn_metadata::{Read, Snapshot, Store, StoreExt};
+use tarn_policy::Organization;
 use tarn_runtime::{EntropyExt, Runtime};
 use tokio::sync::Notify;
 
@@ -43,6 +44,8 @@ pub struct ObjectsOptions {
     pub block_public_access: bool,
     /// Where new objects of a class go, if not to the main drive.
     pub class_volumes: BTreeMap<StorageClass, VolumeId>,
+    /// Of whose accounts policies of keys may speak.
+    pub organization: Option<Arc<Organization>>,
     /// How long a destination of replication that cannot be reached is left alone, the first time.
     pub replication_pause: Duration,
 }
@@ -61,6 +64,7 @@ impl Default for ObjectsOptions {
             object_ownership: ObjectOwnership::BucketOwnerEnforced,
             block_public_access: true,
             class_volumes: BTreeMap::new(),
+            organization: None,
             replication_pause: Duration::from_millis(500),
         }
     }
@@ -107,7 +111,8 @@ impl Objects {
         options: ObjectsOptions,
     ) -> Self {
         let options = Arc::new(options);
-        let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), options.day_ms);
+        let organization = options.organization.clone();
+        let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), options.day_ms, organization);
         Self {
             store,
             blobs,

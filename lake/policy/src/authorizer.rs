@@ -6,7 +6,6 @@ use tarn_types::{AccountId, Arn};
 
 use crate::document::Policy;
 use crate::evaluate::{Decision, PolicySet, PolicySets, Question, decide};
-use crate::facts::OrganizationsAsked;
 use crate::grants::Granted;
 use crate::organization::Organization;
 use crate::principal::{Principal, PrincipalKind};
@@ -90,7 +89,7 @@ pub struct DenyingStatement {
 pub struct LakeAuthorizer {
     identities: Arc<dyn IdentityPolicies>,
     resources: Vec<Arc<dyn ResourcePolicies>>,
-    organization: Option<Organization>,
+    organization: Option<Arc<Organization>>,
 }
 
 impl LakeAuthorizer {
@@ -101,7 +100,7 @@ impl LakeAuthorizer {
 
     /// Under the policies of an organisation.
     #[must_use]
-    pub fn with_organization(self, organization: Organization) -> Self {
+    pub fn with_organization(self, organization: Arc<Organization>) -> Self {
         Self { organization: Some(organization), ..self }
     }
 
@@ -147,7 +146,7 @@ impl LakeAuthorizer {
             of_callers_own: requirement.of_callers_own,
             is_supposed: false,
         };
-        let organization_of = |account| self.organization.as_ref().and_then(|found| found.id_of(account));
+        let owner = of_resource.owner.as_ref();
         let sets = PolicySets {
             identity: &policies.identity,
             boundary: policies.boundary.as_ref().map(std::slice::from_ref),
@@ -159,13 +158,11 @@ impl LakeAuthorizer {
             only_for: of_resource.only_for.as_ref(),
             binds_root: of_resource.binds_root,
             service_control: self.organization.as_ref().map_or(&[], |above| above.service_control(&principal.account)),
-            resource_control: self.organization.as_ref().map_or(&[], |above| {
-                above.resource_control(of_resource.owner.as_ref().unwrap_or(&principal.account), requirement.action)
-            }),
-            organizations: OrganizationsAsked {
-                of_principal: organization_of(&principal.account),
-                of_resource: of_resource.owner.as_ref().and_then(organization_of),
-            },
+            resource_control: self
+                .organization
+                .as_ref()
+                .map_or(&[], |above| above.resource_control(owner.unwrap_or(&principal.account), requirement.action)),
+            organizations: Organization::asked(self.organization.as_deref(), &principal.account, owner),
             ..PolicySets::default()
         };
         Some(then(decide(&question, &sets), &sets))

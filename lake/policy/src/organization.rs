@@ -8,6 +8,7 @@ use std::fmt;
 use tarn_types::AccountId;
 
 use crate::evaluate::ControlLevel;
+use crate::facts::OrganizationsAsked;
 
 /// The services, of those that this lake has, whose resources resource control policies bind:
 /// <https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html>
@@ -77,8 +78,18 @@ pub struct Organization {
 }
 
 impl Organization {
+    /// Which ones the sides of a question are of: who asks, and who owns what it is about.
+    pub fn asked<'a>(
+        organization: Option<&'a Self>,
+        principal: &AccountId,
+        resource_owner: Option<&AccountId>,
+    ) -> OrganizationsAsked<'a> {
+        let id_of = |account| organization.and_then(|found| found.id_of(account));
+        OrganizationsAsked { of_principal: id_of(principal), of_resource: resource_owner.and_then(id_of) }
+    }
+
     /// Its id, if `account` is of it.
-    pub(crate) fn id_of(&self, account: &AccountId) -> Option<&OrganizationId> {
+    fn id_of(&self, account: &AccountId) -> Option<&OrganizationId> {
         self.id.as_ref().filter(|_| self.accounts.contains(account))
     }
 

@@ -122,7 +122,7 @@ impl Kms {
         if let Some(text) = policy {
             let policy = parse(&text)?;
             if !bypass_lockout_check {
-                check_lockout(caller.principal(), &key, &policy)?;
+                check_lockout(caller.principal(), &key, &policy, self.0.organization.as_deref())?;
             }
             key.policy = text;
         }

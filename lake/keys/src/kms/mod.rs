@@ -41,7 +41,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tarn_audit::Caller;
 use tarn_metadata::{Snapshot, Store, StoreExt, Tx};
-use tarn_policy::Policy;
+use tarn_policy::{Organization, Policy};
 use tarn_runtime::Runtime;
 
 use self::material::Material;
@@ -93,6 +93,8 @@ struct Inner {
     runtime: Runtime,
     /// How long a day of rotations and deletions lasts.
     day_ms: i64,
+    /// Of whose accounts policies of keys may speak.
+    organization: Option<Arc<Organization>>,
     /// By key and version. Whether a key may be used is read from its record each time: a disabled key's material is of no use to anybody.
     open: Mutex<LruCache<(String, u32), Material>>,
     /// By their text: a key whose policy changes finds another entry.
@@ -107,9 +109,16 @@ impl fmt::Debug for Kms {
 
 impl Kms {
     /// Over what is in `store`, sealed by `keys`.
-    pub fn new(store: Arc<dyn Store>, keys: Arc<Keys>, runtime: Runtime, day_ms: i64) -> Self {
-        let (open, policies) = (LruCache::new(OPEN_COUNT_MAX), LruCache::new(COMPILED_COUNT_MAX));
-        Self(Arc::new(Inner { store, keys, runtime, day_ms, open: Mutex::new(open), policies: Mutex::new(policies) }))
+    pub fn new(
+        store: Arc<dyn Store>,
+        keys: Arc<Keys>,
+        runtime: Runtime,
+        day_ms: i64,
+        organization: Option<Arc<Organization>>,
+    ) -> Self {
+        let open = Mutex::new(LruCache::new(OPEN_COUNT_MAX));
+        let policies = Mutex::new(LruCache::new(COMPILED_COUNT_MAX));
+        Self(Arc::new(Inner { store, keys, runtime, day_ms, organization, open, policies }))
     }
 
     fn snapshot(&self) -> Result<Snapshot, KmsError> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tarn_audit::Caller;
 use tarn_policy::{
-    Context, Granted, PoliciesUnreadable, Policy, PolicyKind, PolicySets, Principal, Question, Requirement,
-    ResourcePolicies, ResourcePolicy, decide,
+    Context, Granted, Organization, PoliciesUnreadable, Policy, PolicyKind, PolicySets, Principal, Question,
+    Requirement, ResourcePolicies, ResourcePolicy, decide,
 };
 use tarn_types::{AccountId, Arn, Region};
 
@@ -38,7 +38,12 @@ pub(crate) fn parse(text: &str) -> Result<Policy, KmsError> {
 }
 
 /// Refuses a policy by which the caller could never change it again.
-pub(crate) fn check_lockout(caller: &Principal, key: &KmsKey, policy: &Policy) -> Result<(), KmsError> {
+pub(crate) fn check_lockout(
+    caller: &Principal,
+    key: &KmsKey,
+    policy: &Policy,
+    organization: Option<&Organization>,
+) -> Result<(), KmsError> {
     let arn = key.arn();
     let (own, request) = (Context::new(), Context::new());
     let question = Question {
@@ -59,6 +64,7 @@ pub(crate) fn check_lockout(caller: &Principal, key: &KmsKey, policy: &Policy) -
         identity: &[Arc::new(identity)],
         resource: Some(policy),
         resource_decides: true,
+        organizations: Organization::asked(organization, &caller.account, Some(&key.account)),
         ..PolicySets::default()
     };
     if decide(&question, &sets).is_allowed() {
@@ -79,10 +85,10 @@ impl Kms {
         bypass_lockout_check: bool,
     ) -> Result<(), KmsError> {
         let policy = parse(&text)?;
-        let principal = caller.principal().clone();
+        let (principal, organization) = (caller.principal().clone(), self.0.organization.clone());
         self.change_key(caller, name, move |key| {
             if !bypass_lockout_check {
-                check_lockout(&principal, key, &policy)?;
+                check_lockout(&principal, key, &policy, organization.as_deref())?;
             }
             key.policy = text;
             Ok(())
@@ -137,7 +143,13 @@ impl Kms {
             of_callers_own: false,
             is_supposed: false,
         };
-        let sets = PolicySets { resource: found.policy.as_deref(), resource_decides: true, ..PolicySets::default() };
+        let organization = self.0.organization.as_deref();
+        let sets = PolicySets {
+            resource: found.policy.as_deref(),
+            resource_decides: true,
+            organizations: Organization::asked(organization, &service.account, found.owner.as_ref()),
+            ..PolicySets::default()
+        };
         Ok(decide(&question, &sets).is_allowed())
     }
 }

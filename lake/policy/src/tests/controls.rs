@@ -142,7 +142,7 @@ fn policies_know_who_is_of_an_organization() {
             resource_control: ControlLevels::default(),
         };
         let source = Arc::new(Bucket(Arc::new(resource(&bucket)), account(owner)));
-        let lake = LakeAuthorizer::new(Arc::new(All), vec![source]).with_organization(organization);
+        let lake = LakeAuthorizer::new(Arc::new(All), vec![source]).with_organization(Arc::new(organization));
         let principal = match who {
             "nobody" => Principal::anonymous(),
             who => user(who, "ada"),

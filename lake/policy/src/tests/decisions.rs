@@ -324,7 +324,7 @@ fn an_organization_binds_its_members() {
         },
     };
     let fixed = Arc::new(Fixed { own: Vec::new(), of_bucket: None, readable: true });
-    let lake = LakeAuthorizer::new(fixed.clone(), vec![]).with_organization(organization);
+    let lake = LakeAuthorizer::new(fixed.clone(), vec![]).with_organization(Arc::new(organization));
     let check = |who: &str, action: &'static str, owner: &str, expected: Option<DeniedBecause>| {
         let principal = Principal::root(account(who));
         let requirement =

@@ -29,6 +29,8 @@ pub(crate) const DATABASE: &str = "system";
 pub(crate) const TABLE: &str = "audit";
 /// By what events are kept in order.
 const TIME: &str = "event_time";
+/// What is read only where it is asked for.
+const RESPONSE_ELEMENTS: &str = "response_elements";
 
 /// The events as a table, for one caller.
 pub(crate) struct AuditTable {
@@ -63,7 +65,7 @@ fn schema() -> SchemaRef {
         text("user_agent"),
         text("request_id"),
         text("request_parameters"),
-        text("response_elements"),
+        text(RESPONSE_ELEMENTS),
         Field::new("resources", DataType::List(element), true),
         flag("read_only"),
         flag("management_event"),
@@ -196,8 +198,10 @@ impl TableProvider for AuditTable {
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let TimeRange { from_ms, to_ms } = TimeRange::of(TIME, filters);
-        let filter = EventFilter { from_ms, to_ms, ..EventFilter::default() };
         let Self { history, proof, schema } = self;
+        let answers = schema.index_of(RESPONSE_ELEMENTS)?;
+        let without_answers = projection.is_some_and(|columns| !columns.contains(&answers));
+        let filter = EventFilter { from_ms, to_ms, without_answers, ..EventFilter::default() };
         let pages = Pages { history: history.clone(), proof: proof.clone(), filter, schema: schema.clone() };
         StreamingTable::try_new(schema.clone(), vec![Arc::new(pages)])?.scan(state, projection, &[], limit).await
     }

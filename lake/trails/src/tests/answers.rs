@@ -77,6 +77,13 @@ async fn what_is_never_answered_is_delivered_without() {
     assert_eq!(files(&endless).await, Vec::<Vec<_>>::new());
     endless.after(60).await;
     assert_eq!(files(&endless).await, expected);
+
+    let set_back = logging().await;
+    let _begun = begun(&set_back, "CreateUser").await;
+    set_back.done("After").await;
+    set_back.clock.set(set_back.runtime.now() - Duration::from_secs(3_600));
+    set_back.after(30).await;
+    assert_eq!(files(&set_back).await, expected);
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use tarn_audit::{Caller, EventDraft};
 use tarn_metadata::MemoryStore;
 use tarn_policy::{
-    Authorized, Authorizer, BoundAuthorizer, Context, Denied, DeniedBecause, HeldPolicies, IdentityPolicies,
-    LakeAuthorizer, PoliciesUnreadable, Policy, PolicyKind, Principal, Requirement,
+    Authorized, Authorizer, BoundAuthorizer, Context, ControlLevels, Denied, DeniedBecause, HeldPolicies,
+    IdentityPolicies, LakeAuthorizer, Organization, OrganizationId, PoliciesUnreadable, Policy, PolicyKind, Principal,
+    Requirement,
 };
 use tarn_runtime::{EntropyExt, FixedClock, Runtime, Timestamp};
 use tarn_types::{AccountId, Region, Scope};
@@ -49,6 +50,8 @@ fn scope_of(principal: &Principal) -> Scope {
     Scope { account: principal.account.clone(), region: Region::us_east_1() }
 }
 
+const ORGANIZATION_KEYS: [&str; 2] = ["aws:PrincipalOrgID", "aws:ResourceOrgID"];
+
 fn root() -> Principal {
     Principal::root(first())
 }
@@ -57,11 +60,21 @@ fn user(account: &str, name: &str) -> Principal {
     Principal::user(AccountId::new(account).expect("an account"), name, name)
 }
 
+fn organization() -> Arc<Organization> {
+    Arc::new(Organization {
+        id: OrganizationId::parse("o-a1b2c3d4e5"),
+        accounts: [first()].into(),
+        management: first(),
+        service_control: ControlLevels::default(),
+        resource_control: ControlLevels::default(),
+    })
+}
+
 fn lake() -> Lake {
     let (runtime, clock) = Runtime::fixed(Timestamp::UNIX_EPOCH, 7);
     let keys = Arc::new(Keys::ephemeral(&runtime).expect("keys"));
     let store = Arc::new(MemoryStore::new());
-    let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), DAY_MS);
+    let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), DAY_MS, Some(organization()));
     let authorizer = Arc::new(LakeAuthorizer::new(Arc::new(Identities), vec![Arc::new(kms.clone())]));
     Lake { kms, authorizer, runtime, clock, store, keys }
 }
@@ -394,6 +407,18 @@ async fn a_policy_must_leave_a_way_back() {
     let locked = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"kms:*","Resource":"*"}]}"#;
     assert!(matches!(create(locked, false).await, Err(KmsError::MalformedPolicy { .. })));
     assert!(create(locked, true).await.is_ok());
+    // Perimeters: only who is of an organisation is let in, by a Deny for all others and by an Allow with a condition.
+    let perimeters = [
+        r#"{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"},
+           {"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"KEY":"ID"}}}"#,
+        r#"{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringEquals":{"KEY":"ID"}}}"#,
+    ];
+    for (perimeter, key) in perimeters.iter().flat_map(|perimeter| ORGANIZATION_KEYS.map(|key| (perimeter, key))) {
+        let statements = perimeter.replace("KEY", key);
+        let policy = |id: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.replace("ID", id));
+        assert!(create(&policy("o-a1b2c3d4e5"), false).await.is_ok(), "{statements}");
+        assert!(create(&policy("o-0000000000"), false).await.is_err(), "{statements}");
+    }
     for malformed in ["", "{}", r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*"}]}"#]
     {
         assert!(matches!(create(malformed, true).await, Err(KmsError::MalformedPolicy { .. })), "{malformed}");
@@ -439,7 +464,7 @@ async fn material_is_sealed_for_its_key() {
         Ok::<_, KmsError>(())
     });
     swap.await.expect("swapped");
-    let lake = Lake { kms: Kms::new(store, lake.keys.clone(), lake.runtime.clone(), DAY_MS), ..lake };
+    let lake = Lake { kms: Kms::new(store, lake.keys.clone(), lake.runtime.clone(), DAY_MS, None), ..lake };
     let refused = lake.decrypt(None, &sealed.blob, &context(&[]));
     assert!(matches!(refused, Err(KmsError::Keys(crate::KeysError::NotAuthentic { .. }))), "{refused:?}");
 }
