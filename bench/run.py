@@ -119,7 +119,9 @@ def measure_keys(results: Results, folder: Path) -> None:
     for server in servers:
         os.sync()
         put = server.load("put", size=16, connections=64, seconds=3600, requests=doomed, folders=1000)
-        server.fill(doomed, keys, 1000)
+        if doomed < keys:
+            server.fill(doomed, keys, 1000)
+            os.sync()
         # A peer that walks a directory for each page is given up after a while; its rate is that of the pages it gave.
         flat = server.load("list", seconds=60)
         folders = server.load("list", seconds=10, delimiter="/", again=True)

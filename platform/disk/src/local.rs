@@ -147,7 +147,6 @@ impl DiskFile for LocalFile {
         let mut bytes = Vec::with_capacity(len);
         while bytes.len() < len {
             let at = offset + bytes.len() as u64;
-            // Where more room was given than was asked for, more is read.
             match rustix::io::pread(&self.0, rustix::buffer::spare_capacity(&mut bytes), at) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
