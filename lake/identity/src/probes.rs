@@ -179,7 +179,9 @@ pub fn session_token(bytes: &[u8]) -> bool {
         }
         let other = "ASIAIOSFODNN7EXAMPLE";
         assert!(lake.identity.session(other, token, now).is_err(), "{token:?} opened with another key");
-        assert!(lake.identity.session(&String::from_utf8_lossy(bytes), given, now).is_err(), "any key opens");
+        let key = String::from_utf8_lossy(bytes);
+        let opened = lake.identity.session(&key, given, now);
+        assert!(opened.is_err() || key == lake.given.access_key_id, "{key:?} opens what is another key's");
     }
     !bytes.is_empty()
 }

@@ -164,7 +164,9 @@ impl TrailWorker {
         // Refusals and reads of a moment ago are of this round too.
         parts.audit.flush().await?;
         let mut is_more = false;
-        let is_due = *self.due_ms.lock() <= self.trails.now_ms();
+        // Where the clock was set back it is due at once, and not when that time comes again.
+        let (now_ms, next_ms) = (self.trails.now_ms(), self.trails.next_delivery_ms());
+        let is_due = !(now_ms.saturating_add(1)..=next_ms).contains(&*self.due_ms.lock());
         for trail in &trails {
             if is_due {
                 is_more |= self.deliver(trail).await?;
@@ -179,7 +181,7 @@ impl TrailWorker {
             self.leave(trail).await?;
         }
         if is_due && !is_more {
-            *self.due_ms.lock() = self.trails.next_delivery_ms();
+            *self.due_ms.lock() = next_ms;
         }
         Ok(if is_more { WorkerOutcome::Busy } else { WorkerOutcome::Idle })
     }

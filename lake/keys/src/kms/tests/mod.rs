@@ -410,12 +410,13 @@ async fn a_policy_must_leave_a_way_back() {
     // Perimeters: only who is of an organisation is let in, by a Deny for all others and by an Allow with a condition.
     let perimeters = [
         r#"{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"},
-           {"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"KEY":"ID"}}}"#,
-        r#"{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringEquals":{"KEY":"ID"}}}"#,
+           {"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"KEY":"OURS"}}}"#,
+        r#"{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringEquals":{"KEY":"OURS"}}}"#,
     ];
     for (perimeter, key) in perimeters.iter().flat_map(|perimeter| ORGANIZATION_KEYS.map(|key| (perimeter, key))) {
         let statements = perimeter.replace("KEY", key);
-        let policy = |id: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.replace("ID", id));
+        let policy =
+            |id: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.replace("OURS", id));
         assert!(create(&policy("o-a1b2c3d4e5"), false).await.is_ok(), "{statements}");
         assert!(create(&policy("o-0000000000"), false).await.is_err(), "{statements}");
     }
