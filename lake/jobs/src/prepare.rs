@@ -378,7 +378,12 @@ pub(crate) fn check_md5(name: &str, said: Option<&str>, computed: &str) -> Resul
     }
 }
 
-pub(crate) fn stopped(_: tokio::task::JoinError) -> JobsError {
+pub(crate) fn stopped(ended: tokio::task::JoinError) -> JobsError {
+    // Read again it would end in the same way.
+    if ended.is_panic() {
+        let reason = "it cannot be read: a defect of the server, whose log says more".to_owned();
+        return failure(UNREADABLE, reason);
+    }
     JobsError::Internal { doing: "reading a manifest", reason: "the server is stopping".to_owned() }
 }
 

@@ -3,10 +3,8 @@
 
 use crate::error::Fault;
 
-/// Texts of that many rows are in memory together.
-const BATCH_ROWS: usize = 8192;
-/// What texts of so many rows may share with the ones before them: that is copied for each.
-pub(crate) const SHARED_SIZE_BYTES_MAX: u64 = 1 << 30;
+/// What the texts of a page may share with the ones before them: that is copied for each.
+pub(crate) const SHARED_SIZE_BYTES_MAX: u64 = 256 << 20;
 /// Values that a block has are a multiple of it.
 const BLOCK_VALUES: u64 = 128;
 /// The same, of a part of a block.
@@ -112,17 +110,17 @@ fn bits(packed: &[u8], from: usize, width: usize) -> i64 {
 
 /// Lengths, and then the texts.
 pub(crate) fn check_lengths(bytes: &[u8], count_max: u64) -> Result<(), Fault> {
-    Deltas::begin(bytes, count_max).map(drop)
+    let told = Deltas::begin(bytes, count_max)?.each(&mut |length| match length {
+        0.. => Ok(()),
+        _ => Err(Fault::Impossible(format!("a text has {length} bytes"))),
+    });
+    told.map(drop)
 }
 
 /// How much each text shares with the one before it, and then the lengths of the rest.
 pub(crate) fn check_shared(bytes: &[u8], count_max: u64) -> Result<(), Fault> {
-    let (mut shared_size_bytes, mut rows) = (0_u64, 0_usize);
+    let mut shared_size_bytes = 0_u64;
     let rest = Deltas::begin(bytes, count_max)?.each(&mut |shared| {
-        if rows % BATCH_ROWS == 0 {
-            shared_size_bytes = 0;
-        }
-        rows += 1;
         shared_size_bytes += u64::try_from(shared)
             .map_err(|_| Fault::Impossible(format!("a text shares {shared} bytes with the one before it")))?;
         if shared_size_bytes > SHARED_SIZE_BYTES_MAX {

@@ -10,8 +10,8 @@
 //! * a page claims to be no longer than its compression can make it and than 1 GiB, and its dictionary to have no more values than bytes;
 //! * a page becomes no longer than it claims. The Parquet crate unpacks gzip, Brotli and LZ4 frames to their end; what can become more than
 //!   1 GiB of that is counted first;
-//! * lengths of texts that are told as differences are no more than the page has values, and 64 Mi; texts repeat no more than 1 GiB of those
-//!   before them in a batch of rows. As much of the page is unpacked as these take;
+//! * lengths of texts that are told as differences are no less than 0 and no more than the page has values, and 64 Mi; the texts of a page
+//!   repeat no more than 256 MiB of those before them. As much of the page is unpacked as these take;
 //! * pages are where the page index says: the Parquet crate goes by that. A file with more than 64 MiB of page indexes is read without;
 //! * what a file adds of Arrow's types is not believed at all: columns have the types that the format gives them;
 //! * a field has the type that the format gives it. The Parquet crate goes by the number of a field and not by its type; a walk that went

@@ -17,8 +17,8 @@ pub(crate) const PAGE_VALUES_MAX: u64 = 64 << 20;
 const PAGE_SLACK_SIZE_BYTES: u64 = 1 << 10;
 /// How much of a body is unpacked at first to read the counts in it.
 const BODY_BEGIN_SIZE_BYTES: usize = 4 << 10;
-/// What a value that is missing takes at least, with its levels.
-const MISSING_SIZE_BYTES: u64 = 16;
+/// What values of lists that are missing take.
+const MISSING_SIZE_BYTES_MAX: u64 = 2 << 30;
 
 pub(crate) const PAGE: &str = "head of a page";
 
@@ -150,7 +150,7 @@ impl Head {
                 Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => 4,
                 Type::INT64 | Type::DOUBLE => 8,
                 Type::INT96 => 12,
-                Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(column.value_size_bytes).unwrap_or(0).max(1),
+                Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(column.value_size_bytes).unwrap_or(0),
             };
             let count = u64::try_from(told).unwrap_or(0);
             if count.saturating_mul(value_size_bytes) > size_bytes {
@@ -163,8 +163,13 @@ impl Head {
         // a row may have any number of them, and no byte for one that is missing
         if let Some(values) = self.values.as_ref().filter(|_| column.repetition_level_max > 0) {
             let count = u64::try_from(values.count).unwrap_or(0);
-            let value_size_bytes = u64::try_from(column.value_size_bytes).unwrap_or(0).max(MISSING_SIZE_BYTES);
-            let max = PAGE_SIZE_BYTES_MAX / value_size_bytes;
+            let value_size_bytes = match column.physical_type {
+                Type::BOOLEAN | Type::INT32 | Type::FLOAT => 4,
+                Type::INT64 | Type::DOUBLE => 8,
+                Type::INT96 | Type::BYTE_ARRAY => 16,
+                Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(column.value_size_bytes).unwrap_or(0).max(4),
+            };
+            let max = MISSING_SIZE_BYTES_MAX / value_size_bytes;
             if count > max {
                 return Err(Fault::TooMany { what: "values of lists in a page", count, max });
             }

@@ -188,7 +188,10 @@ fn counts_in_pages_that_cannot_be_are_told() {
     of(&plain, &shared, &both(all, 2000), claims);
     of(&plain, &shared, &both(2000, all), claims);
     of(&plain, &shared, &[deltas(2000, 0, -1, 16), rest()].concat(), "a text shares -1 bytes");
-    of(&plain, &shared, &[deltas(2000, 1 << 20, 0, 16), rest()].concat(), "share with those before them: 1074790400");
+    of(&plain, &shared, &[deltas(2000, 1 << 20, 0, 16), rest()].concat(), "share with those before them: 269484032");
+    of(&plain, &lengths, &[deltas(2000, 0, -1, 16), rest()].concat(), "a text has -1 bytes");
+    of(&plain, &shared, &[deltas(2000, 0, 0, 16), deltas(2000, 0, -1, 16), rest()].concat(), "a text has -1 bytes");
+    of(&plain, &shared, &[deltas(1, 0, 0, 0), deltas(1, -1, 0, 0), vec![0]].concat(), "a text has -1 bytes");
     of(&plain, &shared, &deltas(2000, 0, 0, 15), "the body of a page ends in the middle of");
     // behind levels, in more than is unpacked at first
     let optional = Column { definition_level_max: 1, ..plain };
@@ -236,9 +239,14 @@ fn heads_that_cannot_be_are_told() {
     );
     let lists = Column { repetition_level_max: 1, ..plain };
     check(&lists, &page(40, &v1(64 << 20, 0, 3), &[0; 40]), "fine");
+    // every row has a list of many numbers, all of which are missing
+    let missing = Column { physical_type: Type::INT32, ..lists };
+    check(&missing, &page(40, &v1(400 << 20, 0, 3), &[0; 40]), "fine");
+    let nothing = Column { value_size_bytes: 0, physical_type: Type::FIXED_LEN_BYTE_ARRAY, ..plain };
+    check(&nothing, &page(0, &dictionary(1), &[]), "fine");
     check(&lists, &page(40, &v1(i64::from(i32::MAX), 0, 3), &[0; 40]), "values of lists in a page: 2147483647");
     let wide = Column { value_size_bytes: 64 << 10, physical_type: Type::FIXED_LEN_BYTE_ARRAY, ..lists };
-    check(&wide, &page(40, &v1(1 << 20, 0, 3), &[0; 40]), "values of lists in a page: 1048576, more than 16384");
+    check(&wide, &page(40, &v1(1 << 20, 0, 3), &[0; 40]), "values of lists in a page: 1048576, more than 32768");
     check(&plain, &page(40, &v1(i64::from(i32::MAX), 0, 3), &[0; 40]), "fine");
     check(&plain, &page(40, &v1(80 << 20, LENGTHS, 3), &[0; 40]), "texts in a page: 83886080, more than 67108864");
 }

@@ -220,10 +220,16 @@ impl Footer {
         }
     }
 
-    /// How many bytes the page has that begins there, with its head, which must be all among `bytes`; `None` outside of columns.
+    /// How many bytes the page has that begins there, with its head, which must be all among `bytes`; `None` outside of columns. A page that
+    /// is longer than its column is an error.
     pub fn page_size_bytes(&self, from: u64, bytes: &[u8]) -> Result<Option<u64>, FooterError> {
-        let chunk = self.column_at(from, bytes);
-        chunk.map(|(_, bytes)| Head::read(bytes).map(|head| head.page_size_bytes())).transpose()
+        let Some((chunk, bytes)) = self.column_at(from, bytes) else { return Ok(None) };
+        let (size_bytes, left) = (Head::read(bytes)?.page_size_bytes(), chunk.bytes.end - from);
+        if size_bytes > left {
+            let fault = Fault::Impossible(format!("a page of {size_bytes} bytes is told where its column has {left}"));
+            return Err(FooterError::of(PAGE, fault));
+        }
+        Ok(Some(size_bytes))
     }
 
     /// The column that is read from there on, and which of the bytes are its.

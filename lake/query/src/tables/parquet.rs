@@ -41,7 +41,8 @@ pub(crate) struct FooterCache {
 }
 
 struct Footers {
-    kept: LruCache<VersionUuid, Arc<Footer>>,
+    /// With what each takes, bytes.
+    kept: LruCache<VersionUuid, (Arc<Footer>, usize)>,
     size_bytes: usize,
 }
 
@@ -57,18 +58,23 @@ impl FooterCache {
     }
 
     fn get(&self, id: &VersionUuid) -> Option<Arc<Footer>> {
-        self.inner.lock().kept.get(id).cloned()
+        self.inner.lock().kept.get(id).map(|(footer, _)| footer.clone())
     }
 
     fn put(&self, id: VersionUuid, footer: &Arc<Footer>) {
+        let size_bytes = footer.memory_size();
+        // One must not push out all others.
+        if size_bytes > self.size_bytes_max / 8 {
+            return;
+        }
         let mut inner = self.inner.lock();
-        inner.size_bytes += footer.memory_size();
-        if let Some(old) = inner.kept.put(id, footer.clone()) {
-            inner.size_bytes = inner.size_bytes.saturating_sub(old.memory_size());
+        inner.size_bytes += size_bytes;
+        if let Some((_, old)) = inner.kept.put(id, (footer.clone(), size_bytes)) {
+            inner.size_bytes = inner.size_bytes.saturating_sub(old);
         }
         while inner.size_bytes > self.size_bytes_max {
             match inner.kept.pop_lru() {
-                Some((_, old)) => inner.size_bytes = inner.size_bytes.saturating_sub(old.memory_size()),
+                Some((_, (_, old))) => inner.size_bytes = inner.size_bytes.saturating_sub(old),
                 None => break,
             }
         }
