@@ -203,8 +203,12 @@ impl Identity {
             return Err(IdentityError::TokenInvalid);
         }
         let bytes = BASE64_STANDARD.decode(token).map_err(|_| IdentityError::TokenInvalid)?;
-        let Token(sealed) = decode_record(&bytes).map_err(|_| IdentityError::TokenInvalid)?;
-        let opened = self.keys.open_secret(&sealed, &token_context(access_key_id));
+        let token: Token = decode_record(&bytes).map_err(|_| IdentityError::TokenInvalid)?;
+        // One spelling only: a record may have more behind it.
+        if encode_record(&token).map_err(|_| IdentityError::TokenInvalid)? != bytes {
+            return Err(IdentityError::TokenInvalid);
+        }
+        let opened = self.keys.open_secret(&token.0, &token_context(access_key_id));
         let opened = opened.map_err(|_| IdentityError::TokenInvalid)?;
         decode_record(opened.expose()).map_err(|_| IdentityError::TokenInvalid)
     }
