@@ -12,7 +12,8 @@ HEAD = """# Measured
 
 Written by `cargo xtask bench [NAME...]`, row by row as it is run; the last column by hand, from `perf` and `strace` on the server. Client
 and server share the machine. Durable mode, encryption on. Peers run on the same disk in the same run, one after the other; a ratio
-above 1 says that Tarn is quicker. CPU is the server's, user and system. Memory is the server's peak so far in that run."""
+above 1 says that Tarn is quicker. CPU is the server's, user and system. Memory is the server's peak so far in that run. RustFS is not
+among the peers: its 1.0 wants Rust 1.97, and crates that are in no registry."""
 
 
 class Results:
