@@ -68,7 +68,10 @@ impl Services {
             return Asked::Service(service);
         }
         let target_prefix = target_prefix(parts);
-        let has_target = |service: &&Arc<dyn Service>| service.model().target_prefix == target_prefix;
+        let has_target = |service: &&Arc<dyn Service>| match target_prefix {
+            Some(prefix) => service.model().has_target_prefix(prefix),
+            None => service.model().target_prefix.is_none(),
+        };
         match scope_service(parts).as_deref() {
             Some("s3" | "s3express") => Asked::S3,
             Some(signing_name) => match self.by_signing_name.get(signing_name).map(Vec::as_slice) {

@@ -63,6 +63,12 @@ impl ServiceModel {
     pub fn operation(&self, name: &str) -> Option<&'static OperationModel> {
         self.operations.iter().copied().find(|operation| operation.name == name)
     }
+
+    /// Whether `prefix` is the service's own, or the part behind its last dot: SDKs made from Smithy models name CloudTrail's so.
+    pub fn has_target_prefix(&self, prefix: &str) -> bool {
+        let is_own = |own: &str| own == prefix || own.rsplit_once('.').is_some_and(|(_, last)| last == prefix);
+        self.target_prefix.is_some_and(is_own)
+    }
 }
 
 /// One operation of a service.

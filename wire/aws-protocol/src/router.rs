@@ -90,7 +90,7 @@ fn target_name(service: &ServiceModel, request: &Request<'_>) -> Result<String, 
         AwsError::sender("UnknownOperationException", "The request has no X-Amz-Target header that names an operation.")
     })?;
     match target.rsplit_once('.') {
-        Some((prefix, name)) if Some(prefix) == service.target_prefix => Ok(name.to_owned()),
+        Some((prefix, name)) if service.has_target_prefix(prefix) => Ok(name.to_owned()),
         _ => Err(AwsError::unknown_operation(service, &shown(target))),
     }
 }
@@ -127,7 +127,9 @@ const NO_VERSION: &str = "NO_VERSION_SPECIFIED";
 fn rpc_name(service: &ServiceModel, request: &Request<'_>) -> Result<String, AwsError> {
     let parts: Vec<&str> = request.uri.path().split('/').collect();
     match parts.as_slice() {
-        [.., "service", prefix, "operation", name] if service.target_prefix.is_none_or(|own| own == *prefix) => {
+        [.., "service", prefix, "operation", name]
+            if service.target_prefix.is_none() || service.has_target_prefix(prefix) =>
+        {
             Ok((*name).to_owned())
         }
         _ => Err(AwsError::unknown_operation(service, &shown(request.uri.path()))),

@@ -117,7 +117,7 @@ const fn service(
             Protocol::RestXml => &[Protocol::RestXml],
             _ => &[Protocol::RpcV2Cbor, Protocol::Json10],
         },
-        target_prefix: Some("Things_2026"),
+        target_prefix: Some("com.example.things.v2026.Things_2026"),
         api_version: "2026-01-01",
         xml_namespace: Some("https://things.example/doc/"),
         signing_name: "things",

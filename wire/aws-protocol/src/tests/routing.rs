@@ -31,6 +31,11 @@ fn operations_are_found_by_target() {
         (vec![json, ("x-amz-target", "Things_2026.PutThing")], Ok(("PutThing", Protocol::Json11))),
         (vec![("x-amz-target", "Things_2026.PutThing")], Ok(("PutThing", Protocol::Json11))),
         (
+            vec![json, ("x-amz-target", "com.example.things.v2026.Things_2026.PutThing")],
+            Ok(("PutThing", Protocol::Json11)),
+        ),
+        (vec![json, ("x-amz-target", "v2026.Things_2026.PutThing")], unknown(400)),
+        (
             vec![("content-type", "application/x-amz-cbor-1.1"), ("x-amz-target", "Things_2026.PutThing")],
             Ok(("PutThing", Protocol::AwsCbor11)),
         ),
