@@ -133,7 +133,7 @@ impl Head {
     }
 
     /// Whether what it claims can be.
-    fn check_claims(&self, column: &Column) -> Result<(), Fault> {
+    pub(crate) fn check_claims(&self, column: &Column) -> Result<(), Fault> {
         let (packed, unpacked) = (self.packed_size_bytes.unsigned_abs(), self.unpacked_size_bytes);
         let times = times_max(column.compression).unwrap_or(u64::MAX);
         let most = packed.saturating_mul(times).saturating_add(PAGE_SLACK_SIZE_BYTES).min(PAGE_SIZE_BYTES_MAX);

@@ -6,6 +6,9 @@ use std::io::Write;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, Type, ZstdLevel};
 
 use crate::page::{Column, check_page};
+use crate::read_footer_of;
+use crate::tests::good;
+use crate::unpack::varint as unsigned;
 
 const GZIP: fn() -> Compression = || Compression::GZIP(GzipLevel::default());
 const ZSTD: fn() -> Compression = || Compression::ZSTD(ZstdLevel::default());
@@ -24,16 +27,6 @@ fn texts(compression: Compression) -> Column {
         repetition_level_max: 0,
         definition_level_max: 0,
     }
-}
-
-fn unsigned(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value > 0x7f {
-        bytes.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
 }
 
 fn signed(value: i64) -> Vec<u8> {
@@ -249,4 +242,19 @@ fn heads_that_cannot_be_are_told() {
     check(&wide, &page(40, &v1(1 << 20, 0, 3), &[0; 40]), "values of lists in a page: 1048576, more than 32768");
     check(&plain, &page(40, &v1(i64::from(i32::MAX), 0, 3), &[0; 40]), "fine");
     check(&plain, &page(40, &v1(80 << 20, LENGTHS, 3), &[0; 40]), "texts in a page: 83886080, more than 67108864");
+}
+
+/// For who reads a page's body by what its head claims.
+#[test]
+fn a_page_is_no_longer_than_its_column() {
+    let footer = read_footer_of(good()).unwrap();
+    let (start, length) = footer.metadata().row_group(0).column(0).byte_range();
+    let check = |unpacked: i64, body: usize, expected: &str| {
+        let found = footer.page_size_bytes(start, &page(unpacked, &v1(1, 0, 3), &vec![0; body]));
+        let found = found.map_or_else(|error| error.to_string(), |size_bytes| format!("{size_bytes:?}"));
+        assert!(found.contains(expected), "{found}\nnot\n{expected}");
+    };
+    check(10, 10, "Some(");
+    check(length as i64, length as usize, &format!("is told where its column has {length}"));
+    check(i64::from(i32::MAX), 10, "are told to become 2147483647");
 }

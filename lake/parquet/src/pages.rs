@@ -221,10 +221,12 @@ impl Footer {
     }
 
     /// How many bytes the page has that begins there, with its head, which must be all among `bytes`; `None` outside of columns. A page that
-    /// is longer than its column is an error.
+    /// is longer than its column is an error, and one whose claims cannot be.
     pub fn page_size_bytes(&self, from: u64, bytes: &[u8]) -> Result<Option<u64>, FooterError> {
         let Some((chunk, bytes)) = self.column_at(from, bytes) else { return Ok(None) };
-        let (size_bytes, left) = (Head::read(bytes)?.page_size_bytes(), chunk.bytes.end - from);
+        let head = Head::read(bytes)?;
+        head.check_claims(&chunk.column).map_err(|fault| FooterError::of(PAGE, fault))?;
+        let (size_bytes, left) = (head.page_size_bytes(), chunk.bytes.end - from);
         if size_bytes > left {
             let fault = Fault::Impossible(format!("a page of {size_bytes} bytes is told where its column has {left}"));
             return Err(FooterError::of(PAGE, fault));

@@ -22,6 +22,7 @@ use parquet::schema::types::ColumnPath;
 use proptest::prelude::*;
 
 use super::*;
+use crate::unpack::varint as number;
 
 /// A file in memory.
 struct File(Bytes);
@@ -62,16 +63,6 @@ fn schema(elements: &[&[u8]]) -> Vec<u8> {
     footer.extend(number(elements.len() as u64));
     footer.extend(elements.concat());
     footer
-}
-
-fn number(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value > 0x7f {
-        bytes.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
 }
 
 fn group(children: i64) -> Vec<u8> {
@@ -307,7 +298,7 @@ fn a_schema_that_is_added_is_not_believed() {
     assert!(types[1].starts_with("List("), "{types:?}");
 }
 
-fn good() -> &'static Bytes {
+pub(crate) fn good() -> &'static Bytes {
     static GOOD: OnceLock<Bytes> = OnceLock::new();
     GOOD.get_or_init(|| written(5, 900, Compression::SNAPPY, WriterVersion::PARQUET_1_0))
 }

@@ -97,15 +97,20 @@ fn snappy(packed: &[u8], size_bytes: usize) -> Option<Vec<u8>> {
         end += skipped;
         made += length;
     }
-    let mut cut = Vec::new();
-    let mut left = made;
-    while left > 0x7f {
-        cut.push((left & 0x7f) as u8 | 0x80);
-        left >>= 7;
-    }
-    cut.push(left as u8);
+    let mut cut = varint(made as u64);
     cut.extend_from_slice(packed.get(begin..end)?);
     snap::raw::Decoder::new().decompress_vec(&cut).ok()
+}
+
+/// A number in as many bytes as it takes: seven bits in each, the least of them first.
+pub(crate) fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value > 0x7f {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
 }
 
 /// Blocks of LZ4, each with both of its lengths before it.
