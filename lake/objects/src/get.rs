@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
-use tarn_blobs::{BlobError, BlobRef};
+use tarn_blobs::{BlobError, BlobRef, BlobStore};
 use tarn_keys::{DataKey, KeysError, PartKey, open_range, open_stream, plain_len};
 use tarn_metadata::Read;
 use tarn_policy::Authorized;
@@ -424,12 +424,28 @@ impl Objects {
     ) -> BoxStream<'static, Result<Bytes, ObjectsError>> {
         match open_range(key, blob.len, within) {
             Ok((sealed, opener)) => {
-                let sealed = self.blobs.read(blob, sealed).map(|bytes| bytes.map_err(ObjectsError::Blob));
-                open_stream(opener, sealed).boxed()
+                let bytes = self.blobs.read_unchecked(blob, sealed.clone()).map_err(ObjectsError::Blob);
+                let (blobs, blob) = (self.blobs.clone(), blob.clone());
+                let told_apart = move |error| why_not_authentic(blobs.clone(), blob.clone(), sealed.clone(), error);
+                open_stream(opener, bytes).or_else(told_apart).boxed()
             }
             Err(error) => futures::stream::iter([Err(ObjectsError::Keys(error))]).boxed(),
         }
     }
+}
+
+/// Bytes that did not open are damaged, or were not sealed by this key: their blob's checksums tell which.
+async fn why_not_authentic(
+    blobs: Arc<dyn BlobStore>,
+    blob: BlobRef,
+    sealed: Range<u64>,
+    error: ObjectsError,
+) -> Result<Bytes, ObjectsError> {
+    if let ObjectsError::Keys(KeysError::NotAuthentic { .. }) = &error {
+        let mut checked = blobs.read(&blob, sealed);
+        while checked.try_next().await.map_err(ObjectsError::Blob)?.is_some() {}
+    }
+    Err(error)
 }
 
 /// Which bytes of which part make up `range`: indexes into `parts`.

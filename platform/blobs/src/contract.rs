@@ -67,6 +67,8 @@ pub async fn all(store: &dyn BlobStore) {
         ] {
             let got = get(store, blob, start, end).await.unwrap();
             assert_eq!(got, bytes.slice(start as usize..end as usize), "{blob:?} {start}..{end}");
+            let unchecked: Vec<Bytes> = store.read_unchecked(blob, start..end).try_collect().await.unwrap();
+            assert_eq!(unchecked.concat(), got, "{blob:?} {start}..{end}, unchecked");
         }
         assert!(matches!(get(store, blob, 0, len + 1).await, Err(BlobError::Range { .. })));
     }

@@ -146,6 +146,15 @@ impl Header {
 
     /// Checks that `frame` (header and payload, nothing else) is this one, whole.
     pub(crate) fn check(&self, frame: &[u8]) -> Result<(), Damage> {
+        let (header, payload) = self.check_header(frame)?;
+        if crc64(payload) != u64_at(header, FIELDS_BYTES) {
+            return Err(Damage::PayloadCrc);
+        }
+        Ok(())
+    }
+
+    /// As `check`, without a look at the payload but for its length; gives the header and the payload.
+    pub(crate) fn check_header<'a>(&self, frame: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Damage> {
         let expected = HEADER_BYTES + self.len as usize;
         if frame.len() != expected {
             return Err(Damage::Short { expected, found: frame.len() });
@@ -160,10 +169,7 @@ impl Header {
         if header[..FIELDS_BYTES] != expected.fields() {
             return Err(Damage::Misplaced { found: format!("{found:?}") });
         }
-        if crc64(payload) != u64_at(header, FIELDS_BYTES) {
-            return Err(Damage::PayloadCrc);
-        }
-        Ok(())
+        Ok((header, payload))
     }
 }
 

@@ -25,7 +25,7 @@ use crate::file::FileWriter;
 use crate::frame::{file_bytes, file_path, pack_path};
 use crate::handles::{Handles, blocking, io_error};
 use crate::lane::Lane;
-use crate::read::read;
+use crate::read::{Payloads, read};
 use crate::shared::{Files, Pack, Shared};
 use crate::sweep::{remove_file, sweep};
 use crate::{
@@ -166,7 +166,11 @@ impl BlobStore for LocalBlobs {
     }
 
     fn read(&self, blob: &BlobRef, range: Range<u64>) -> BoxStream<'static, Result<Bytes, BlobError>> {
-        read(&self.0.shared, blob, range)
+        read(&self.0.shared, blob, range, Payloads::Checked)
+    }
+
+    fn read_unchecked(&self, blob: &BlobRef, range: Range<u64>) -> BoxStream<'static, Result<Bytes, BlobError>> {
+        read(&self.0.shared, blob, range, Payloads::Unchecked)
     }
 
     fn delete(&self, blob: &BlobRef) -> BoxFuture<'_, Result<(), BlobError>> {

@@ -58,6 +58,14 @@ impl Volumes {
     fn volume(&self, id: VolumeId) -> Result<&Arc<dyn BlobStore>, BlobError> {
         self.others.get(&id).ok_or(BlobError::NoVolume { volume: id })
     }
+
+    /// Who has a blob, and as what.
+    fn engine_of(&self, blob: &BlobRef) -> Result<(&dyn BlobStore, BlobRef), BlobError> {
+        match blob.within() {
+            None => Ok((&*self.main, blob.clone())),
+            Some((volume, blob)) => Ok((&**self.volume(volume)?, blob)),
+        }
+    }
 }
 
 /// A volume's writer, whose result says where it is.
@@ -118,12 +126,16 @@ impl BlobStore for Volumes {
     }
 
     fn read(&self, blob: &BlobRef, range: Range<u64>) -> BoxStream<'static, Result<Bytes, BlobError>> {
-        match blob.within() {
-            None => self.main.read(blob, range),
-            Some((volume, blob)) => match self.volume(volume) {
-                Ok(engine) => engine.read(&blob, range),
-                Err(error) => futures::stream::iter([Err(error)]).boxed(),
-            },
+        match self.engine_of(blob) {
+            Ok((engine, blob)) => engine.read(&blob, range),
+            Err(error) => futures::stream::iter([Err(error)]).boxed(),
+        }
+    }
+
+    fn read_unchecked(&self, blob: &BlobRef, range: Range<u64>) -> BoxStream<'static, Result<Bytes, BlobError>> {
+        match self.engine_of(blob) {
+            Ok((engine, blob)) => engine.read_unchecked(&blob, range),
+            Err(error) => futures::stream::iter([Err(error)]).boxed(),
         }
     }
 

@@ -124,3 +124,40 @@ async fn ghsa_j548_a_lock_that_cannot_be_read_holds() {
     }
     assert_eq!(lake.list(&name, "", None).0, ["k"]);
 }
+
+#[tokio::test]
+async fn damage_is_told_from_bytes_of_another_key() {
+    use crc_fast::{CrcAlgorithm, checksum};
+    use tarn_disk::{Disk, OpenMode};
+
+    let (helper, disk) = (Lake::new(), tarn_testkit::SimulatedDisk::new(1));
+    let keys = Arc::new(Keys::ephemeral(&helper.runtime).unwrap());
+    let lake = super::crashes::open(&disk, &keys, &helper.runtime);
+    let name = bucket("lake-raw");
+    let create = CreateBucket::new(name.clone(), Region::us_east_1());
+    lake.objects.create_bucket(&helper.caller(), create).await.unwrap();
+    let put = PutObject::new(name.clone(), key("large"));
+    lake.objects.put_object(&helper.caller(), put, body_of(vec![7; 300_000])).await.unwrap();
+    let version = lake.objects.head_object(&proof(), &name, &key("large")).unwrap();
+    let dirs = disk.list("obj").unwrap().into_iter().map(|dir| format!("obj/{dir}"));
+    let paths = dirs.flat_map(|dir| disk.list(&dir).unwrap().into_iter().map(move |file| format!("{dir}/{file}")));
+    let path = paths.collect::<Vec<_>>().pop().unwrap();
+    let sound = disk.contents(&path).unwrap();
+    // The first block: a header of 88 bytes that ends with the checksums of the payload and of itself, and 64 KiB.
+    let mut damaged = sound.clone();
+    damaged[88 + 5000] ^= 1;
+    let mut forged = damaged.clone();
+    let of_payload = checksum(CrcAlgorithm::Crc64Nvme, &forged[88..88 + (64 << 10)]);
+    forged[72..80].copy_from_slice(&of_payload.to_le_bytes());
+    let of_header = checksum(CrcAlgorithm::Crc64Nvme, &forged[..80]);
+    forged[80..88].copy_from_slice(&of_header.to_le_bytes());
+    let read = async |bytes: &[u8]| {
+        disk.open(&path, OpenMode::ReadWrite).unwrap().write_all_at(bytes, 0).unwrap();
+        lake.objects.read_whole(&proof(), &version, 1 << 20).await
+    };
+    assert_eq!(read(&sound).await.unwrap(), vec![7; 300_000]);
+    let error = read(&damaged).await.unwrap_err();
+    assert!(matches!(error, ObjectsError::Blob(tarn_blobs::BlobError::Corrupt { .. })), "{error}");
+    let error = read(&forged).await.unwrap_err();
+    assert!(matches!(error, ObjectsError::Keys(tarn_keys::KeysError::NotAuthentic { .. })), "{error}");
+}
