@@ -477,7 +477,7 @@ impl Lake {
             access_log_source_region,
             ..S3Options::default()
         };
-        let s3 = S3Door(S3Api::new(objects.clone(), Arc::new(doorkeeper), s3_options));
+        let s3 = S3Door(Arc::new(S3Api::new(objects.clone(), Arc::new(doorkeeper), s3_options)));
         let is_ready = Arc::new(AtomicBool::new(true));
         let ready = is_ready.clone();
         let metrics = Metrics::default();

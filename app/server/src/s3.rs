@@ -210,7 +210,7 @@ fn told(error: &GateError, absence: Absence<'_>, may: impl Fn(&Requirement) -> b
 }
 
 /// S3 as the gateway calls it.
-pub(crate) struct S3Door(pub(crate) S3Api);
+pub(crate) struct S3Door(pub(crate) Arc<S3Api>);
 
 impl S3Endpoint for S3Door {
     fn call(&self, request: Request<Body>, meta: RequestMeta) -> BoxFuture<'static, Response<Body>> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,7 +73,10 @@ impl Default for ObjectsOptions {
 
 /// Buckets and objects. Cheap to clone; all clones are the same lake.
 #[derive(Clone)]
-pub struct Objects {
+pub struct Objects(Arc<ObjectsShared>);
+
+/// What all clones share.
+pub struct ObjectsShared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) keys: Arc<Keys>,
@@ -95,6 +99,14 @@ pub struct Objects {
     pub(crate) inventories_changed: Arc<Notify>,
 }
 
+impl Deref for Objects {
+    type Target = ObjectsShared;
+
+    fn deref(&self) -> &ObjectsShared {
+        &self.0
+    }
+}
+
 impl fmt::Debug for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Objects")
@@ -113,7 +125,7 @@ impl Objects {
         let options = Arc::new(options);
         let organization = options.organization.clone();
         let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), options.day_ms, organization);
-        Self {
+        Self(Arc::new(ObjectsShared {
             store,
             blobs,
             keys,
@@ -131,7 +143,7 @@ impl Objects {
             restores_changed: Arc::default(),
             recent_reads: Arc::default(),
             inventories_changed: Arc::default(),
-        }
+        }))
     }
 
     /// What is durable now.

@@ -81,8 +81,7 @@ pub(crate) struct Inner {
     pub(crate) body_pause_time_max: Duration,
 }
 
-/// The endpoint. Cheap to clone.
-#[derive(Clone)]
+/// The endpoint.
 pub struct S3Api {
     service: S3Service,
     /// For requests that are signed for no region.
@@ -147,7 +146,8 @@ impl S3Api {
         let asking = Asking::of(request.method(), request.headers());
         let mut logged = Logged::of(&self.inner, &target, &request, &meta, website.is_some());
         let (request, unread) = Unread::watch(request, self.inner.body_pause_time_max);
-        let answering = async {
+        // Boxed here: each of the futures around it would hold its kilobytes once more, and move them.
+        let answering = Box::pin(async {
             if is_preflight {
                 cors::preflight(&self.inner, &target, request.headers())
             } else if let Some(bucket) = website {
@@ -157,7 +157,7 @@ impl S3Api {
             } else {
                 self.serve(request, meta).await
             }
-        };
+        });
         let mut response = match &mut logged {
             Some(logged) => logged.watch(answering).await,
             None => answering.await,

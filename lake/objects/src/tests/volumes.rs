@@ -13,17 +13,22 @@ const SLOW: tarn_blobs::VolumeId = tarn_blobs::VolumeId([7; 16]);
 #[tokio::test]
 async fn a_volume_that_is_not_there_keeps_nothing_else_from_being_deleted() {
     let class_volumes = BTreeMap::from([(StorageClass::StandardIa, SLOW)]);
-    let mut lake = Lake::with(ObjectsOptions { class_volumes, ..ObjectsOptions::default() });
+    let options = ObjectsOptions { class_volumes, ..ObjectsOptions::default() };
+    let mut lake = Lake::with(options.clone());
     let slow = MemoryBlobs::new();
     let main: Arc<dyn BlobStore> = Arc::new(lake.blobs.clone());
-    let volumes = |others| -> Arc<dyn BlobStore> { Arc::new(Volumes::new(main.clone(), others)) };
-    lake.objects.blobs = volumes(BTreeMap::from([(SLOW, Arc::new(slow.clone()) as Arc<dyn BlobStore>)]));
+    let (store, keys, runtime) = (lake.store.clone(), lake.objects.keys.clone(), lake.runtime.clone());
+    let over = |others| {
+        let blobs = Arc::new(Volumes::new(main.clone(), others));
+        Objects::new(store.clone(), blobs, keys.clone(), runtime.clone(), options.clone())
+    };
+    lake.objects = over(BTreeMap::from([(SLOW, Arc::new(slow.clone()) as Arc<dyn BlobStore>)]));
     let name = lake.bucket("lake-raw").await;
     put_in(&lake, &name, "cold", StorageClass::StandardIa, lines(1000)).await;
     lake.put(&name, "hot", "hot").await;
     assert_eq!((lake.blobs.count(), slow.count()), (1, 1));
 
-    let with_volume = std::mem::replace(&mut lake.objects.blobs, volumes(BTreeMap::new()));
+    let with_volume = std::mem::replace(&mut lake.objects, over(BTreeMap::new()));
     let refused = lake.get(&name, "cold").await;
     assert!(matches!(refused, Err(ObjectsError::Blob(BlobError::NoVolume { volume: SLOW }))), "{refused:?}");
     lake.delete(&name, "cold").await;
@@ -46,7 +51,7 @@ async fn a_volume_that_is_not_there_keeps_nothing_else_from_being_deleted() {
     }
     assert_eq!(lake.blobs.count(), 0);
 
-    lake.objects.blobs = with_volume;
+    lake.objects = with_volume;
     lake.collect().await;
     assert_eq!(slow.count(), 0);
     assert!(DEAD_BLOBS.pending(&lake.store.read().unwrap(), 1).unwrap().is_empty());
