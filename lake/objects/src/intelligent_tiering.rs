@@ -195,12 +195,18 @@ pub(crate) fn installed(tx: &mut Tx<'_>, record: &VersionRecord, now_ms: i64) ->
     }
 }
 
-/// A version has been moved to a class or a tier.
-pub(crate) fn placed(tx: &mut Tx<'_>, record: &VersionRecord, now_ms: i64) -> Result<(), ObjectsError> {
-    match (is_watched(record), record.tier) {
-        (true, AccessTier::Frequent) => installed(tx, record, now_ms),
-        (true, _) => Ok(()),
-        (false, _) => forget(tx, &record.bucket, &record.id),
+/// A version that was `seen` so has been moved to a class or a tier. Coming into the class and a restore count as reads; what a read has
+/// brought back was read when it was read, which may be a while before the worker came to it.
+pub(crate) fn placed(
+    tx: &mut Tx<'_>,
+    seen: &VersionRecord,
+    record: &VersionRecord,
+    now_ms: i64,
+) -> Result<(), ObjectsError> {
+    match is_watched(record) {
+        true if !is_watched(seen) || seen.needs_restore() => installed(tx, record, now_ms),
+        true => Ok(()),
+        false => forget(tx, &record.bucket, &record.id),
     }
 }
 

@@ -126,7 +126,7 @@ impl Objects {
                 bury(tx, &DeadBlobs { version: seen.id, blobs: restore.copies().to_vec() })?;
             }
             put_version(tx, &record)?;
-            placed(tx, &record, now_ms)?;
+            placed(tx, &seen, &record, now_ms)?;
             if let Some((kind, details)) = moved_event(&seen, class, tier) {
                 announce(tx, &Change::of(kind, &record, &by).with(details))?;
             }

@@ -100,6 +100,10 @@ async fn what_is_not_read_moves_and_comes_back_when_it_is() {
     assert_eq!(tiered.read("a").await.unwrap(), lines(LARGE));
     check(29, 0, AccessTier::Frequent).await;
     check(2, 1, AccessTier::Infrequent).await;
+    // They count from the read, however late it is found.
+    assert_eq!(tiered.read("a").await.unwrap(), lines(LARGE));
+    check(16, 1, AccessTier::Frequent).await;
+    check(15, 1, AccessTier::Infrequent).await;
     assert_eq!((tiered.tier("small"), tiered.rows()), (AccessTier::Frequent, (1, 1, 0)));
     tiered.lake.delete(&tiered.bucket, "a").await;
     check_gone(&tiered).await;
