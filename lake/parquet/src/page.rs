@@ -298,14 +298,21 @@ impl Values {
     }
 }
 
-/// Looks at the page that begins there; tells how many bytes it has. A body that is not all among the bytes is not looked at, as nothing is
-/// made of it.
-pub(crate) fn check_page(column: &Column, bytes: &[u8]) -> Result<u64, FooterError> {
+/// How many bytes a page has, with its head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PageSize {
+    pub size_bytes: u64,
+    /// Its body, unpacked.
+    pub unpacked_size_bytes: u64,
+}
+
+/// Looks at the page that begins there. A body that is not all among the bytes is not looked at, as nothing is made of it.
+pub(crate) fn check_page(column: &Column, bytes: &[u8]) -> Result<PageSize, FooterError> {
     let head = Head::read(bytes)?;
     let size_bytes = head.page_size_bytes();
     let body = usize::try_from(size_bytes).ok().and_then(|end| bytes.get(head.size_bytes..end));
     head.check_claims(column)
         .and_then(|()| body.map_or(Ok(()), |body| head.check_body(column, body)))
         .map_err(|fault| FooterError::of(PAGE, fault))?;
-    Ok(size_bytes)
+    Ok(PageSize { size_bytes, unpacked_size_bytes: head.unpacked_size_bytes.unsigned_abs() })
 }

@@ -13,7 +13,7 @@ use parquet::file::page_index::offset_index::PageLocation;
 
 use crate::error::{Fault, FooterError};
 use crate::footer::FOOTER;
-use crate::page::{Column, Head, PAGE, check_page};
+use crate::page::{Column, Head, PAGE, PageSize, check_page};
 use crate::shapes::{BLOOM_FILTER_HEADER, COLUMN_INDEX, OFFSET_INDEX, PAGE_LOCATION};
 use crate::thrift::{Seen, walk};
 
@@ -23,6 +23,12 @@ pub(crate) const PAGE_INDEXES_SIZE_BYTES_MAX: u64 = 64 << 20;
 pub(crate) const BLOOM_FILTER_SIZE_BYTES_MAX: i64 = 128 << 20;
 /// What Bloom filters are made of.
 const BLOOM_FILTER_BLOCK_SIZE_BYTES: i64 = 32;
+
+/// Pages may unpack to so many times what the footer tells of their column: how many rows are read at a time goes by that. Not all writers
+/// count alike.
+const UNPACKED_TIMES_MAX: u64 = 4;
+/// And to so many bytes more.
+const UNPACKED_SLACK_SIZE_BYTES: u64 = 1 << 20;
 
 const COLUMN_INDEXES: &str = "page index";
 const BLOOM_FILTER: &str = "Bloom filter";
@@ -43,6 +49,8 @@ pub struct Footer {
 struct Chunk {
     bytes: Range<u64>,
     column: Column,
+    /// To how many bytes its pages may unpack together.
+    unpacked_size_bytes_max: u64,
     /// Which row group, and which column of it.
     place: (usize, usize),
 }
@@ -106,7 +114,7 @@ impl Footer {
                 let from = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
                 let bytes = place("a column", from, column.compressed_size(), size_bytes)?;
                 if !bytes.is_empty() {
-                    let described = column.column_descr();
+                    let (described, told_column) = (column.column_descr(), column);
                     let column = Column {
                         compression: column.compression(),
                         physical_type: column.column_type(),
@@ -114,7 +122,10 @@ impl Footer {
                         repetition_level_max: described.max_rep_level(),
                         definition_level_max: described.max_def_level(),
                     };
-                    chunks.push(Chunk { bytes, column, place: (group_place, column_place) });
+                    let told = unpacked_size_bytes(told_column).saturating_mul(UNPACKED_TIMES_MAX);
+                    let unpacked_size_bytes_max = told.saturating_add(UNPACKED_SLACK_SIZE_BYTES);
+                    let place = (group_place, column_place);
+                    chunks.push(Chunk { bytes, column, unpacked_size_bytes_max, place });
                 }
                 for (from, length) in column_index_of(column).into_iter().chain(offset_index_of(column)) {
                     let bytes = place("a page index", from, length, size_bytes)?;
@@ -244,21 +255,27 @@ impl Footer {
 
     /// Looks at the pages that follow each other.
     fn check_pages(&self, chunk: &Chunk, from: u64, bytes: &[u8]) -> Result<(), FooterError> {
-        let (mut at, mut rest) = (from, bytes);
+        let (mut at, mut rest, mut unpacked) = (from, bytes, 0_u64);
         while !rest.is_empty() {
             let told = match self.told(chunk, at) {
                 Told::Nothing => None,
                 Told::Page(size_bytes) => Some(size_bytes),
                 Told::End => return Ok(()),
             };
-            let size_bytes = match check_page(&chunk.column, rest) {
-                Ok(size_bytes) => size_bytes,
+            let PageSize { size_bytes, unpacked_size_bytes } = match check_page(&chunk.column, rest) {
+                Ok(size) => size,
                 // the rest of this head is not among the bytes that were read, so nothing is made of it
                 Err(FooterError { fault: Fault::Ends { .. }, .. }) => return Ok(()),
                 Err(error) => return Err(error),
             };
             if let Some(told) = told.filter(|told| *told != size_bytes) {
                 let reason = format!("the page at {at} has {size_bytes} bytes, and {told} by the page index");
+                return Err(FooterError::impossible(PAGE, reason));
+            }
+            unpacked = unpacked.saturating_add(unpacked_size_bytes);
+            if unpacked > chunk.unpacked_size_bytes_max {
+                let max = chunk.unpacked_size_bytes_max;
+                let reason = format!("pages become {unpacked} bytes, by the footer their column has {max} at most");
                 return Err(FooterError::impossible(PAGE, reason));
             }
             at = at.saturating_add(size_bytes);
@@ -311,6 +328,21 @@ impl Footer {
         }
         Ok(())
     }
+}
+
+fn unpacked_size_bytes(column: &ColumnChunkMetaData) -> u64 {
+    column.uncompressed_size().max(column.compressed_size()).unsigned_abs()
+}
+
+/// What a row takes when it is unpacked, bytes: on average over a row group, of the group where that is most. Of the columns for whose names,
+/// or those of what they lie in, `is_wanted` says so.
+pub fn row_size_bytes_max(metadata: &ParquetMetaData, is_wanted: impl Fn(&str) -> bool) -> u64 {
+    let of_group = |group: &RowGroupMetaData| {
+        let columns = group.columns().iter();
+        let wanted = columns.filter(|column| column.column_path().parts().first().is_some_and(|name| is_wanted(name)));
+        wanted.map(unpacked_size_bytes).fold(0, u64::saturating_add).div_ceil(group.num_rows().unsigned_abs().max(1))
+    };
+    metadata.row_groups().iter().map(of_group).max().unwrap_or(0)
 }
 
 /// Walks over the places of a column's pages; tells how many there are.

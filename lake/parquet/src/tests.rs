@@ -273,6 +273,57 @@ fn good_files_are_believed() {
     }
 }
 
+/// Eight texts of a MiB each, which take little, and a number each.
+fn texts_of_zeros() -> Bytes {
+    let zeros: ArrayRef = Arc::new(StringArray::from(vec!["0".repeat(1 << 20); 8]));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..8));
+    let batch = RecordBatch::try_from_iter([("z", zeros), ("n", numbers)]).unwrap();
+    let compression = Compression::ZSTD(ZstdLevel::default());
+    let properties = WriterProperties::builder().set_compression(compression).set_dictionary_enabled(false).build();
+    let mut file = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    file.into()
+}
+
+#[test]
+fn rows_are_as_large_as_the_columns_that_are_read() {
+    let footer = read_footer_of(&texts_of_zeros()).unwrap();
+    let check = |wanted: &[&str], expected: Range<u64>| {
+        let found = row_size_bytes_max(footer.metadata(), |name| wanted.contains(&name));
+        assert!(expected.contains(&found), "{wanted:?}: {found}");
+    };
+    check(&[], 0..1);
+    check(&["n"], 8..100);
+    check(&["z"], 1 << 20..(1 << 20) + 100);
+    check(&["n", "z"], (1 << 20) + 8..(1 << 20) + 200);
+}
+
+#[test]
+fn pages_do_not_become_much_more_than_the_footer_tells() {
+    let file = texts_of_zeros();
+    let check = |told: i64, expected: &str| {
+        let metadata = read_footer_of(&file).unwrap().metadata().as_ref().clone();
+        let group = metadata.row_group(0).clone();
+        let column = group.column(0).clone().into_builder().set_total_uncompressed_size(told).build().unwrap();
+        let columns = vec![column, group.column(1).clone()];
+        let group = group.into_builder().set_column_metadata(columns).build().unwrap();
+        let metadata = metadata.into_builder().set_row_groups(vec![group]).build();
+        let footer = Footer::of(metadata, file.len() as u64).unwrap();
+        let (from, length) = footer.metadata().row_group(0).column(0).byte_range();
+        let found = footer.check(from, &file[from as usize..(from + length) as usize]);
+        let found = found.map_or_else(|error| error.to_string(), |()| "fine".to_owned());
+        assert!(found.contains(expected), "{told}: {found}");
+    };
+    check(8 << 20, "fine");
+    // some writers tell what is packed
+    check(2 << 20, "fine");
+    check(1 << 20, "by the footer their column has 5242880 at most");
+    check(0, "by the footer their column has");
+    check(-1, "by the footer their column has");
+}
+
 #[test]
 fn a_schema_that_is_added_is_not_believed() {
     let texts: ArrayRef = Arc::new(LargeStringArray::from(vec!["a", "b"]));

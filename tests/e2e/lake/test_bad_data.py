@@ -120,3 +120,15 @@ def test_answers_are_duckdbs(lake, tmp_path):
         ours = lake.rows(sql.replace("{}", "bad.typed"))
         theirs = duck.execute(sql.replace("{}", "typed")).fetchall()
         assert ours == [[str(cell) for cell in row] for row in theirs], sql
+
+
+def test_large_texts_are_read_a_few_rows_at_a_time(lake):
+    """2,304 texts of a MiB each, in a file of some 100 KB: more than one array of texts can hold."""
+    ids = pyarrow.array(range(2_304))
+    texts = pyarrow.chunked_array([pyarrow.array(["x" * (1 << 20)] * 64)] * 36)
+    table = pyarrow.table({"id": ids, "name": texts, "price": ids.cast(pyarrow.float64())})
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(table, file, compression="zstd", use_dictionary=False, write_statistics=False)
+    assert pyarrow.parquet.ParquetFile(file).num_row_groups == 1
+    lake.table("large", {"a.parquet": file.getvalue()}, "STORED AS PARQUET")
+    assert lake.rows("SELECT count(*), max(id), max(length(name)) FROM bad.large") == [["2304", "2303", "1048576"]]

@@ -22,8 +22,8 @@ use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream};
-use datafusion::physical_plan::displayable;
-use datafusion::prelude::{SessionConfig, SessionContext as DfContext};
+use datafusion::physical_plan::{displayable, execute_stream};
+use datafusion::prelude::SessionConfig;
 use parking_lot::Mutex;
 use tarn_audit::{Caller, EventHistory};
 use tarn_catalog::{Catalog, S3Location};
@@ -381,8 +381,8 @@ impl Engine {
 /// Plans and starts a query.
 pub(crate) async fn start(context: &QueryContext, planned: Planned) -> Result<SendableRecordBatchStream, QueryError> {
     let failed = |error| failure(&context.text, &error);
-    let frame = DfContext::new_with_state(planned.state).execute_logical_plan(planned.plan).await.map_err(failed)?;
-    frame.execute_stream().await.map_err(failed)
+    let (plan, task) = planned.physical().await.map_err(failed)?;
+    execute_stream(plan, task).map_err(failed)
 }
 
 /// The columns a plan's result is told with.
@@ -474,11 +474,9 @@ async fn explain(
     };
     let failed = |error| failure(&context.text, &error);
     let planned = plan_query(context, query, &context.database, 0).await?;
-    let frame = DfContext::new_with_state(planned.state).execute_logical_plan(planned.plan).await.map_err(failed)?;
-    let task = Arc::new(frame.task_ctx());
-    let plan = frame.create_physical_plan().await.map_err(failed)?;
+    let (plan, task) = planned.physical().await.map_err(failed)?;
     let text = if analyze {
-        let mut stream = datafusion::physical_plan::execute_stream(plan.clone(), task).map_err(failed)?;
+        let mut stream = execute_stream(plan.clone(), task).map_err(failed)?;
         while let Some(batch) = futures::StreamExt::next(&mut stream).await {
             batch.map_err(failed)?;
         }

@@ -9,8 +9,12 @@ use datafusion::catalog::{
     SchemaProvider, TableProvider,
 };
 use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionContext as DfContext;
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -26,6 +30,7 @@ use crate::rewrite;
 use crate::tables::access::{Access, GrantedData};
 use crate::tables::access_log_table::{self, AccessLogTable};
 use crate::tables::audit_table::{self, AuditTable};
+use crate::tables::batch_rows::BatchRows;
 use crate::tables::guarded::{self, GuardedTable};
 use crate::tables::hive_table::HiveTable;
 use crate::types::trino_name;
@@ -44,6 +49,19 @@ pub(crate) struct Planned {
     pub plan: LogicalPlan,
     /// The names its columns are told with.
     pub names: Vec<String>,
+}
+
+impl Planned {
+    /// What runs, and with how many rows at a time.
+    pub async fn physical(self) -> DataFusionResult<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
+        // Which has the time at which it begins.
+        let mut state = DfContext::new_with_state(self.state).state();
+        let plan = state.create_physical_plan(&self.plan).await?;
+        if let Some(rows) = state.config().get_extension::<BatchRows>() {
+            *state.config_mut() = state.config().clone().with_batch_size(rows.get());
+        }
+        Ok((plan, Arc::new(TaskContext::from(&state))))
+    }
 }
 
 /// Plans a query; `database` is the one that bare names mean.
@@ -84,6 +102,7 @@ async fn plan_over(
     let mut config = context.base.config().clone();
     config.options_mut().catalog.default_catalog = CATALOG.to_owned();
     config.options_mut().catalog.default_schema = database.to_owned();
+    config.set_extension(Arc::new(BatchRows::new(config.batch_size())));
     let state = SessionStateBuilder::new_from_existing(context.base.clone())
         .with_config(config)
         .with_catalog_list(list)

@@ -12,6 +12,7 @@ use arrow::compute::{cast, partition};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast as cast_expr, col};
+use datafusion::physical_plan::execute_stream_partitioned;
 use futures::StreamExt;
 use sqlparser::ast::Query;
 use tarn_catalog::{
@@ -262,11 +263,8 @@ async fn write(context: &QueryContext, planned: Planned, target: &Target) -> Res
         return write_stream(context, target, start(context, planned).await?).await;
     }
     let failed = |error| failure(&context.text, &error);
-    let frame = datafusion::prelude::SessionContext::new_with_state(planned.state)
-        .execute_logical_plan(planned.plan)
-        .await
-        .map_err(failed)?;
-    let streams = frame.execute_stream_partitioned().await.map_err(failed)?;
+    let (plan, task) = planned.physical().await.map_err(failed)?;
+    let streams = execute_stream_partitioned(plan, task).map_err(failed)?;
     let all =
         futures::future::try_join_all(streams.into_iter().map(|stream| write_stream(context, target, stream))).await?;
     let mut written = Written::default();

@@ -17,10 +17,11 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::Value as Json;
 use tarn_objects::{ObjectVersion, Objects};
-use tarn_parquet::{Footer, read_footer};
+use tarn_parquet::{Footer, read_footer, row_size_bytes_max};
 use tarn_policy::Authorized;
 
 use super::Counters;
+use crate::tables::batch_rows::BatchRows;
 use tarn_objects::select::{SelectError, SelectErrorName};
 
 /// Rows that are read at a time.
@@ -104,7 +105,9 @@ pub(super) fn rows(
     let reader = Reader { objects, proof, version, counters, footer: None };
     let opened = async move {
         let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(failed)?;
-        Ok(builder.with_batch_size(BATCH_ROWS).build().map_err(failed)?.map(|batch| {
+        let batch_rows = BatchRows::new(BATCH_ROWS);
+        batch_rows.saw_rows_of(row_size_bytes_max(builder.metadata(), |_| true));
+        Ok(builder.with_batch_size(batch_rows.get()).build().map_err(failed)?.map(|batch| {
             let batch = batch.map_err(failed)?;
             let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
             writer.write(&batch).and_then(|()| writer.finish()).map_err(failed)?;

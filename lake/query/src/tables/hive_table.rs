@@ -25,8 +25,10 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::union::UnionExec;
 use tarn_catalog::{HIVE_DEFAULT_PARTITION, HiveType, ListPartitions, S3Location, StorageDescriptor, Table};
+use tarn_parquet::row_size_bytes_max;
 
 use super::access::{Access, LakeFile};
+use super::batch_rows::BatchRows;
 use super::format::{FileFormat, file_format};
 use super::parquet::{AnyCaseColumns, FooterCache, LakeReaders};
 use super::projection::{PROJECTED_PARTITIONS_MAX, Projection, Value};
@@ -300,6 +302,13 @@ impl HiveTable {
             footers: self.footers.clone(),
             schema: self.file_schema.clone(),
         });
+        let batch_rows = state.config().get_extension::<BatchRows>();
+        let wanted = |name: &str| {
+            let mut fields = self.file_schema.fields().iter().enumerate();
+            fields.any(|(at, field)| {
+                projection.is_none_or(|wanted| wanted.contains(&at)) && field.name().eq_ignore_ascii_case(name)
+            })
+        };
         let mut files = Vec::with_capacity(parts.len());
         let mut total = (parts.len() <= STATISTICS_FILES_MAX).then_some((0_usize, 0_usize));
         for (file, values) in parts {
@@ -308,6 +317,9 @@ impl HiveTable {
                 .with_extension(file.clone());
             if let Some((rows, bytes)) = &mut total {
                 let footer = readers.reader(file.clone()).footer().await.map_err(DataFusionError::from)?;
+                if let Some(batch_rows) = &batch_rows {
+                    batch_rows.saw_rows_of(row_size_bytes_max(footer.metadata(), wanted));
+                }
                 let footer = footer.metadata();
                 let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(footer, &self.file_schema)?;
                 // Columns spelt otherwise would be told as all NULL.

@@ -4,6 +4,7 @@ pub(crate) mod access;
 mod access_log_line;
 pub(crate) mod access_log_table;
 pub(crate) mod audit_table;
+pub(crate) mod batch_rows;
 pub(crate) mod format;
 pub(crate) mod guarded;
 pub(crate) mod hive_table;

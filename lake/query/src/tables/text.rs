@@ -18,6 +18,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::access::{Access, LakeFile};
+use super::batch_rows::BATCH_SIZE_BYTES;
 use super::format::{RowFormat, TextFormat};
 use super::values::{TextRules, ValueBuilder};
 use crate::errors::{ErrorName, QueryError};
@@ -108,6 +109,7 @@ fn read(
         columns,
         partition_values: file.partition_values.clone(),
         batch_rows: batch_rows.max(1),
+        batch_bytes: 0,
     };
     Ok(futures::stream::try_unfold(
         state,
@@ -128,12 +130,15 @@ struct Reading {
     columns: Arc<Vec<TextColumn>>,
     partition_values: Arc<Vec<ScalarValue>>,
     batch_rows: usize,
+    /// Of the lines that the batch to come has until now.
+    batch_bytes: u64,
 }
 
 impl Reading {
     async fn next(&mut self) -> Result<Option<RecordBatch>, DataFusionError> {
         loop {
-            if self.decoder.rows >= self.batch_rows || (self.ended && self.decoder.rows > 0) {
+            let is_full = self.decoder.rows >= self.batch_rows || self.batch_bytes >= BATCH_SIZE_BYTES;
+            if is_full || (self.ended && self.decoder.rows > 0) {
                 return self.batch().map(Some);
             }
             if self.ended {
@@ -186,11 +191,13 @@ impl Reading {
         }
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = String::from_utf8_lossy(line);
+        self.batch_bytes += line.len() as u64;
         self.decoder.row(&text, self.line, &self.uri).map_err(external)
     }
 
     fn batch(&mut self) -> Result<RecordBatch, DataFusionError> {
         let rows = std::mem::take(&mut self.decoder.rows);
+        self.batch_bytes = 0;
         let mut built = self.decoder.builders.iter_mut().map(|column| column.builder.finish());
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for column in self.columns.iter() {
