@@ -123,7 +123,7 @@ def test_answers_are_duckdbs(lake, tmp_path):
 
 
 def test_large_texts_are_read_a_few_rows_at_a_time(lake):
-    """2,304 texts of a MiB each, in a file of some 100 KB: more than one array of texts can hold."""
+    """2,304 texts of a MiB each, in a file of some 100 KB, and 16,384 rows that share one of half a MiB: more than an array of texts holds."""
     ids = pyarrow.array(range(2_304))
     texts = pyarrow.chunked_array([pyarrow.array(["x" * (1 << 20)] * 64)] * 36)
     table = pyarrow.table({"id": ids, "name": texts, "price": ids.cast(pyarrow.float64())})
@@ -132,3 +132,11 @@ def test_large_texts_are_read_a_few_rows_at_a_time(lake):
     assert pyarrow.parquet.ParquetFile(file).num_row_groups == 1
     lake.table("large", {"a.parquet": file.getvalue()}, "STORED AS PARQUET")
     assert lake.rows("SELECT count(*), max(id), max(length(name)) FROM bad.large") == [["2304", "2303", "1048576"]]
+    shared = pyarrow.chunked_array([pyarrow.array(["x" * (500 << 10)] * 64)] * 256)
+    ids = pyarrow.array(range(len(shared)))
+    table = pyarrow.table({"id": ids, "name": shared, "price": ids.cast(pyarrow.float64())})
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(table, file, compression="zstd", write_statistics=False)
+    assert file.tell() < 1 << 20
+    lake.table("shared", {"a.parquet": file.getvalue()}, "STORED AS PARQUET")
+    assert lake.rows("SELECT count(*), max(length(name)) FROM bad.shared") == [["16384", str(500 << 10)]]

@@ -1,6 +1,7 @@
 //! One shape for all scalar functions: a name, what it takes, what it gives, how. Knows no function.
 
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray, TimestampMillisecondArray};
@@ -10,6 +11,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
+
+use crate::tables::batch_rows::BATCH_SIZE_BYTES;
 
 /// What an argument is made into before the function sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +110,9 @@ fn coerced(kind: Kind, given: &DataType) -> Option<DataType> {
         || given.is_floating()
         || matches!(given, DataType::Decimal128(..) | DataType::Decimal256(..));
     Some(match (kind, given) {
-        (Kind::Text, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 | DataType::Null) => DataType::Utf8,
+        // Many rows may share what they see: `invoke_with_args` makes plain texts of it, a few rows at a time.
+        (Kind::Text | Kind::Any, DataType::Utf8View) => DataType::Utf8View,
+        (Kind::Text, DataType::Utf8 | DataType::LargeUtf8 | DataType::Null) => DataType::Utf8,
         (Kind::Int, given) if given.is_integer() || *given == DataType::Null => DataType::Int64,
         (Kind::Double, given) if number || *given == DataType::Null => DataType::Float64,
         (
@@ -125,10 +130,47 @@ fn coerced(kind: Kind, given: &DataType) -> Option<DataType> {
         (Kind::Temporal | Kind::Timestamp, DataType::Null | DataType::Date32 | DataType::Date64) => {
             DataType::Timestamp(TimeUnit::Millisecond, None)
         }
-        (Kind::Any, DataType::Utf8View | DataType::LargeUtf8) => DataType::Utf8,
+        (Kind::Any, DataType::LargeUtf8) => DataType::Utf8,
         (Kind::Any, given) => given.clone(),
         _ => return None,
     })
+}
+
+/// As functions see it.
+fn plain(given: &DataType) -> DataType {
+    if *given == DataType::Utf8View { DataType::Utf8 } else { given.clone() }
+}
+
+/// Where to cut `rows` rows so that the texts that views among `columns` show take no more than a batch should; or one row does.
+fn cuts(columns: &[ArrayRef], rows: usize) -> Vec<Range<usize>> {
+    let views: Vec<_> = columns.iter().filter_map(|column| column.as_string_view_opt()).collect();
+    let (mut cuts, mut first, mut size_bytes) = (Vec::new(), 0, 0);
+    for row in 0..rows {
+        // The length is in a view's low half: <https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-layout>
+        let lengths = views.iter().filter_map(|column| column.views().get(row)).map(|view| u64::from(*view as u32));
+        let of_row: u64 = lengths.sum();
+        if row > first && size_bytes + of_row > BATCH_SIZE_BYTES {
+            cuts.push(first..row);
+            (first, size_bytes) = (row, 0);
+        }
+        size_bytes += of_row;
+    }
+    cuts.push(first..rows);
+    cuts
+}
+
+impl Scalar {
+    fn invoke_on(&self, columns: &[ArrayRef], rows: Range<usize>, returns: &DataType) -> Result<ArrayRef> {
+        let columns = columns.iter().map(|column| {
+            let column = column.slice(rows.start, rows.len());
+            Ok(match column.data_type() {
+                DataType::Utf8View => arrow::compute::cast(&column, &DataType::Utf8)?,
+                _ => column,
+            })
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        (self.invoke)(&Arguments { columns, rows: rows.len(), returns: returns.clone() })
+    }
 }
 
 impl ScalarUDFImpl for Scalar {
@@ -145,11 +187,11 @@ impl ScalarUDFImpl for Scalar {
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        (self.returns)(arg_types)
+        (self.returns)(&arg_types.iter().map(plain).collect::<Vec<_>>())
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let types: Vec<DataType> = args.arg_fields.iter().map(|field| plain(field.data_type())).collect();
         Ok(Arc::new(Field::new(self.name(), (self.returns)(&types)?, true)))
     }
 
@@ -174,7 +216,16 @@ impl ScalarUDFImpl for Scalar {
         let all_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if all_scalar { 1 } else { args.number_rows };
         let columns = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
-        let result = (self.invoke)(&Arguments { columns, rows, returns: args.return_field.data_type().clone() })?;
+        let returns = args.return_field.data_type();
+        let pieces = cuts(&columns, rows).into_iter().map(|rows| self.invoke_on(&columns, rows, returns));
+        let mut pieces = pieces.collect::<Result<Vec<_>>>()?;
+        let result = match pieces.pop() {
+            Some(whole) if pieces.is_empty() => whole,
+            last => {
+                pieces.extend(last);
+                arrow::compute::concat(&pieces.iter().map(AsRef::as_ref).collect::<Vec<_>>())?
+            }
+        };
         if all_scalar {
             Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?))
         } else {
@@ -295,4 +346,32 @@ pub(super) fn to_zoned(_: &[DataType]) -> Result<DataType> {
 
 pub(super) fn to_texts(_: &[DataType]) -> Result<DataType> {
     Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::StringViewArray;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_cut_where_their_texts_are_too_large_together() {
+        let whole = usize::try_from(BATCH_SIZE_BYTES).unwrap_or_default();
+        let check = |sizes: &[usize], firsts: &[usize]| {
+            let texts: Vec<String> = sizes.iter().map(|size_bytes| "x".repeat(*size_bytes)).collect();
+            let column: ArrayRef = Arc::new(StringViewArray::from_iter_values(&texts));
+            let found = cuts(&[column], sizes.len());
+            assert_eq!(found.iter().map(|rows| rows.start).collect::<Vec<_>>(), firsts, "{sizes:?}");
+            let ends = found.iter().skip(1).map(|rows| rows.start).chain([sizes.len()]);
+            assert!(found.iter().map(|rows| rows.end).eq(ends), "{found:?}");
+        };
+        check(&[], &[0]);
+        check(&[3], &[0]);
+        check(&[0, 1, 2, 3], &[0]);
+        check(&[whole, 1], &[0, 1]);
+        check(&[whole / 2, whole / 2, whole / 2], &[0, 2]);
+        check(&[1, whole + 1, 1], &[0, 1, 2]);
+        let plain: ArrayRef = Arc::new(StringArray::from_iter_values(["a", "b"]));
+        assert_eq!(cuts(&[plain], 2).len(), 1);
+    }
 }
