@@ -215,13 +215,9 @@ impl Footer {
             + self.bloom_filters.len() * size_of::<(u64, Option<i64>)>()
     }
 
-    /// Looks at bytes of the file from a place on before they are believed: at the page indexes and pages among them, and at a Bloom filter that
-    /// begins there. The Parquet crate reads pages with their heads, so a read in a column begins with one.
+    /// Looks at bytes of the file from a place on before they are believed: at the pages among them, and at a Bloom filter that begins there.
+    /// Page indexes are looked at when they are loaded. The Parquet crate reads pages with their heads, so a read in a column begins with one.
     pub fn check(&self, from: u64, bytes: &[u8]) -> Result<(), FooterError> {
-        let end = from.saturating_add(bytes.len() as u64);
-        if self.indexes.as_ref().is_some_and(|indexes| from < indexes.end && indexes.start < end) {
-            self.check_indexes(from, bytes)?;
-        }
         if let Some(told) = self.bloom_filters.get(&from) {
             check_bloom_filter(*told, bytes)?;
         }
@@ -304,7 +300,7 @@ impl Footer {
         }
     }
 
-    fn check_indexes(&self, from: u64, bytes: &[u8]) -> Result<(), FooterError> {
+    pub(crate) fn check_indexes(&self, from: u64, bytes: &[u8]) -> Result<(), FooterError> {
         let slice = |(offset, length): (i64, i64)| {
             let start = usize::try_from(u64::try_from(offset).ok()?.checked_sub(from)?).ok()?;
             bytes.get(start..start.checked_add(usize::try_from(length).ok()?)?)

@@ -206,7 +206,8 @@ fn read(file: &Bytes) -> Result<usize, String> {
         footer.check(from, &bytes).map_err(|error| error.to_string())
     };
     if let Some(indexes) = &footer.indexes() {
-        look(indexes.start, indexes.end - indexes.start)?;
+        let bytes = &file[indexes.start as usize..indexes.end as usize];
+        footer.check_indexes(indexes.start, bytes).map_err(|error| error.to_string())?;
     }
     for column in footer.metadata().row_groups().iter().flat_map(|group| group.columns()) {
         let (from, length) = column.byte_range();
