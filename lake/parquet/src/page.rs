@@ -17,8 +17,10 @@ pub(crate) const PAGE_VALUES_MAX: u64 = 64 << 20;
 const PAGE_SLACK_SIZE_BYTES: u64 = 1 << 10;
 /// How much of a body is unpacked at first to read the counts in it.
 const BODY_BEGIN_SIZE_BYTES: usize = 4 << 10;
-/// What values of lists that are missing take.
+/// What values of lists that are missing take, with their levels.
 const MISSING_SIZE_BYTES_MAX: u64 = 2 << 30;
+/// A level in memory.
+const LEVEL_SIZE_BYTES: u64 = size_of::<i16>() as u64;
 
 pub(crate) const PAGE: &str = "head of a page";
 
@@ -37,6 +39,20 @@ pub(crate) struct Column {
     pub value_size_bytes: i32,
     pub repetition_level_max: i16,
     pub definition_level_max: i16,
+}
+
+impl Column {
+    /// What a value of a list takes that is missing: its place, and its levels as the Parquet crate keeps them.
+    pub fn missing_size_bytes(&self) -> u64 {
+        let value_size_bytes = match self.physical_type {
+            Type::BOOLEAN | Type::INT32 | Type::FLOAT => 4,
+            Type::INT64 | Type::DOUBLE => 8,
+            Type::INT96 | Type::BYTE_ARRAY => 16,
+            Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(self.value_size_bytes).unwrap_or(0).max(4),
+        };
+        let levels = [self.repetition_level_max, self.definition_level_max];
+        value_size_bytes + LEVEL_SIZE_BYTES * levels.iter().filter(|level_max| **level_max > 0).count() as u64
+    }
 }
 
 /// The head of a page. Numbers are as told.
@@ -163,13 +179,7 @@ impl Head {
         // a row may have any number of them, and no byte for one that is missing
         if let Some(values) = self.values.as_ref().filter(|_| column.repetition_level_max > 0) {
             let count = u64::try_from(values.count).unwrap_or(0);
-            let value_size_bytes = match column.physical_type {
-                Type::BOOLEAN | Type::INT32 | Type::FLOAT => 4,
-                Type::INT64 | Type::DOUBLE => 8,
-                Type::INT96 | Type::BYTE_ARRAY => 16,
-                Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(column.value_size_bytes).unwrap_or(0).max(4),
-            };
-            let max = MISSING_SIZE_BYTES_MAX / value_size_bytes;
+            let max = MISSING_SIZE_BYTES_MAX / column.missing_size_bytes();
             if count > max {
                 return Err(Fault::TooMany { what: "values of lists in a page", count, max });
             }

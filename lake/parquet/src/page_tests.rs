@@ -234,12 +234,16 @@ fn heads_that_cannot_be_are_told() {
     check(&lists, &page(40, &v1(64 << 20, 0, 3), &[0; 40]), "fine");
     // every row has a list of many numbers, all of which are missing
     let missing = Column { physical_type: Type::INT32, ..lists };
-    check(&missing, &page(40, &v1(400 << 20, 0, 3), &[0; 40]), "fine");
+    check(&missing, &page(40, &v1(300 << 20, 0, 3), &[0; 40]), "fine");
+    // with two bytes for each level
+    check(&missing, &page(40, &v1(400 << 20, 0, 3), &[0; 40]), "lists in a page: 419430400, more than 357913941");
+    let optional = Column { definition_level_max: 3, ..missing };
+    check(&optional, &page(40, &v1(300 << 20, 0, 3), &[0; 40]), "lists in a page: 314572800, more than 268435456");
     let nothing = Column { value_size_bytes: 0, physical_type: Type::FIXED_LEN_BYTE_ARRAY, ..plain };
     check(&nothing, &page(0, &dictionary(1), &[]), "fine");
     check(&lists, &page(40, &v1(i64::from(i32::MAX), 0, 3), &[0; 40]), "values of lists in a page: 2147483647");
     let wide = Column { value_size_bytes: 64 << 10, physical_type: Type::FIXED_LEN_BYTE_ARRAY, ..lists };
-    check(&wide, &page(40, &v1(1 << 20, 0, 3), &[0; 40]), "values of lists in a page: 1048576, more than 32768");
+    check(&wide, &page(40, &v1(1 << 20, 0, 3), &[0; 40]), "values of lists in a page: 1048576, more than 32767");
     check(&plain, &page(40, &v1(i64::from(i32::MAX), 0, 3), &[0; 40]), "fine");
     check(&plain, &page(40, &v1(80 << 20, LENGTHS, 3), &[0; 40]), "texts in a page: 83886080, more than 67108864");
 }
