@@ -16,7 +16,7 @@ use tarn_parquet::{Footer, read_footer_of};
 
 use crate::orc::OrcTexts;
 
-/// Rows handed on together.
+/// Rows handed on together, or fewer that are large.
 const BATCH_ROWS: usize = 512;
 /// Bytes read at a time where it is not said how many are wanted.
 const PIECE_SIZE_BYTES: u64 = 64 << 10;
@@ -170,10 +170,11 @@ pub fn read_parquet(file: Arc<dyn FileBytes>, has_versions: bool, take: TakeKeys
     let mut file = Chunks { file, footer: None, page: Mutex::default() };
     let footer = read_footer_of(&file).map_err(unreadable)?;
     let metadata = ArrowReaderMetadata::try_new(footer.metadata().clone(), ArrowReaderOptions::new());
+    let batch_rows = footer.batch_rows(BATCH_ROWS, |name| NAMES.contains(&name)).map_err(unreadable)?;
     file.footer = Some(footer);
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.map_err(unreadable)?);
     let wanted = ProjectionMask::columns(builder.parquet_schema(), NAMES);
-    let batches = builder.with_projection(wanted).with_batch_size(BATCH_ROWS).build().map_err(unreadable)?;
+    let batches = builder.with_projection(wanted).with_batch_size(batch_rows).build().map_err(unreadable)?;
     for batch in batches {
         let batch = batch.map_err(unreadable)?;
         let [buckets, keys, versions] = NAMES.map(|name| texts(&batch, name));

@@ -17,8 +17,7 @@
 //! * a field has the type that the format gives it. The Parquet crate goes by the number of a field and not by its type; a walk that went
 //!   by the type alone would read something else than it does.
 //!
-//! What is true is not refused: a batch of rows takes what its values take, whoever wrote them. How many rows are read at a time is to go by
-//! `row_size_bytes_max`.
+//! What is true is not refused, but for rows of more than 1 GiB: batches have as few rows as keep them small.
 
 mod deltas;
 mod error;
@@ -38,5 +37,5 @@ mod tests;
 
 pub use error::{Fault, FooterError};
 pub use footer::{FOOTER_SIZE_BYTES_MAX, TAIL_SIZE_BYTES, decode, footer_size_bytes};
-pub use pages::{Footer, row_size_bytes_max};
+pub use pages::{BATCH_SIZE_BYTES_MAX, Footer};
 pub use read::{ReadError, read_footer, read_footer_of, read_footer_with_indexes};

@@ -2,6 +2,7 @@
 //! <https://parquet.apache.org/docs/file-format/data-pages/>
 
 use parquet::basic::{Compression, Type};
+use parquet::file::metadata::ColumnChunkMetaData;
 
 use crate::deltas::{check_lengths, check_shared};
 use crate::error::{Fault, FooterError};
@@ -42,6 +43,18 @@ pub(crate) struct Column {
 }
 
 impl Column {
+    /// Of a row group.
+    pub fn of(column: &ColumnChunkMetaData) -> Self {
+        let described = column.column_descr();
+        Self {
+            compression: column.compression(),
+            physical_type: column.column_type(),
+            value_size_bytes: described.type_length(),
+            repetition_level_max: described.max_rep_level(),
+            definition_level_max: described.max_def_level(),
+        }
+    }
+
     /// What a value of a list takes that is missing: its place, and its levels as the Parquet crate keeps them.
     pub fn missing_size_bytes(&self) -> u64 {
         let value_size_bytes = match self.physical_type {

@@ -24,6 +24,10 @@ pub(crate) const BLOOM_FILTER_SIZE_BYTES_MAX: i64 = 128 << 20;
 /// What Bloom filters are made of.
 const BLOOM_FILTER_BLOCK_SIZE_BYTES: i64 = 32;
 
+/// What the rows of a batch should take together, as far as the footer tells.
+pub const BATCH_SIZE_BYTES_MAX: u64 = 16 << 20;
+/// What a row may take: as much as a page. A batch has no less than one.
+pub(crate) const ROW_SIZE_BYTES_MAX: u64 = 1 << 30;
 /// Pages may unpack to so many times what the footer tells of their column: how many rows are read at a time goes by that. Not all writers
 /// count alike.
 const UNPACKED_TIMES_MAX: u64 = 4;
@@ -84,6 +88,17 @@ fn offset_index_of(column: &ColumnChunkMetaData) -> Option<(i64, i64)> {
     told(column.offset_index_offset(), column.offset_index_length())
 }
 
+/// What a column's values take in memory, as far as the footer tells: its pages before compression, its texts each in full, and where it holds
+/// lists, those that are missing as well.
+fn rows_size_bytes(column: &ColumnChunkMetaData) -> u64 {
+    let told = |size_bytes: Option<i64>| size_bytes.and_then(|size_bytes| u64::try_from(size_bytes).ok()).unwrap_or(0);
+    let in_lists = match column.column_descr().max_rep_level() {
+        0 => 0,
+        _ => told(Some(column.num_values())).saturating_mul(Column::of(column).missing_size_bytes()),
+    };
+    told(Some(column.uncompressed_size())).max(told(column.unencoded_byte_array_data_bytes())).max(in_lists)
+}
+
 /// What a page index says of a place in a column.
 enum Told {
     /// There is none.
@@ -114,17 +129,10 @@ impl Footer {
                 let from = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
                 let bytes = place("a column", from, column.compressed_size(), size_bytes)?;
                 if !bytes.is_empty() {
-                    let (described, told_column) = (column.column_descr(), column);
-                    let column = Column {
-                        compression: column.compression(),
-                        physical_type: column.column_type(),
-                        value_size_bytes: described.type_length(),
-                        repetition_level_max: described.max_rep_level(),
-                        definition_level_max: described.max_def_level(),
-                    };
-                    let told = unpacked_size_bytes(told_column).saturating_mul(UNPACKED_TIMES_MAX);
+                    let told = column.uncompressed_size().max(column.compressed_size()).unsigned_abs();
+                    let told = told.saturating_mul(UNPACKED_TIMES_MAX);
                     let unpacked_size_bytes_max = told.saturating_add(UNPACKED_SLACK_SIZE_BYTES);
-                    let place = (group_place, column_place);
+                    let (column, place) = (Column::of(column), (group_place, column_place));
                     chunks.push(Chunk { bytes, column, unpacked_size_bytes_max, place });
                 }
                 for (from, length) in column_index_of(column).into_iter().chain(offset_index_of(column)) {
@@ -201,6 +209,26 @@ impl Footer {
     /// As the Parquet crate has it.
     pub fn metadata(&self) -> &Arc<ParquetMetaData> {
         &self.metadata
+    }
+
+    /// How many rows a batch may have of the columns whose outermost names are `wanted`: as many as take no more than 16 MiB in the row group
+    /// with the largest, by what the footer tells of them; no more than `rows_max`, and one at least. Rows that take more than 1 GiB each are
+    /// an error.
+    pub fn batch_rows(&self, rows_max: usize, wanted: impl Fn(&str) -> bool) -> Result<usize, FooterError> {
+        let schema = self.metadata.file_metadata().schema_descr();
+        let wanted: Vec<bool> = (0..schema.num_columns()).map(|at| wanted(schema.get_column_root(at).name())).collect();
+        let mut batch_rows = rows_max;
+        for group in self.metadata.row_groups() {
+            let columns = group.columns().iter().zip(&wanted).filter(|(_, wanted)| **wanted);
+            let size_bytes = columns.fold(0_u64, |all, (column, _)| all.saturating_add(rows_size_bytes(column)));
+            let row_size_bytes = size_bytes.div_ceil(group.num_rows().unsigned_abs().max(1)).max(1);
+            if row_size_bytes > ROW_SIZE_BYTES_MAX {
+                return Err(FooterError::too_many(FOOTER, "bytes of a row", row_size_bytes, ROW_SIZE_BYTES_MAX));
+            }
+            let rows = usize::try_from(BATCH_SIZE_BYTES_MAX / row_size_bytes).unwrap_or(usize::MAX);
+            batch_rows = batch_rows.min(rows);
+        }
+        Ok(batch_rows.max(1))
     }
 
     /// From the first to the last of the page indexes.
@@ -324,21 +352,6 @@ impl Footer {
         }
         Ok(())
     }
-}
-
-fn unpacked_size_bytes(column: &ColumnChunkMetaData) -> u64 {
-    column.uncompressed_size().max(column.compressed_size()).unsigned_abs()
-}
-
-/// What a row takes when it is unpacked, bytes: on average over a row group, of the group where that is most. Of the columns for whose names,
-/// or those of what they lie in, `is_wanted` says so.
-pub fn row_size_bytes_max(metadata: &ParquetMetaData, is_wanted: impl Fn(&str) -> bool) -> u64 {
-    let of_group = |group: &RowGroupMetaData| {
-        let columns = group.columns().iter();
-        let wanted = columns.filter(|column| column.column_path().parts().first().is_some_and(|name| is_wanted(name)));
-        wanted.map(unpacked_size_bytes).fold(0, u64::saturating_add).div_ceil(group.num_rows().unsigned_abs().max(1))
-    };
-    metadata.row_groups().iter().map(of_group).max().unwrap_or(0)
 }
 
 /// Walks over the places of a column's pages; tells how many there are.

@@ -289,19 +289,6 @@ fn texts_of_zeros() -> Bytes {
 }
 
 #[test]
-fn rows_are_as_large_as_the_columns_that_are_read() {
-    let footer = read_footer_of(&texts_of_zeros()).unwrap();
-    let check = |wanted: &[&str], expected: Range<u64>| {
-        let found = row_size_bytes_max(footer.metadata(), |name| wanted.contains(&name));
-        assert!(expected.contains(&found), "{wanted:?}: {found}");
-    };
-    check(&[], 0..1);
-    check(&["n"], 8..100);
-    check(&["z"], 1 << 20..(1 << 20) + 100);
-    check(&["n", "z"], (1 << 20) + 8..(1 << 20) + 200);
-}
-
-#[test]
 fn pages_do_not_become_much_more_than_the_footer_tells() {
     let file = texts_of_zeros();
     let check = |told: i64, expected: &str| {
@@ -323,6 +310,52 @@ fn pages_do_not_become_much_more_than_the_footer_tells() {
     check(1 << 20, "by the footer their column has 5242880 at most");
     check(0, "by the footer their column has");
     check(-1, "by the footer their column has");
+}
+
+#[test]
+fn batches_have_as_few_rows_as_keep_them_small() {
+    let wide =
+        || Arc::new(StringArray::from_iter_values((0..100).map(|at| at.to_string().repeat(1 << 19)))) as ArrayRef;
+    let same = Arc::new(StringArray::from(vec!["0".repeat(1 << 20); 100])) as ArrayRef;
+    let narrow = Arc::new(Int64Array::from_iter_values(0..100)) as ArrayRef;
+    // of lists whose values are all missing nothing but levels is in the file
+    let missing = Some(vec![None::<i32>; 1 << 18]);
+    let lists = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(vec![missing; 100])) as ArrayRef;
+    let columns = [("wide", wide()), ("same", same), ("narrow", narrow), ("lists", lists)];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut file = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let footer = read_footer_of(&Bytes::from(file)).unwrap();
+    let check = |names: &[&str], rows_max: usize, expected: usize| {
+        let found = footer.batch_rows(rows_max, |name| names.contains(&name)).unwrap();
+        assert_eq!(found, expected, "{names:?} {rows_max}");
+    };
+    check(&[], 16_384, 16_384);
+    check(&["narrow"], 16_384, 16_384);
+    check(&["narrow"], 0, 1);
+    check(&["wide"], 16_384, 16);
+    check(&["wide"], 5, 5);
+    check(&["same"], 16_384, 15);
+    check(&["wide", "same", "narrow"], 16_384, 8);
+    // a place of four bytes and two levels of two for each
+    check(&["lists"], 16_384, 8);
+    let metadata = footer.metadata();
+    let claims = |size_bytes: i64, rows: i64| {
+        let group = metadata.row_group(0).clone();
+        let mut columns = group.columns().to_vec();
+        columns[2] = columns[2].clone().into_builder().set_total_uncompressed_size(size_bytes).build().unwrap();
+        let group = group.into_builder().set_column_metadata(columns).set_num_rows(rows).build().unwrap();
+        let changed = metadata.as_ref().clone().into_builder().set_row_groups(vec![group]).build();
+        let footer = Footer::of(changed, 1 << 40).unwrap();
+        footer.batch_rows(9, |name| name == "narrow").map_err(|error| error.to_string())
+    };
+    assert_eq!(claims(10 << 30, 10), Ok(1));
+    assert_eq!(claims(-1, 10), Ok(9));
+    let refused = claims((10 << 30) + 1, 10).unwrap_err();
+    assert!(refused.contains("bytes of a row: 1073741825, more than 1073741824"), "{refused}");
+    assert!(claims(i64::MAX, 0).is_err());
 }
 
 #[test]

@@ -17,14 +17,13 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::Value as Json;
 use tarn_objects::{ObjectVersion, Objects};
-use tarn_parquet::{Footer, read_footer, row_size_bytes_max};
+use tarn_parquet::{Footer, read_footer};
 use tarn_policy::Authorized;
 
 use super::Counters;
-use crate::tables::batch_rows::BatchRows;
 use tarn_objects::select::{SelectError, SelectErrorName};
 
-/// Rows that are read at a time.
+/// Rows that are read at a time, or fewer that are large.
 const BATCH_ROWS: usize = 1024;
 /// How much of the file's end is read at first.
 const FOOTER_PREFETCH_SIZE_BYTES: u64 = 64 << 10;
@@ -34,7 +33,7 @@ struct Reader {
     proof: Authorized,
     version: ObjectVersion,
     counters: Arc<Counters>,
-    footer: Option<Footer>,
+    footer: Option<Arc<Footer>>,
 }
 
 /// Bytes as they are, to read the footer from.
@@ -62,6 +61,15 @@ impl Reader {
         self.counters.processed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(bytes)
     }
+
+    async fn footer(&mut self) -> parquet::errors::Result<Arc<Footer>> {
+        if let Some(footer) = &self.footer {
+            return Ok(footer.clone());
+        }
+        let size_bytes = self.version.size_bytes();
+        let footer = read_footer(Unchecked(self), size_bytes, FOOTER_PREFETCH_SIZE_BYTES).await.map_err(outside)?;
+        Ok(self.footer.insert(Arc::new(footer)).clone())
+    }
 }
 
 impl AsyncFileReader for Reader {
@@ -82,12 +90,7 @@ impl AsyncFileReader for Reader {
         &'a mut self,
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
-        async move {
-            let size_bytes = self.version.size_bytes();
-            let footer = read_footer(Unchecked(self), size_bytes, FOOTER_PREFETCH_SIZE_BYTES).await.map_err(outside)?;
-            Ok(self.footer.insert(footer).metadata().clone())
-        }
-        .boxed()
+        async move { Ok(self.footer().await?.metadata().clone()) }.boxed()
     }
 }
 
@@ -102,12 +105,12 @@ pub(super) fn rows(
     version: ObjectVersion,
     counters: Arc<Counters>,
 ) -> BoxStream<'static, Result<Vec<Json>, SelectError>> {
-    let reader = Reader { objects, proof, version, counters, footer: None };
+    let mut reader = Reader { objects, proof, version, counters, footer: None };
     let opened = async move {
+        let footer = reader.footer().await.map_err(failed)?;
+        let batch_rows = footer.batch_rows(BATCH_ROWS, |_| true).map_err(failed)?;
         let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(failed)?;
-        let batch_rows = BatchRows::new(BATCH_ROWS);
-        batch_rows.saw_rows_of(row_size_bytes_max(builder.metadata(), |_| true));
-        Ok(builder.with_batch_size(batch_rows.get()).build().map_err(failed)?.map(|batch| {
+        Ok(builder.with_batch_size(batch_rows).build().map_err(failed)?.map(|batch| {
             let batch = batch.map_err(failed)?;
             let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
             writer.write(&batch).and_then(|()| writer.finish()).map_err(failed)?;

@@ -5,8 +5,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What the columns of a table that are read should take in a batch at most, bytes. Rows of up to 1 KiB are not affected.
-pub(crate) const BATCH_SIZE_BYTES: u64 = 16 << 20;
+/// What the texts of a batch should take, where it is cut by them, bytes: as much as one of Parquet.
+pub(crate) const BATCH_SIZE_BYTES: u64 = tarn_parquet::BATCH_SIZE_BYTES_MAX;
 
 /// Rows at a time.
 #[derive(Debug)]
@@ -17,34 +17,12 @@ impl BatchRows {
         Self(AtomicUsize::new(rows.max(1)))
     }
 
-    /// Rows of so many bytes are read.
-    pub fn saw_rows_of(&self, size_bytes: u64) {
-        let rows = BATCH_SIZE_BYTES.checked_div(size_bytes).and_then(|rows| usize::try_from(rows).ok());
-        if let Some(rows) = rows {
-            self.0.fetch_min(rows.max(1), Ordering::Relaxed);
-        }
+    /// A table is read whose rows want no more.
+    pub fn at_most(&self, rows: usize) {
+        self.0.fetch_min(rows.max(1), Ordering::Relaxed);
     }
 
     pub fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_rows_are_read_a_few_at_a_time() {
-        let check = |sizes: &[u64], expected: usize| {
-            let rows = BatchRows::new(16_384);
-            sizes.iter().for_each(|size_bytes| rows.saw_rows_of(*size_bytes));
-            assert_eq!(rows.get(), expected, "{sizes:?}");
-        };
-        check(&[], 16_384);
-        check(&[0, 1, 1000, 1024], 16_384);
-        check(&[2048, 100], 8192);
-        check(&[1 << 20, 2048], 16);
-        check(&[u64::MAX], 1);
     }
 }

@@ -25,7 +25,6 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::union::UnionExec;
 use tarn_catalog::{HIVE_DEFAULT_PARTITION, HiveType, ListPartitions, S3Location, StorageDescriptor, Table};
-use tarn_parquet::row_size_bytes_max;
 
 use super::access::{Access, LakeFile};
 use super::batch_rows::BatchRows;
@@ -40,7 +39,7 @@ use crate::types::arrow_of;
 
 /// Partitions are read from the catalog in pages of this.
 const PARTITION_PAGE: usize = 1000;
-/// Footers are read before planning, for row counts, of at most so many files.
+/// Footers are read before planning, for row counts and the rows of a batch, of at most so many files.
 const STATISTICS_FILES_MAX: usize = 1024;
 
 /// A table of files.
@@ -302,13 +301,14 @@ impl HiveTable {
             footers: self.footers.clone(),
             schema: self.file_schema.clone(),
         });
-        let batch_rows = state.config().get_extension::<BatchRows>();
-        let wanted = |name: &str| {
-            let mut fields = self.file_schema.fields().iter().enumerate();
-            fields.any(|(at, field)| {
-                projection.is_none_or(|wanted| wanted.contains(&at)) && field.name().eq_ignore_ascii_case(name)
-            })
+        let file_fields = self.file_schema.fields();
+        let wanted: Vec<&FieldRef> = match projection {
+            Some(projection) => projection.iter().filter_map(|at| file_fields.get(*at)).collect(),
+            None => file_fields.iter().collect(),
         };
+        let is_wanted = |name: &str| wanted.iter().any(|field| field.name().eq_ignore_ascii_case(name));
+        let rows = || Arc::new(BatchRows::new(state.config().batch_size()));
+        let batch_rows = state.config().get_extension::<BatchRows>().unwrap_or_else(rows);
         let mut files = Vec::with_capacity(parts.len());
         let mut total = (parts.len() <= STATISTICS_FILES_MAX).then_some((0_usize, 0_usize));
         for (file, values) in parts {
@@ -316,10 +316,10 @@ impl HiveTable {
                 .with_partition_values(values.as_ref().clone())
                 .with_extension(file.clone());
             if let Some((rows, bytes)) = &mut total {
-                let footer = readers.reader(file.clone()).footer().await.map_err(DataFusionError::from)?;
-                if let Some(batch_rows) = &batch_rows {
-                    batch_rows.saw_rows_of(row_size_bytes_max(footer.metadata(), wanted));
-                }
+                let mut reader = readers.reader(file.clone());
+                let at_most = reader.batch_rows(batch_rows.get(), is_wanted).await;
+                batch_rows.at_most(at_most.map_err(DataFusionError::from)?);
+                let footer = reader.footer().await.map_err(DataFusionError::from)?;
                 let footer = footer.metadata();
                 let mut statistics = DFParquetMetadata::statistics_from_parquet_metadata(footer, &self.file_schema)?;
                 // Columns spelt otherwise would be told as all NULL.

@@ -201,6 +201,13 @@ impl LakeReader {
         Ok(footer)
     }
 
+    /// How many rows a batch of the file may have, of the columns whose names are `wanted`; no more than `rows_max`.
+    pub async fn batch_rows(&mut self, rows_max: usize, wanted: impl Fn(&str) -> bool) -> Result<usize, ParquetError> {
+        let footer = self.footer().await?;
+        let size_bytes = self.opened()?.size_bytes();
+        footer.batch_rows(rows_max, wanted).map_err(|error| self.unreadable(size_bytes, error))
+    }
+
     /// Bytes that are what the footer says, as far as that can be seen.
     async fn checked(&mut self, range: Range<u64>) -> Result<Bytes, ParquetError> {
         let footer = self.footer().await?;

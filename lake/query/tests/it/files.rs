@@ -1,6 +1,12 @@
 //! Files as they come: compressed, partitioned, ragged, broken.
 
 use std::io::Write;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
 
 use crate::lake::Lake;
 
@@ -12,6 +18,23 @@ fn gzip(text: &str) -> Vec<u8> {
 
 /// A footer of one column that claims two thousand million row groups.
 pub(crate) const CLAIMS: &[u8] = b"PAR1\x15\x02\x19\x2c\x35\x00\x18\x01r\x15\x02\x00\x15\x02\x25\x00\x18\x01a\x00\x16\x00\x19\xfc\xff\xff\xff\xff\x07\x1d\x00\x00\x00PAR1";
+
+/// Two rows of columns `a` and `b`; the footer says that the values of `a` have more than 1 GiB each.
+pub(crate) fn large_rows() -> Vec<u8> {
+    let column = || Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([("a", column()), ("b", column())]).unwrap();
+    let mut file = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&Bytes::from(file.clone())).unwrap();
+    let mut columns = metadata.row_group(0).columns().to_vec();
+    columns[0] = columns[0].clone().into_builder().set_total_uncompressed_size((2 << 30) + 1).build().unwrap();
+    let group = metadata.row_group(0).clone().into_builder().set_column_metadata(columns).build().unwrap();
+    let metadata = metadata.into_builder().set_row_groups(vec![group]).build();
+    ParquetMetaDataWriter::new(&mut file, &metadata).finish().unwrap();
+    file
+}
 
 async fn with_csv(lake: &Lake) {
     lake.put("raw/t/d=1/a.csv.gz", gzip("id,name,delay\n1,a,2.5\n2,b,NA\n")).await;
@@ -83,11 +106,13 @@ async fn broken_files_are_named() {
     lake.put("bad/gz/a.csv.gz", whole[..whole.len() / 2].to_vec()).await;
     lake.put("bad/pq/a.parquet", "PAR1 and no footer PAR1").await;
     lake.put("bad/claims/a.parquet", CLAIMS).await;
+    lake.put("bad/large/a.parquet", large_rows()).await;
     lake.put("bad/json/a.json", "{\"a\":1}\n{\"a\":\n").await;
     for ddl in [
         "CREATE EXTERNAL TABLE gz (a int, b int) ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' LOCATION 's3://lake/bad/gz/'",
         "CREATE EXTERNAL TABLE pq (a int) STORED AS PARQUET LOCATION 's3://lake/bad/pq/'",
         "CREATE EXTERNAL TABLE claims (a int) STORED AS PARQUET LOCATION 's3://lake/bad/claims/'",
+        "CREATE EXTERNAL TABLE large (a bigint, b bigint) STORED AS PARQUET LOCATION 's3://lake/bad/large/'",
         "CREATE EXTERNAL TABLE js (a int) ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe' LOCATION 's3://lake/bad/json/'",
     ] {
         assert_eq!(lake.answer(ddl).await, Vec::<String>::new());
@@ -99,6 +124,8 @@ async fn broken_files_are_named() {
     check("SELECT sum(a) FROM gz", "HIVE_CURSOR_ERROR: ", "s3://lake/bad/gz/a.csv.gz").await;
     check("SELECT * FROM pq", "HIVE_CANNOT_OPEN_SPLIT: ", "s3://lake/bad/pq/a.parquet").await;
     check("SELECT * FROM claims", "HIVE_CANNOT_OPEN_SPLIT: ", "row_groups is told to have 2147483647 elements").await;
+    check("SELECT a FROM large", "HIVE_CANNOT_OPEN_SPLIT: ", "bytes of a row: 1073741825, more than 1073741824").await;
+    assert_eq!(lake.answer("SELECT b FROM large ORDER BY b").await, ["1", "2"]);
     check("SELECT * FROM js", "HIVE_CURSOR_ERROR: ", "line 2, ").await;
     // a failed write leaves nothing
     check(

@@ -280,6 +280,9 @@ async fn what_is_wrong_is_named() {
     let claims = claims.unwrap_err();
     assert_eq!(claims.name, E::ParquetParsingError);
     assert!(claims.message.contains("row_groups is told to have 2147483647 elements"), "{}", claims.message);
+    lake.put("large.parquet", crate::files::large_rows()).await;
+    let large = run(&lake, "large.parquet", request("SELECT * FROM s3object", InputFormat::Parquet, csv_out())).await;
+    assert_eq!(large.map_err(|error| error.name), Err(E::ParquetParsingError));
     let parquet = run(&lake, "bad.json", request("SELECT * FROM s3object", InputFormat::Parquet, csv_out())).await;
     assert_eq!(parquet.map_err(|error| error.name), Err(E::ParquetParsingError));
 }
