@@ -399,3 +399,26 @@ fn csv_of(segment: &Segment) -> String {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manifest_that_ends_its_reader_fails_the_job() {
+        async fn check(reader: tokio::task::JoinHandle<()>, expected: &str) {
+            let found = match reader.await.map_err(stopped) {
+                Err(JobsError::Failure(why)) => format!("{}: {}", why.code, why.reason),
+                Err(JobsError::Internal { doing, reason }) => format!("{doing}: {reason}"),
+                found => format!("{found:?}"),
+            };
+            assert!(found.starts_with(expected), "{found}\nnot\n{expected}");
+        }
+        let panics = tokio::task::spawn_blocking(|| assert_eq!(1, 2, "as a manifest could make it"));
+        check(panics, "ManifestUnreadable: it cannot be read: a defect of the server").await;
+        // a job that is cut short by its server's end is read again
+        let waits = tokio::spawn(std::future::pending());
+        waits.abort();
+        check(waits, "reading a manifest: the server is stopping").await;
+    }
+}
