@@ -171,8 +171,8 @@ impl Footer {
         }
     }
 
-    /// The same of a file that has no page indexes.
-    pub(crate) fn without_indexes(self) -> Result<Self, FooterError> {
+    /// The same of a file that has no page indexes: nobody looks for them.
+    pub fn without_indexes(self) -> Result<Self, FooterError> {
         let without = |group: &RowGroupMetaData| {
             let columns = group.columns().iter().map(|column| {
                 let column = column.clone().into_builder();

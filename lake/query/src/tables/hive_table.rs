@@ -294,12 +294,14 @@ impl HiveTable {
         state: &dyn Session,
         parts: &[(LakeFile, Arc<Vec<ScalarValue>>)],
         projection: Option<&Vec<usize>>,
+        has_filters: bool,
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let readers = Arc::new(LakeReaders {
             access: self.access.clone(),
             footers: self.footers.clone(),
             schema: self.file_schema.clone(),
+            with_indexes: has_filters || limit.is_some(),
         });
         let file_fields = self.file_schema.fields();
         let wanted: Vec<&FieldRef> = match projection {
@@ -556,6 +558,7 @@ impl TableProvider for HiveTable {
                 }
             }
         }
+        let has_filters = !filters.is_empty();
         match (!parquet.is_empty(), !text.is_empty()) {
             (false, false) => {
                 let schema = match projection {
@@ -564,10 +567,10 @@ impl TableProvider for HiveTable {
                 };
                 Ok(Arc::new(EmptyExec::new(schema)))
             }
-            (true, false) => self.parquet_plan(state, &parquet, projection, limit).await,
+            (true, false) => self.parquet_plan(state, &parquet, projection, has_filters, limit).await,
             (false, true) => self.text_plan(state, text, projection, limit),
             (true, true) => {
-                let columns = self.parquet_plan(state, &parquet, projection, limit).await?;
+                let columns = self.parquet_plan(state, &parquet, projection, has_filters, limit).await?;
                 UnionExec::try_new(vec![columns, self.text_plan(state, text, projection, limit)?])
             }
         }

@@ -25,7 +25,7 @@ use parquet::arrow::parquet_to_arrow_schema;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use tarn_objects::VersionUuid;
-use tarn_parquet::{Footer, ReadError, read_footer_with_indexes};
+use tarn_parquet::{Footer, ReadError, read_footer, read_footer_with_indexes};
 
 use super::access::{Access, LakeFile, OpenFile};
 use crate::errors::{ErrorName, QueryError};
@@ -34,15 +34,22 @@ use crate::types::trino_name;
 /// How much of a file's end is read at first: most footers with their page index fit.
 const FOOTER_PREFETCH_SIZE_BYTES: u64 = 512 << 10;
 
-/// Footers of files with their page indexes, by the identity of their bytes: never stale. Bounded.
+/// Footers of files, by the identity of their bytes: never stale. Bounded.
 pub(crate) struct FooterCache {
     inner: Mutex<Footers>,
     size_bytes_max: usize,
 }
 
 struct Footers {
-    /// With what each takes, bytes.
-    kept: LruCache<VersionUuid, (Arc<Footer>, usize)>,
+    kept: LruCache<VersionUuid, Kept>,
+    size_bytes: usize,
+}
+
+struct Kept {
+    footer: Arc<Footer>,
+    /// Whether it was read with page indexes. They are in its metadata then, or the file has none that can be.
+    with_indexes: bool,
+    /// What it takes.
     size_bytes: usize,
 }
 
@@ -57,11 +64,13 @@ impl FooterCache {
         Self { inner: Mutex::new(Footers { kept: LruCache::unbounded(), size_bytes: 0 }), size_bytes_max }
     }
 
-    fn get(&self, id: &VersionUuid) -> Option<Arc<Footer>> {
-        self.inner.lock().kept.get(id).map(|(footer, _)| footer.clone())
+    fn get(&self, id: &VersionUuid, with_indexes: bool) -> Option<Arc<Footer>> {
+        let mut inner = self.inner.lock();
+        inner.kept.get(id).filter(|kept| kept.with_indexes || !with_indexes).map(|kept| kept.footer.clone())
     }
 
-    fn put(&self, id: VersionUuid, footer: &Arc<Footer>) {
+    /// In the place of what was kept of the file.
+    fn put(&self, id: VersionUuid, footer: &Arc<Footer>, with_indexes: bool) {
         let size_bytes = footer.memory_size();
         // One must not push out all others.
         if size_bytes > self.size_bytes_max / 8 {
@@ -69,12 +78,12 @@ impl FooterCache {
         }
         let mut inner = self.inner.lock();
         inner.size_bytes += size_bytes;
-        if let Some((_, old)) = inner.kept.put(id, (footer.clone(), size_bytes)) {
-            inner.size_bytes = inner.size_bytes.saturating_sub(old);
+        if let Some(old) = inner.kept.put(id, Kept { footer: footer.clone(), with_indexes, size_bytes }) {
+            inner.size_bytes = inner.size_bytes.saturating_sub(old.size_bytes);
         }
         while inner.size_bytes > self.size_bytes_max {
             match inner.kept.pop_lru() {
-                Some((_, (_, old))) => inner.size_bytes = inner.size_bytes.saturating_sub(old),
+                Some((_, old)) => inner.size_bytes = inner.size_bytes.saturating_sub(old.size_bytes),
                 None => break,
             }
         }
@@ -88,6 +97,8 @@ pub(crate) struct LakeReaders {
     pub footers: Arc<FooterCache>,
     /// The table's columns that are in files.
     pub schema: SchemaRef,
+    /// Whether the query may leave out pages. What is read must agree with the page indexes, so they are had from the first or not at all.
+    pub with_indexes: bool,
 }
 
 impl LakeReaders {
@@ -97,6 +108,7 @@ impl LakeReaders {
             access: self.access.clone(),
             footers: self.footers.clone(),
             schema: self.schema.clone(),
+            with_indexes: self.with_indexes,
             file,
             open: None,
             footer: None,
@@ -127,6 +139,7 @@ pub(crate) struct LakeReader {
     access: Arc<Access>,
     footers: Arc<FooterCache>,
     schema: SchemaRef,
+    with_indexes: bool,
     file: LakeFile,
     open: Option<OpenFile>,
     footer: Option<Arc<Footer>>,
@@ -141,7 +154,7 @@ impl MetadataFetch for Unchecked<'_> {
     }
 }
 
-fn outside(error: QueryError) -> ParquetError {
+fn outside(error: impl std::error::Error + Send + Sync + 'static) -> ParquetError {
     ParquetError::External(Box::new(error))
 }
 
@@ -177,23 +190,28 @@ impl LakeReader {
         ))
     }
 
-    /// The footer with the page indexes, from the cache or the file's end.
+    /// The footer, with the page indexes if they are wanted, from the cache or the file's end.
     pub async fn footer(&mut self) -> Result<Arc<Footer>, ParquetError> {
         if let Some(footer) = &self.footer {
             return Ok(footer.clone());
         }
         let open = self.opened()?;
-        let footer = match self.footers.get(&open.id()) {
+        let footer = match self.footers.get(&open.id(), self.with_indexes) {
             Some(kept) => kept,
             None => {
                 let size_bytes = open.size_bytes();
-                let footer = read_footer_with_indexes(Unchecked(self), size_bytes, FOOTER_PREFETCH_SIZE_BYTES).await;
+                let footer = match self.with_indexes {
+                    true => read_footer_with_indexes(Unchecked(self), size_bytes, FOOTER_PREFETCH_SIZE_BYTES).await,
+                    false => read_footer(Unchecked(self), size_bytes, FOOTER_PREFETCH_SIZE_BYTES)
+                        .await
+                        .and_then(|footer| Ok(footer.without_indexes()?)),
+                };
                 let footer = Arc::new(footer.map_err(|error| match error {
                     ReadError::Bytes(error) => error,
                     ReadError::Footer(error) => self.unreadable(size_bytes, error),
                 })?);
                 self.check(footer.metadata())?;
-                self.footers.put(open.id(), &footer);
+                self.footers.put(open.id(), &footer, self.with_indexes);
                 footer
             }
         };
@@ -286,7 +304,7 @@ impl AsyncFileReader for LakeReader {
         .boxed()
     }
 
-    /// With page indexes, whether they are wanted or not: what is read must agree with them.
+    /// With page indexes or without as the plan wants them, and not as the options do: what is read must agree with them.
     fn get_metadata<'a>(
         &'a mut self,
         _options: Option<&'a ArrowReaderOptions>,
@@ -342,3 +360,7 @@ impl PhysicalExprAdapter for FoldedAdapter {
             .data()
     }
 }
+
+#[cfg(test)]
+#[path = "parquet_tests.rs"]
+mod tests;
