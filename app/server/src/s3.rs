@@ -110,6 +110,7 @@ impl S3Gate for Doorkeeper {
         };
         let meta = meta(asked.meta);
         let context = self.gate.context(&meta, asked.headers, &principal, presented.as_ref());
+        let context = asked.signature_keys.over(&context);
         let mut draft = self.gate.draft(&meta, asked.headers, &principal, EVENT_SOURCE.to_owned());
         draft.event_name = asked.operation.name.to_owned();
         draft.read_only = asked.operation.read_only;

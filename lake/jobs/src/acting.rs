@@ -36,13 +36,11 @@ impl Jobs {
 
     /// The caller of one of the job's calls, if it may.
     pub(crate) fn caller(&self, job: &Job, call: Call) -> Result<Caller, Denied> {
-        let Call { name, read_only, mut requirements, said } = call;
+        let Call { name, read_only, requirements, said } = call;
         let principal = self.session(job)?;
         let context = ServiceRoles::context(self.runtime.now(), &job.scope.region);
         let mut resources = vec![job.arn().to_string()];
-        for requirement in &mut requirements {
-            // What cannot be read of a bucket's tags is not there: then no policy that asks for them allows.
-            let _ = self.set_bucket_tags(requirement);
+        for requirement in &requirements {
             resources.extend(requirement.resource.as_ref().map(Arn::to_string));
         }
         resources.dedup();
@@ -79,22 +77,6 @@ impl Jobs {
             request_parameters: said.to_string(),
             resources: vec![job.arn().to_string()],
         }
-    }
-
-    /// Where a bucket lets policies speak of its tags, they find them.
-    fn set_bucket_tags(&self, requirement: &mut Requirement) -> Result<(), ObjectsError> {
-        let Some(resource) = &requirement.resource else { return Ok(()) };
-        let (bucket, is_object) = match resource.resource.split_once('/') {
-            Some((bucket, _)) => (BucketName::new(bucket)?, true),
-            None => (BucketName::new(resource.resource.as_str())?, false),
-        };
-        for (tag, value) in self.objects.condition_bucket_tags(&bucket)?.iter() {
-            requirement.context.set(&format!("s3:BucketTag/{tag}"), value);
-            if !is_object {
-                requirement.context.set(&format!("aws:ResourceTag/{tag}"), value);
-            }
-        }
-        Ok(())
     }
 
     /// `action` on what is at a key now: its version and its tags are condition keys.

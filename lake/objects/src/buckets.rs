@@ -16,6 +16,7 @@ use crate::objects::{Objects, bucket_in};
 use crate::ownership_controls::ObjectOwnership;
 use crate::public_access_block::{PublicAccessBlock, effective_block};
 use crate::records::{Bucket, Versioning, bucket_key};
+use crate::request_payment::policies_may_speak_of_tags;
 use crate::tagging::Tags;
 
 /// The most buckets one page of a listing has.
@@ -205,9 +206,23 @@ impl Objects {
             .map_err(ObjectsError::from)
     }
 
-    /// Replaces the bucket's tags; empty removes them.
+    /// Replaces the bucket's tags; empty removes them. `InvalidRequest` where policies may speak of them: then they are changed one by one.
     pub async fn put_bucket_tags(&self, caller: &Caller, name: &BucketName, tags: Tags) -> Result<(), ObjectsError> {
-        self.change_bucket(caller, name, move |bucket| bucket.tags = tags).await
+        let name = name.clone();
+        caller
+            .commit(&*self.store, move |tx| {
+                let mut bucket = bucket_in(tx, &name)?;
+                if policies_may_speak_of_tags(tx, &name)? {
+                    return Err(ObjectsError::InvalidRequest {
+                        reason: "Attribute-based access control is enabled for the bucket: use TagResource and UntagResource"
+                            .to_owned(),
+                    });
+                }
+                bucket.tags = tags;
+                Ok(tx.put(BUCKETS, &bucket_key(&name), &bucket)?)
+            })
+            .await
+            .map_err(ObjectsError::from)
     }
 
     /// Adds to the bucket's tags, over those of the same keys.

@@ -7,7 +7,9 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tarn_audit::Caller;
 use tarn_metadata::Read;
-use tarn_policy::{Authorized, PoliciesUnreadable, Policy, PolicyKind, Requirement, ResourcePolicies, ResourcePolicy};
+use tarn_policy::{
+    Authorized, Context, PoliciesUnreadable, Policy, PolicyKind, Requirement, ResourcePolicies, ResourcePolicy,
+};
 use tarn_types::Arn;
 
 use crate::acl::{Acl, granted_by_bucket, granted_by_object, is_of_objects_owner};
@@ -17,6 +19,7 @@ use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in};
 use crate::public_access_block::{PublicAccessBlock, effective_block};
 use crate::records::{Bucket, VersionRecord, bucket_key, current_key};
+use crate::request_payment::policies_may_speak_of_tags;
 use crate::versions::{VersionId, version_in};
 
 /// How many compiled policies are kept.
@@ -119,6 +122,7 @@ impl Objects {
         };
         let mut found = ResourcePolicy {
             owner: Some(bucket.owner.clone()),
+            keys: tag_keys(&snapshot, &bucket, key.is_some())?,
             policy,
             only_for: (is_public && block.restrict_public_buckets).then(|| bucket.owner.clone()),
             binds_root: bucket.policy_binds_root,
@@ -174,6 +178,22 @@ impl ResourcePolicies for Objects {
             }
         }
     }
+}
+
+/// The bucket's tags as condition keys, if policies may speak of them: of all that is in it, and of itself as of any resource.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging.html>
+fn tag_keys(read: &impl Read, bucket: &Bucket, is_object: bool) -> Result<Context, ObjectsError> {
+    let mut keys = Context::new();
+    if bucket.tags.is_empty() || !policies_may_speak_of_tags(read, &bucket.name)? {
+        return Ok(keys);
+    }
+    for (tag, value) in bucket.tags.iter() {
+        keys.set(&format!("s3:BucketTag/{tag}"), value);
+        if !is_object {
+            keys.set(&format!("aws:ResourceTag/{tag}"), value);
+        }
+    }
+    Ok(keys)
 }
 
 /// The object that a requirement is about, if it is there.

@@ -7,11 +7,10 @@ use tarn_metadata::{Read, Record};
 use tarn_policy::Authorized;
 
 use crate::errors::ObjectsError;
-use crate::keyspaces::{ABAC, ACCELERATE, BUCKETS, REQUEST_PAYMENT};
+use crate::keyspaces::{ABAC, ACCELERATE, REQUEST_PAYMENT};
 use crate::names::BucketName;
 use crate::objects::Objects;
 use crate::records::bucket_key;
-use crate::tagging::Tags;
 
 /// Who pays for requests and downloads.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html>
@@ -54,6 +53,11 @@ pub enum Abac {
 
 impl Record for Abac {
     const VERSION: u16 = 1;
+}
+
+/// Whether policies may speak of the bucket's tags.
+pub(crate) fn policies_may_speak_of_tags(read: &impl Read, bucket: &BucketName) -> Result<bool, ObjectsError> {
+    Ok(read.get(ABAC, &bucket_key(bucket))? == Some(Abac::Enabled))
 }
 
 impl Objects {
@@ -110,14 +114,5 @@ impl Objects {
     /// Sets whether policies may speak of the bucket's tags.
     pub async fn put_bucket_abac(&self, caller: &Caller, bucket: &BucketName, abac: Abac) -> Result<(), ObjectsError> {
         self.set_configuration(caller, ABAC, bucket, Some(abac)).await
-    }
-
-    /// The bucket's tags, if policies may speak of them. Not for answers to callers.
-    pub fn condition_bucket_tags(&self, bucket: &BucketName) -> Result<Tags, ObjectsError> {
-        let (snapshot, at) = (self.snapshot()?, bucket_key(bucket));
-        if snapshot.get(ABAC, &at)? != Some(Abac::Enabled) {
-            return Ok(Tags::default());
-        }
-        Ok(snapshot.get(BUCKETS, &at)?.map(|bucket| bucket.tags).unwrap_or_default())
     }
 }

@@ -1,5 +1,6 @@
 //! The lake's one place where a decision becomes a proof: policies are looked up, decided upon, and a yes for all is `Authorized`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tarn_types::{AccountId, Arn};
@@ -74,6 +75,19 @@ pub struct ResourcePolicy {
     pub only_for: Option<AccountId>,
     /// Whether the owner's root is bound by the policy even where it would lock the policy itself.
     pub binds_root: bool,
+    /// Condition keys that follow from the resource, however it is asked for: they win over the requirement's.
+    pub keys: Context,
+}
+
+impl ResourcePolicy {
+    /// Of a resource that has tags and no policy. Its ARN says whose it is.
+    pub fn of_tagged(resource: &Arn, tags: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut keys = Context::new();
+        for (tag, value) in tags {
+            keys.set(&format!("aws:ResourceTag/{tag}"), value);
+        }
+        Self { owner: AccountId::new(resource.account.clone()).ok(), keys, ..Self::default() }
+    }
 }
 
 /// A statement that denies.
@@ -116,8 +130,7 @@ impl LakeAuthorizer {
                 return Ok(found);
             }
         }
-        // Other services' ARNs say whose they are.
-        Ok(ResourcePolicy { owner: AccountId::new(resource.account.clone()).ok(), ..ResourcePolicy::default() })
+        Ok(ResourcePolicy::of_tagged(resource, []))
     }
 
     /// The decision on one requirement, and the policies it was made by, given to `then`; `None` if they could not be read.
@@ -136,12 +149,16 @@ impl LakeAuthorizer {
             Some(Ok(found)) => found,
             Some(Err(_)) => return None,
         };
+        let own = match of_resource.keys.is_empty() {
+            true => Cow::Borrowed(&requirement.context),
+            false => Cow::Owned(of_resource.keys.over(&requirement.context)),
+        };
         let question = Question {
             principal,
             action: requirement.action,
             resource: requirement.resource.as_ref(),
             resource_owner: of_resource.owner.as_ref(),
-            own: &requirement.context,
+            own: &own,
             request,
             of_callers_own: requirement.of_callers_own,
             is_supposed: false,

@@ -35,6 +35,11 @@ impl Context {
         self
     }
 
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The values of `key`, if it is present.
     pub fn get(&self, key: &str) -> Option<&[String]> {
         self.0.get(&key.to_ascii_lowercase()).map(Vec::as_slice)
@@ -88,6 +93,20 @@ impl Requirement {
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         self.context.set(key, value);
+        self
+    }
+
+    /// With the tags that the request gives as condition keys; without any where it gives none.
+    #[must_use]
+    pub fn with_request_tags(mut self, tags: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut keys = Vec::new();
+        for (key, value) in tags {
+            self.context.set(&format!("aws:RequestTag/{key}"), value);
+            keys.push(key);
+        }
+        if !keys.is_empty() {
+            self.context.set_all("aws:TagKeys", keys);
+        }
         self
     }
 

@@ -9,6 +9,7 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use tarn_audit::Caller;
 use tarn_objects::{BucketName, ObjectKey, Objects};
+use tarn_policy::Context;
 
 use crate::api::{Inner, XML_BODY_SIZE_BYTES_MAX};
 use crate::errors::{objects_error, refusal_error};
@@ -60,15 +61,13 @@ impl S3Access for Hooks {
         if posted.is_none() {
             check_framing(operation, request.headers)?;
         }
-        let mut requirements = (operation.requirements)(&self.0.objects, &request)?;
-        self.0.set_bucket_tags(request.bucket, &mut requirements)?;
+        let requirements = (operation.requirements)(&self.0.objects, &request)?;
+        let mut signature_keys = Context::new();
         if signature_v2::is_used(&request) {
             signature_v2::check(&request, operation, meta.time.as_second())?;
-            for requirement in &mut requirements {
-                requirement.context.set("s3:signatureversion", "AWS");
-                let is_presigned = request.parameter("Signature").is_some();
-                requirement.context.set("s3:authType", if is_presigned { "REST-QUERY-STRING" } else { "REST-HEADER" });
-            }
+            signature_keys.set("s3:signatureversion", "AWS");
+            let is_presigned = request.parameter("Signature").is_some();
+            signature_keys.set("s3:authType", if is_presigned { "REST-QUERY-STRING" } else { "REST-HEADER" });
         }
         if let (Some(bucket), Some(expected)) = (request.bucket, request.header("x-amz-expected-bucket-owner")) {
             self.0.check_owner(bucket, expected)?;
@@ -83,11 +82,9 @@ impl S3Access for Hooks {
         let form = posted.as_ref().and_then(|posted| posted.0.as_ref());
         if let Some(form) = form {
             record.signed(&form.access_key_id);
-            for requirement in &mut requirements {
-                requirement.context.set("s3:authType", "POST");
-                let version = if form.is_version_4 { "AWS4-HMAC-SHA256" } else { "AWS" };
-                requirement.context.set("s3:signatureversion", version);
-            }
+            signature_keys.set("s3:authType", "POST");
+            let version = if form.is_version_4 { "AWS4-HMAC-SHA256" } else { "AWS" };
+            signature_keys.set("s3:signatureversion", version);
         }
         let signed_by = cx.credentials().map(|credentials| credentials.access_key.as_str());
         let asked = Asked {
@@ -101,6 +98,7 @@ impl S3Access for Hooks {
             parameters: request.parameters(),
             resources: request.arns(),
             requirements,
+            signature_keys,
             absence: Absence(&absent),
         };
         let caller = self.0.gate.authorize(asked).map_err(|refusal| {
@@ -156,20 +154,6 @@ fn absent(objects: &Objects, request: &Request<'_>, operation: &Operation) -> Op
 }
 
 impl Inner {
-    /// Where a bucket lets policies speak of its tags, they find them.
-    fn set_bucket_tags(&self, bucket: Option<&str>, requirements: &mut [tarn_policy::Requirement]) -> S3Result<()> {
-        let Some(Ok(name)) = bucket.map(tarn_objects::BucketName::new) else { return Ok(()) };
-        for (tag, value) in self.objects.condition_bucket_tags(&name).map_err(objects_error)?.iter() {
-            for requirement in requirements.iter_mut() {
-                requirement.context.set(&format!("s3:BucketTag/{tag}"), value);
-                if requirement.resource.as_ref().is_some_and(|resource| !resource.resource.contains('/')) {
-                    requirement.context.set(&format!("aws:ResourceTag/{tag}"), value);
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Where the requester pays, other accounts must say that they do, and nobody is nobody's guest.
     fn check_payer(&self, bucket: &str, request: &Request<'_>, caller: &Caller) -> S3Result<()> {
         let Ok(name) = tarn_objects::BucketName::new(bucket) else { return Ok(()) };

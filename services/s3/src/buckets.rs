@@ -3,12 +3,13 @@
 use http::{HeaderMap, HeaderValue};
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
-use tarn_objects::{CreateBucket, ListBuckets, Tags};
+use tarn_objects::{CreateBucket, ListBuckets, ObjectsError, Tags};
 use tarn_types::Region;
 
 use crate::convert::{bucket_name, not_implemented, page_size, tag_pairs, timestamp};
 use crate::errors::objects_error;
 use crate::operations::Call;
+use crate::resources::Request;
 use crate::{acl, ownership_controls};
 
 /// The only region without a location constraint.
@@ -61,8 +62,6 @@ pub(crate) async fn create_bucket(
 ) -> S3Result<S3Response<CreateBucketOutput>> {
     let headers = &request.headers;
     let input = request.input;
-    let acl = acl::of_bucket(call, input.acl.as_ref().map(BucketCannedACL::as_str), headers)?;
-    let ownership = input.object_ownership.as_ref().map(|text| ownership_controls::parse(text.as_str())).transpose()?;
     let served = call.inner.region.as_str();
     let (constraint, tags) = match input.create_bucket_configuration {
         Some(configuration) => {
@@ -73,6 +72,13 @@ pub(crate) async fn create_bucket(
         }
         None => (None, Vec::new()),
     };
+    let tags = tag_pairs(tags);
+    let now_ms = call.caller.time_ms();
+    let needs = Request { bucket: Some(&input.bucket), key: None, headers, query: "", now_ms }.create_bucket(&tags)?;
+    let allowed = call.caller.authorizer().authorize(needs);
+    allowed.map_err(|denied| objects_error(ObjectsError::Denied(denied)))?;
+    let acl = acl::of_bucket(call, input.acl.as_ref().map(BucketCannedACL::as_str), headers)?;
+    let ownership = input.object_ownership.as_ref().map(|text| ownership_controls::parse(text.as_str())).transpose()?;
     match constraint.as_ref().map(BucketLocationConstraint::as_str) {
         // A body without a constraint means us-east-1 on AWS; a lake has one region, and means that.
         None | Some("") => {}
@@ -87,7 +93,7 @@ pub(crate) async fn create_bucket(
         }
     }
     let name = bucket_name(&input.bucket)?;
-    let tags = Tags::of_bucket(tag_pairs(tags)).map_err(objects_error)?;
+    let tags = Tags::of_bucket(tags).map_err(objects_error)?;
     let lock = input.object_lock_enabled_for_bucket == Some(true);
     // As AWS still answers where it began, and nowhere else: 200, and the bucket's list is as new.
     let or_own = served == DEFAULT_REGION;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, Method, Uri};
 use tarn_audit::Caller;
-use tarn_policy::Requirement;
+use tarn_policy::{Context, Requirement};
 use tarn_runtime::Timestamp;
 use tarn_types::{AccountId, TlsSession};
 
@@ -65,6 +65,8 @@ pub struct Asked<'a> {
     pub resources: Vec<String>,
     /// What the caller must be allowed.
     pub requirements: Vec<Requirement>,
+    /// Condition keys of a signature that only S3 knows: of version 2, and of forms.
+    pub signature_keys: Context,
     /// What is not there of what the request is about; asked only where it is refused.
     pub absence: Absence<'a>,
 }

@@ -74,7 +74,7 @@ static OPERATIONS: &[Operation] = &[
     row("ListBuckets", "s3:ListAllMyBuckets", true, true, |_, _| {
         Ok(vec![Requirement::new("s3:ListAllMyBuckets", Arn::s3_bucket("*"))])
     }),
-    row("CreateBucket", "s3:CreateBucket", false, true, |_, request| request.create_bucket()),
+    Operation { management: true, ..row_by_handler("CreateBucket", "s3:CreateBucket") },
     row("DeleteBucket", "s3:DeleteBucket", false, true, on_bucket!("s3:DeleteBucket")),
     row("HeadBucket", "s3:ListBucket", true, true, on_bucket!("s3:ListBucket")),
     row("GetBucketLocation", "s3:GetBucketLocation", true, true, on_bucket!("s3:GetBucketLocation")),
@@ -551,8 +551,8 @@ impl Request<'_> {
             || self.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"))
     }
 
-    /// The bucket will be the caller's own, its list and its rules too.
-    fn create_bucket(&self) -> S3Result<Vec<Requirement>> {
+    /// The bucket will be the caller's own, its list and its rules too. Its tags are condition keys, and stand in the body.
+    pub(crate) fn create_bucket(&self, tags: &[(String, String)]) -> S3Result<Vec<Requirement>> {
         let mut requirements = vec![self.on_bucket("s3:CreateBucket")?];
         if self.header("x-amz-bucket-object-lock-enabled").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             requirements.push(self.on_bucket("s3:PutBucketObjectLockConfiguration")?.of_callers_own());
@@ -564,7 +564,10 @@ impl Request<'_> {
         if self.header("x-amz-object-ownership").is_some() {
             requirements.push(self.on_bucket("s3:PutBucketOwnershipControls")?.of_callers_own());
         }
-        Ok(requirements)
+        if !tags.is_empty() {
+            requirements.push(self.on_bucket("s3:TagResource")?.of_callers_own());
+        }
+        Ok(requirements.into_iter().map(|need| need.with_request_tags(tags.iter().cloned())).collect())
     }
 
     /// What a write that locks what it writes must be allowed besides, with the lock as condition keys of all.

@@ -177,7 +177,7 @@ pub(crate) fn delete_job_tagging(
     Ok(vec![on_job(control, "s3:DeleteJobTagging", input.account_id.as_ref(), input.job_id.as_ref(), scope)?])
 }
 
-/// `action` on a bucket; where it lets policies speak of its tags, they find them.
+/// `action` on a bucket.
 fn on_bucket(
     control: &S3Control,
     action: &'static str,
@@ -187,12 +187,7 @@ fn on_bucket(
 ) -> Result<Requirement, AwsError> {
     own_account(account, scope)?;
     let name = bucket_name(resource)?;
-    let mut requirement = Requirement::new(action, Arn::s3_bucket(name.as_str()));
-    for (tag, value) in control.objects.condition_bucket_tags(&name).map_err(of_bucket)?.iter() {
-        requirement.context.set(&format!("s3:BucketTag/{tag}"), value);
-        requirement.context.set(&format!("aws:ResourceTag/{tag}"), value);
-    }
-    Ok(requirement)
+    Ok(Requirement::new(action, Arn::s3_bucket(name.as_str())))
 }
 
 pub(crate) fn list_tags_for_resource(

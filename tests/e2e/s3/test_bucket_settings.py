@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from ..conftest import allow
 from . import raw
+from .test_public_access import control
 
 
 @pytest.fixture
@@ -118,8 +119,58 @@ def test_policies_may_speak_of_a_buckets_tags(account, s3, bucket):
     s3.put_bucket_abac(Bucket=bucket, AbacStatus={"Status": "Enabled"})
     assert s3.get_bucket_abac(Bucket=bucket)["AbacStatus"]["Status"] == "Enabled"
     assert user.get_object(Bucket=bucket, Key="k")["Body"].read() == b"bytes"
-    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "team", "Value": "other"}]})
+    # They are changed one by one now.
+    tagged = {"Bucket": bucket, "Tagging": {"TagSet": [{"Key": "team", "Value": "other"}]}}
+    assert code(s3.put_bucket_tagging, **tagged) == code(s3.delete_bucket_tagging, Bucket=bucket) == "InvalidRequest"
+    assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == [{"Key": "team", "Value": "lake"}]
+    arn = f"arn:aws:s3:::{bucket}"
+    control(account).tag_resource(AccountId=account.id, ResourceArn=arn, Tags=[{"Key": "team", "Value": "other"}])
     assert code(user.get_object, Bucket=bucket, Key="k") == "AccessDenied"
+
+
+def test_a_buckets_tags_deny_whatever_way_it_is_asked_for(account, s3, bucket):
+    other = account.bucket()
+    for key in ("k", "l"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"bytes")
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "team", "Value": "lake"}]})
+    s3.put_bucket_abac(Bucket=bucket, AbacStatus={"Status": "Enabled"})
+    denied = allow("s3:*", effect="Deny", Condition={"StringEquals": {"s3:BucketTag/team": "lake"}})
+    user = account.user("guest", allow("s3:*"), denied).client("s3")
+    source = {"Bucket": bucket, "Key": "k"}
+    upload = {"Bucket": other, "Key": "k", "UploadId": user.create_multipart_upload(Bucket=other, Key="k")["UploadId"]}
+    for call, arguments in [
+        (user.get_object, source),
+        (user.delete_object, source),
+        (user.put_object_tagging, {**source, "Tagging": {"TagSet": []}}),
+        (user.copy_object, {"Bucket": other, "Key": "k", "CopySource": source}),
+        (user.upload_part_copy, {**upload, "PartNumber": 1, "CopySource": source}),
+    ]:
+        assert code(call, **arguments) == "AccessDenied", call
+    deleted = user.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "k"}, {"Key": "l"}]})
+    assert [error["Code"] for error in deleted["Errors"]] == ["AccessDenied"] * 2
+    # Where it is copied to has no such tag.
+    user.put_object(Bucket=other, Key="j", Body=b"bytes")
+    user.copy_object(Bucket=other, Key="k", CopySource={"Bucket": other, "Key": "j"})
+
+
+def test_tags_of_a_new_bucket_need_a_permission(account):
+    tagged = {"CreateBucketConfiguration": {"Tags": [{"Key": "team", "Value": "lake"}]}}
+    team = {"StringEquals": {"aws:RequestTag/team": "lake"}, "ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}}
+    names = iter(f"{account.id}-tagged-{number}" for number in range(10))
+    for statements, more, expected in [
+        ([allow("s3:CreateBucket")], {}, None),
+        ([allow("s3:CreateBucket")], tagged, "AccessDenied"),
+        ([allow(["s3:CreateBucket", "s3:TagResource"])], tagged, None),
+        ([allow(["s3:CreateBucket", "s3:TagResource"], Condition=team)], tagged, None),
+        ([allow(["s3:CreateBucket", "s3:TagResource"], Condition=team)], {}, "AccessDenied"),
+        ([allow("s3:*"), allow("s3:CreateBucket", effect="Deny", Condition=team)], tagged, "AccessDenied"),
+    ]:
+        name = next(names)
+        creator = account.user(name, *statements).client("s3")
+        if expected:
+            assert code(creator.create_bucket, Bucket=name, **more) == expected, (statements, more)
+        else:
+            creator.create_bucket(Bucket=name, **more)
 
 
 OVERRIDES = {

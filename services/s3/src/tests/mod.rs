@@ -21,7 +21,7 @@ use tarn_keys::Keys;
 use tarn_metadata::MemoryStore;
 use tarn_objects::{Objects, ObjectsOptions};
 use tarn_policy::{
-    Authorizer, BoundAuthorizer, Context, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Policy,
+    Authorizer, BoundAuthorizer, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, Policy,
     PolicyKind, Principal, PrincipalKind, Requirement,
 };
 use tarn_runtime::{EntropyExt, Runtime, Timestamp};
@@ -99,7 +99,7 @@ impl S3Gate for Gate {
             return Err(GateRefusal::InvalidToken);
         }
         let principal = Self::principal(asked.access_key_id);
-        let context = Context::new().with("aws:SourceIp", asked.meta.peer.ip().to_string());
+        let context = asked.signature_keys.with("aws:SourceIp", asked.meta.peer.ip().to_string());
         let event = EventDraft {
             id: self.runtime.entropy.bytes(),
             request_id: asked.meta.request_id.clone(),

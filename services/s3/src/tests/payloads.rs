@@ -210,6 +210,13 @@ async fn presigned_urls_of_version_2_open_whole_objects_only() {
     assert_eq!(signed("/lake-raw?location&location", "/lake-raw/").await.outcome(), "400 InvalidRequest");
     server.users.set("ada", r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"s3:signatureversion":"AWS"}}}"#);
     assert_eq!(get(good.replace(ROOT, USER)).await.outcome(), "403 AccessDenied");
+    // So it is where the handler asks, for what is in the body.
+    server.users.set("ada", r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"s3:signatureversion":"AWS"}}}"#);
+    let date = now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let signature = hmac_sha1(SECRET.as_bytes(), &format!("PUT\n\n\n{date}\n/lake-new/"));
+    let create = ask(Method::PUT, "/lake-new").header("date", &date);
+    let create = create.header("authorization", format!("AWS {USER}:{signature}"));
+    assert_eq!(server.anonymous(create).await.outcome(), "403 AccessDenied");
 }
 
 #[tokio::test]
