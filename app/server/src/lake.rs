@@ -25,11 +25,11 @@ use tarn_operation::Service;
 use tarn_policy::{
     Authorized, Authorizer, BoundAuthorizer, Context, LakeAuthorizer, Principal, ResourcePolicies, ServiceRoles,
 };
-use tarn_query::queries::Queries;
+use tarn_query::queries::{Queries, WorkGroupTags};
 use tarn_query::{ObjectSelector, QueryError};
 use tarn_runtime::{EntropyExt, Runtime, Shutdown, Workers};
 use tarn_service_s3::{S3Api, S3Options};
-use tarn_streams::{DeliveryWorker, Streams, StreamsError, StreamsOptions};
+use tarn_streams::{DeliveryWorker, StreamTags, Streams, StreamsError, StreamsOptions};
 use tarn_trails::{Trails, TrailsOptions, TrailsParts};
 use tarn_types::{AccountId, Region, Scope};
 
@@ -371,8 +371,14 @@ impl Lake {
             Formation::new(records.clone(), catalog.clone(), runtime.clone(), Arc::new(tarn_query::check_row_filter));
         catalog.guard_with(Arc::new(formation.clone()));
         let crawlers = Crawlers::new(records.clone(), catalog.clone(), objects.clone(), runtime.clone());
-        let resource_policies: Vec<Arc<dyn ResourcePolicies>> =
-            vec![Arc::new(objects.clone()), Arc::new(objects.kms().clone()), identity.clone()];
+        let resource_policies: Vec<Arc<dyn ResourcePolicies>> = vec![
+            Arc::new(objects.clone()),
+            Arc::new(objects.kms().clone()),
+            identity.clone(),
+            Arc::new(crawlers.clone()),
+            Arc::new(WorkGroupTags(records.clone())),
+            Arc::new(StreamTags(records.clone())),
+        ];
         let policies = LakeAuthorizer::new(identity.clone(), resource_policies);
         let policies = Arc::new(match organization {
             Some(organization) => policies.with_organization(organization),

@@ -163,7 +163,7 @@ pub struct CrawlerPage {
     pub next: Option<String>,
 }
 
-fn key(account: &AccountId, name: &str) -> Key {
+pub(crate) fn key(account: &AccountId, name: &str) -> Key {
     Key::new().text(account.as_str()).text(name)
 }
 

@@ -15,6 +15,7 @@ mod formats;
 mod run;
 mod schedule;
 mod tables;
+mod tags;
 mod worker;
 
 #[cfg(test)]

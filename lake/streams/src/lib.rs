@@ -16,6 +16,7 @@ mod keyspaces;
 mod partition;
 mod prefix;
 mod records;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -43,6 +44,7 @@ pub use delivery_stream::{
 pub use errors::StreamsError;
 pub use prefix::{PREFIX_CHARS_MAX, Prefix, PrefixError, PrefixKind};
 pub use records::RecordId;
+pub use tags::StreamTags;
 pub use verify::{DamagedChunk, verify_chunks};
 
 use keyspaces::{CHUNKS, Chunk, STREAMS, StreamId};

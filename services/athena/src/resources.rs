@@ -10,6 +10,7 @@ use tarn_query::queries::{PRIMARY, QueriesError, work_group_arn};
 use tarn_types::{Arn, Scope};
 
 use crate::Athena;
+use crate::convert;
 use crate::errors::of_queries;
 use crate::tags::Tagged;
 
@@ -58,7 +59,6 @@ macro_rules! on_work_groups {
 on_work_groups! {
     start_query_execution StartQueryExecutionInput "athena:StartQueryExecution" work_group;
     list_query_executions ListQueryExecutionsInput "athena:ListQueryExecutions" work_group;
-    create_work_group CreateWorkGroupInput "athena:CreateWorkGroup" name;
     get_work_group GetWorkGroupInput "athena:GetWorkGroup" work_group;
     update_work_group UpdateWorkGroupInput "athena:UpdateWorkGroup" work_group;
     delete_work_group DeleteWorkGroupInput "athena:DeleteWorkGroup" work_group;
@@ -130,12 +130,25 @@ fn tagged(action: &'static str, scope: &Scope, arn: Option<&String>) -> Needs {
     Ok(vec![Requirement::new(action, tagged.arn(scope))])
 }
 
+pub(crate) fn create_work_group(_: &Athena, input: &wire::CreateWorkGroupInput, scope: &Scope) -> Needs {
+    with_tags(on_work_group("athena:CreateWorkGroup", scope, input.name.as_ref())?, input.tags.as_ref())
+}
+
 pub(crate) fn tag_resource(_: &Athena, input: &wire::TagResourceInput, scope: &Scope) -> Needs {
-    tagged("athena:TagResource", scope, input.resource_arn.as_ref())
+    with_tags(tagged("athena:TagResource", scope, input.resource_arn.as_ref())?, input.tags.as_ref())
+}
+
+fn with_tags(needs: Vec<Requirement>, tags: Option<&Vec<wire::Tag>>) -> Needs {
+    let tags = convert::tags(tags.cloned());
+    Ok(needs.into_iter().map(|need| need.with_request_tags(tags.clone())).collect())
 }
 
 pub(crate) fn untag_resource(_: &Athena, input: &wire::UntagResourceInput, scope: &Scope) -> Needs {
-    tagged("athena:UntagResource", scope, input.resource_arn.as_ref())
+    let mut needs = tagged("athena:UntagResource", scope, input.resource_arn.as_ref())?;
+    for need in &mut needs {
+        need.context.set_all("aws:TagKeys", input.tag_keys.iter().flatten().cloned());
+    }
+    Ok(needs)
 }
 
 pub(crate) fn list_tags_for_resource(_: &Athena, input: &wire::ListTagsForResourceInput, scope: &Scope) -> Needs {

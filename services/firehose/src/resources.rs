@@ -21,18 +21,10 @@ fn on_stream(action: &'static str, name: &Option<String>, scope: &Scope) -> Resu
     Ok(Requirement::new(action, DeliveryStream::arn_of(scope, name)))
 }
 
-fn with_tags(mut requirement: Requirement, tags: Option<&[wire::Tag]>) -> Requirement {
-    let tags = tags.unwrap_or_default();
-    if tags.is_empty() {
-        return requirement;
-    }
-    for tag in tags {
-        if let Some(key) = &tag.key {
-            requirement.context.set(&format!("aws:RequestTag/{key}"), tag.value.clone().unwrap_or_default());
-        }
-    }
-    requirement.context.set_all("aws:TagKeys", tags.iter().filter_map(|tag| tag.key.clone()));
-    requirement
+fn with_tags(requirement: Requirement, tags: Option<&[wire::Tag]>) -> Requirement {
+    let tags = tags.unwrap_or_default().iter();
+    let pair = |tag: &wire::Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
+    requirement.with_request_tags(tags.filter_map(pair))
 }
 
 /// Putting anywhere in the bucket, and, for denials of some folders, below each of the two prefixes.

@@ -120,7 +120,7 @@ pub(crate) fn search_tables(_: &Glue, input: &wire::SearchTablesRequest, scope: 
 pub(crate) fn create_database(_: &Glue, input: &wire::CreateDatabaseRequest, scope: &Scope) -> Needs {
     let name = input.database_input.as_ref().and_then(|input| input.name.as_deref()).unwrap_or_default();
     let needs = on_database("glue:CreateDatabase", scope, input.catalog_id.as_ref(), name)?;
-    Ok(needs.into_iter().map(|need| with_request_tags(need, input.tags.as_ref())).collect())
+    Ok(needs.into_iter().map(|need| need.with_request_tags(input.tags.clone().unwrap_or_default())).collect())
 }
 
 pub(crate) fn get_database(_: &Glue, input: &wire::GetDatabaseRequest, scope: &Scope) -> Needs {
@@ -171,7 +171,7 @@ fn on_tagged(action: &'static str, scope: &Scope, resource_arn: &Option<String>)
 
 pub(crate) fn tag_resource(_: &Glue, input: &wire::TagResourceRequest, scope: &Scope) -> Needs {
     let need = on_tagged("glue:TagResource", scope, &input.resource_arn)?;
-    Ok(vec![with_request_tags(need, input.tags_to_add.as_ref())])
+    Ok(vec![need.with_request_tags(input.tags_to_add.clone().unwrap_or_default())])
 }
 
 pub(crate) fn untag_resource(_: &Glue, input: &wire::UntagResourceRequest, scope: &Scope) -> Needs {
@@ -184,16 +184,6 @@ pub(crate) fn get_tags(_: &Glue, input: &wire::GetTagsRequest, scope: &Scope) ->
     Ok(vec![on_tagged("glue:GetTags", scope, &input.resource_arn)?])
 }
 
-fn with_request_tags(mut need: Requirement, tags: Option<&std::collections::BTreeMap<String, String>>) -> Requirement {
-    if let Some(tags) = tags.filter(|tags| !tags.is_empty()) {
-        for (key, value) in tags {
-            need.context.set(&format!("aws:RequestTag/{key}"), value);
-        }
-        need.context.set_all("aws:TagKeys", tags.keys().cloned());
-    }
-    need
-}
-
 /// A crawler acts with a role: who names it must be allowed to pass it on.
 fn pass_role(scope: &Scope, role: &str) -> Requirement {
     let role = Arn::parse(role).unwrap_or_else(|_| Arn::iam(&scope.account, format!("role/{role}")));
@@ -203,7 +193,8 @@ fn pass_role(scope: &Scope, role: &str) -> Requirement {
 pub(crate) fn create_crawler(_: &Glue, input: &wire::CreateCrawlerRequest, scope: &Scope) -> Needs {
     own_catalog(scope, input.catalog_id.as_ref())?;
     let need = Requirement::new("glue:CreateCrawler", crawler_arn(scope, text(&input.name)));
-    let mut needs = vec![with_request_tags(need, input.tags.as_ref()), pass_role(scope, text(&input.role))];
+    let mut needs =
+        vec![need.with_request_tags(input.tags.clone().unwrap_or_default()), pass_role(scope, text(&input.role))];
     needs.extend(input.targets.iter().flat_map(read_targets));
     Ok(needs)
 }

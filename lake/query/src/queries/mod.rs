@@ -46,6 +46,7 @@ pub use records::{
 };
 pub use results::QueryResults;
 pub use runner::{Page, Ran, Run, Runner};
+pub use tags::WorkGroupTags;
 pub use workgroups::{ENGINE_VERSIONS, PRIMARY, UpdateWorkGroup, WorkGroup, WorkGroupConfiguration};
 
 use pool::Live;
