@@ -139,12 +139,13 @@ impl Identity {
         self.tags(&caller.scope().account, thing).and_then(|tags| page.of_list(tags))
     }
 
-    /// The tags of something before anything is authorized; none if it is not there.
+    /// The tags of something before anything is authorized; none if it is not there, or AWS's.
     pub fn resource_tags(&self, account: &AccountId, thing: &Taggable) -> Result<Vec<Tag>, IdentityError> {
         match self.tags(account, thing) {
             Err(
                 IdentityError::NoSuchEntity { .. }
                 | IdentityError::NoSuchPolicy { .. }
+                | IdentityError::ManagedByAws { .. }
                 | IdentityError::NoSuchInstanceProfile { .. }
                 | IdentityError::NoSuchOidcProvider { .. },
             ) => Ok(Vec::new()),

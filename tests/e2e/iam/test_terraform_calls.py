@@ -189,6 +189,22 @@ def test_attachments(account):
         assert ask(detach, **name, PolicyArn=own) == "NoSuchEntity"
 
 
+def test_policy_of_aws(account):
+    """`data "aws_iam_policy"`, and what audits ask of AdministratorAccess."""
+    iam = account.client("iam")
+    arn = {"PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}
+    user = account.user("admin")
+    iam.attach_user_policy(UserName="admin", **arn)
+    for reads in (iam, user.client("iam")):
+        version = reads.get_policy(**arn)["Policy"]["DefaultVersionId"]
+        statement = reads.get_policy_version(**arn, VersionId=version)["PolicyVersion"]["Document"]["Statement"]
+        assert [(one["Action"], one["Resource"]) for one in statement] == [("*", "*")]
+        assert [one["VersionId"] for one in reads.list_policy_versions(**arn)["Versions"]] == [version]
+        assert [one["UserName"] for one in reads.list_entities_for_policy(**arn)["PolicyUsers"]] == ["admin"]
+    for change in (iam.delete_policy, iam.list_policy_tags):
+        assert ask(change, **arn) == "AccessDenied"
+
+
 def test_policy(account):
     iam = account.client("iam")
     made = iam.create_policy(PolicyName="p", Path="/lab/", Description="reads", PolicyDocument=json.dumps(READ), Tags=TAGS)
