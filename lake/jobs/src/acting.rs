@@ -3,7 +3,7 @@
 
 use tarn_audit::{Caller, EventDraft};
 use tarn_metadata::{StoreError, Tx};
-use tarn_objects::{BucketName, ObjectKey, ObjectsError, VersionId};
+use tarn_objects::BucketName;
 use tarn_policy::{Authorized, BoundAuthorizer, Context, Denied, Principal, Requirement, ServiceRoles};
 use tarn_runtime::EntropyExt;
 use tarn_types::{AccountId, Arn};
@@ -77,24 +77,6 @@ impl Jobs {
             request_parameters: said.to_string(),
             resources: vec![job.arn().to_string()],
         }
-    }
-
-    /// `action` on what is at a key now: its version and its tags are condition keys.
-    pub(crate) fn on_existing(
-        &self,
-        action: &'static str,
-        bucket: &BucketName,
-        key: &ObjectKey,
-        version: Option<&VersionId>,
-    ) -> Result<Requirement, ObjectsError> {
-        let mut requirement = Requirement::new(action, key.arn(bucket));
-        if let Some(version) = version {
-            requirement.context.set("s3:VersionId", version.to_string());
-        }
-        for (tag, value) in self.objects.condition_tags(bucket, key, version)?.iter() {
-            requirement.context.set(&format!("s3:ExistingObjectTag/{tag}"), value);
-        }
-        Ok(requirement)
     }
 
     /// Fails the job if the bucket is not that account's.

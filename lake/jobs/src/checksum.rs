@@ -83,7 +83,7 @@ impl Jobs {
         let algorithm = algorithm.unwrap_or(DigestAlgorithm::Object(ChecksumAlgorithm::Crc64Nvme));
         let kind = kind.unwrap_or(ChecksumKind::FullObject);
         let action = if target.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        let needs = self.on_existing(action, &target.bucket, &target.key, target.version())?;
+        let needs = self.objects.on_existing(action, &target.bucket, &target.key, target.version())?;
         let call =
             Call { name: "ComputeObjectChecksum", read_only: true, requirements: vec![needs], said: target.said() };
         let caller = self.caller(job, call).map_err(ObjectsError::Denied)?;

@@ -189,7 +189,7 @@ impl Jobs {
         let named = || -> Result<_, ObjectsError> {
             let (bucket, key) = (BucketName::new(bucket)?, ObjectKey::new(key)?);
             let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-            let needs = self.on_existing(action, &bucket, &key, version)?;
+            let needs = self.objects.on_existing(action, &bucket, &key, version)?;
             Ok((bucket, key, needs))
         };
         let (bucket, key, needs) = named().map_err(|error| JobsError::of_objects(UNREADABLE, error))?;

@@ -30,7 +30,8 @@ impl Jobs {
         target: Target,
         is_begun: bool,
     ) -> Result<Option<TaskOutcome>, ObjectsError> {
-        let needs = self.on_existing("s3:InitiateReplication", &target.bucket, &target.key, target.version())?;
+        let needs =
+            self.objects.on_existing("s3:InitiateReplication", &target.bucket, &target.key, target.version())?;
         let call =
             Call { name: "InitiateReplication", read_only: false, requirements: vec![needs], said: target.said() };
         let caller = self.caller(job, call).map_err(ObjectsError::Denied)?.beside(mark(at));

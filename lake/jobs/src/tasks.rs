@@ -135,7 +135,7 @@ impl Jobs {
 
     async fn put_tags(&self, job: &Job, at: Key, target: Target, tags: Tags) -> Result<(), ObjectsError> {
         let action = target.versioned("s3:PutObjectTagging", "s3:PutObjectVersionTagging");
-        let mut needs = self.on_existing(action, &target.bucket, &target.key, target.version())?;
+        let mut needs = self.objects.on_existing(action, &target.bucket, &target.key, target.version())?;
         set_request_tags(&mut needs, &tags);
         let caller = self.simple(job, at, "PutObjectTagging", &target, needs)?;
         self.objects.put_object_tags(&caller, &target.bucket, &target.key, target.version(), tags).await.map(|_| ())
@@ -143,7 +143,7 @@ impl Jobs {
 
     async fn delete_tags(&self, job: &Job, at: Key, target: Target) -> Result<(), ObjectsError> {
         let action = target.versioned("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging");
-        let needs = self.on_existing(action, &target.bucket, &target.key, target.version())?;
+        let needs = self.objects.on_existing(action, &target.bucket, &target.key, target.version())?;
         let caller = self.simple(job, at, "DeleteObjectTagging", &target, needs)?;
         let none = Tags::default();
         self.objects.put_object_tags(&caller, &target.bucket, &target.key, target.version(), none).await.map(|_| ())
@@ -157,7 +157,7 @@ impl Jobs {
         parameters: &AclParameters,
     ) -> Result<(), ObjectsError> {
         let action = target.versioned("s3:PutObjectAcl", "s3:PutObjectVersionAcl");
-        let mut needs = self.on_existing(action, &target.bucket, &target.key, target.version())?;
+        let mut needs = self.objects.on_existing(action, &target.bucket, &target.key, target.version())?;
         let request = parameters.request();
         set_acl(&mut needs, &request);
         let caller = self.simple(job, at, "PutObjectAcl", &target, needs)?;
@@ -178,14 +178,15 @@ impl Jobs {
         days: Option<u32>,
         tier: RestoreTier,
     ) -> Result<(), ObjectsError> {
-        let needs = self.on_existing("s3:RestoreObject", &target.bucket, &target.key, target.version())?;
+        let needs = self.objects.on_existing("s3:RestoreObject", &target.bucket, &target.key, target.version())?;
         let caller = self.simple(job, at, "RestoreObject", &target, needs)?;
         let Target { bucket, key, version } = target;
         self.objects.restore_object(&caller, RestoreObject { bucket, key, version, days, tier }).await.map(|_| ())
     }
 
     async fn put_legal_hold(&self, job: &Job, at: Key, target: Target, on: bool) -> Result<(), ObjectsError> {
-        let mut needs = self.on_existing("s3:PutObjectLegalHold", &target.bucket, &target.key, target.version())?;
+        let mut needs =
+            self.objects.on_existing("s3:PutObjectLegalHold", &target.bucket, &target.key, target.version())?;
         needs.context.set("s3:object-lock-legal-hold", if on { "ON" } else { "OFF" });
         let caller = self.simple(job, at, "PutObjectLegalHold", &target, needs)?;
         self.objects.put_object_legal_hold(&caller, &target.bucket, &target.key, target.version(), on).await
@@ -199,15 +200,20 @@ impl Jobs {
         retention: Option<Retention>,
         bypass_governance: bool,
     ) -> Result<(), ObjectsError> {
-        let mut needs = self.on_existing("s3:PutObjectRetention", &target.bucket, &target.key, target.version())?;
+        let mut needs =
+            self.objects.on_existing("s3:PutObjectRetention", &target.bucket, &target.key, target.version())?;
         if let Some(retention) = retention {
             set_retention(&mut needs, retention, self.now_ms());
         }
         let caller = self.simple(job, at, "PutObjectRetention", &target, needs)?;
         // To ask for a bypass without being allowed one is no error where none is needed.
         let bypass = if bypass_governance {
-            let needs =
-                self.on_existing("s3:BypassGovernanceRetention", &target.bucket, &target.key, target.version())?;
+            let needs = self.objects.on_existing(
+                "s3:BypassGovernanceRetention",
+                &target.bucket,
+                &target.key,
+                target.version(),
+            )?;
             match caller.authorizer().authorize(vec![needs]) {
                 Ok(_) => Bypass::Governance,
                 Err(Denied { .. }) => Bypass::No,
@@ -274,14 +280,18 @@ impl Jobs {
     ) -> Result<Vec<Requirement>, ObjectsError> {
         let Target { bucket, key: source_key, version } = source;
         let version = version.as_ref();
-        let mut read =
-            self.on_existing(source.versioned("s3:GetObject", "s3:GetObjectVersion"), bucket, source_key, version)?;
+        let mut read = self.objects.on_existing(
+            source.versioned("s3:GetObject", "s3:GetObjectVersion"),
+            bucket,
+            source_key,
+            version,
+        )?;
         read.context.set("s3:x-amz-copy-source", format!("{bucket}/{source_key}"));
         let is_tagged = !self.objects.condition_tags(bucket, source_key, version)?.is_empty();
         let mut requirements = vec![read];
         if is_tagged && to.tags.is_none() {
             let action = source.versioned("s3:GetObjectTagging", "s3:GetObjectVersionTagging");
-            requirements.push(self.on_existing(action, bucket, source_key, version)?);
+            requirements.push(self.objects.on_existing(action, bucket, source_key, version)?);
         }
         let on_target = |action| Requirement::new(action, key.arn(&to.bucket));
         let mut put = vec![on_target("s3:PutObject")];

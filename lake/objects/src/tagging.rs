@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
 use tarn_metadata::Read;
+use tarn_policy::Requirement;
 
 use crate::errors::ObjectsError;
 use crate::events::{Change, EventKind, announce};
@@ -145,6 +146,24 @@ impl ObjectMetadata {
 }
 
 impl Objects {
+    /// `action` on what is at a key now: its version and its tags are condition keys.
+    pub fn on_existing(
+        &self,
+        action: &'static str,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+    ) -> Result<Requirement, ObjectsError> {
+        let mut requirement = Requirement::new(action, key.arn(bucket));
+        if let Some(version) = version {
+            requirement.context.set("s3:VersionId", version.to_string());
+        }
+        for (tag, value) in self.condition_tags(bucket, key, version)?.iter() {
+            requirement.context.set(&format!("s3:ExistingObjectTag/{tag}"), value);
+        }
+        Ok(requirement)
+    }
+
     /// The tags that policies see as `s3:ExistingObjectTag`; none where there is no object. Not for answers to callers.
     pub fn condition_tags(
         &self,

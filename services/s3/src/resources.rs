@@ -439,24 +439,13 @@ pub(crate) fn on_existing(
     key: &str,
     version: Option<&str>,
 ) -> S3Result<Requirement> {
-    let mut requirement = Requirement::new(action, Arn::s3_object(bucket, key));
-    let id = match version {
-        None => None,
-        Some(text) => {
-            requirement.context.set("s3:VersionId", text);
-            match VersionId::parse(text) {
-                Some(id) => Some(id),
-                // What cannot be has no tags; its operation will say so.
-                None => return Ok(requirement),
-            }
-        }
-    };
-    if let (Ok(bucket), Ok(key)) = (BucketName::new(bucket), ObjectKey::new(key)) {
-        for (tag, value) in objects.condition_tags(&bucket, &key, id.as_ref()).map_err(objects_error)?.iter() {
-            requirement.context.set(&format!("s3:ExistingObjectTag/{tag}"), value);
-        }
+    // What cannot be has no tags; its operation will say so.
+    let none = || Requirement::new(action, Arn::s3_object(bucket, key));
+    let (Ok(of_bucket), Ok(of_key)) = (BucketName::new(bucket), ObjectKey::new(key)) else { return Ok(none()) };
+    match version.map(|text| VersionId::parse(text).ok_or(text)).transpose() {
+        Ok(id) => objects.on_existing(action, &of_bucket, &of_key, id.as_ref()).map_err(objects_error),
+        Err(text) => Ok(none().with("s3:VersionId", text)),
     }
-    Ok(requirement)
 }
 
 impl Request<'_> {

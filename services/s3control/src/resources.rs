@@ -10,7 +10,7 @@ use tarn_types::{Arn, Scope};
 
 use crate::S3Control;
 use crate::convert::{bucket_name, s3_tags};
-use crate::errors::{of_bucket, of_jobs};
+use crate::errors::of_jobs;
 use crate::jobs::AWAITING_CONFIRMATION;
 
 /// Whom a job's role is passed to.
@@ -179,7 +179,6 @@ pub(crate) fn delete_job_tagging(
 
 /// `action` on a bucket.
 fn on_bucket(
-    control: &S3Control,
     action: &'static str,
     account: Option<&String>,
     resource: Option<&String>,
@@ -191,24 +190,24 @@ fn on_bucket(
 }
 
 pub(crate) fn list_tags_for_resource(
-    control: &S3Control,
+    _: &S3Control,
     input: &wire::ListTagsForResourceRequest,
     scope: &Scope,
 ) -> Requirements {
     let (account, resource) = (input.account_id.as_ref(), input.resource_arn.as_ref());
-    Ok(vec![on_bucket(control, "s3:ListTagsForResource", account, resource, scope)?])
+    Ok(vec![on_bucket("s3:ListTagsForResource", account, resource, scope)?])
 }
 
-pub(crate) fn tag_resource(control: &S3Control, input: &wire::TagResourceRequest, scope: &Scope) -> Requirements {
+pub(crate) fn tag_resource(_: &S3Control, input: &wire::TagResourceRequest, scope: &Scope) -> Requirements {
     let (account, resource) = (input.account_id.as_ref(), input.resource_arn.as_ref());
-    let mut requirement = on_bucket(control, "s3:TagResource", account, resource, scope)?;
+    let mut requirement = on_bucket("s3:TagResource", account, resource, scope)?;
     set_request_tags(&mut requirement, s3_tags(input.tags.clone()).as_ref());
     Ok(vec![requirement])
 }
 
-pub(crate) fn untag_resource(control: &S3Control, input: &wire::UntagResourceRequest, scope: &Scope) -> Requirements {
+pub(crate) fn untag_resource(_: &S3Control, input: &wire::UntagResourceRequest, scope: &Scope) -> Requirements {
     let (account, resource) = (input.account_id.as_ref(), input.resource_arn.as_ref());
-    let mut requirement = on_bucket(control, "s3:UntagResource", account, resource, scope)?;
+    let mut requirement = on_bucket("s3:UntagResource", account, resource, scope)?;
     requirement.context.set_all("aws:TagKeys", input.tag_keys.iter().flatten().cloned());
     Ok(vec![requirement])
 }

@@ -173,6 +173,18 @@ def test_a_query_sees_what_its_caller_may(lake):
     blind = account.user("blind", allow(["athena:*", "glue:*"]), allow("s3:*", "arn:aws:s3:::aws-athena-query-results-*"))
     refused = run(blind.client("athena"), "SELECT * FROM d.t")
     assert refused["Status"]["State"] == "FAILED" and "denied" in refused["Status"]["StateChangeReason"]
+    # Tags of objects and buckets bear on it as they do where S3 is asked.
+    s3 = account.client("s3")
+    s3.put_object_tagging(Bucket=bucket, Key="t/data.csv", Tagging={"TagSet": [{"Key": "kind", "Value": "secret"}]})
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "team", "Value": "lake"}]})
+    s3.put_bucket_abac(Bucket=bucket, AbacStatus={"Status": "Enabled"})
+    for number, (key, value, state) in enumerate([
+        ("s3:ExistingObjectTag/kind", "secret", "FAILED"), ("s3:ExistingObjectTag/kind", "open", "SUCCEEDED"),
+        ("s3:BucketTag/team", "lake", "FAILED"), ("s3:BucketTag/team", "ml", "SUCCEEDED"),
+    ]):
+        tagged = allow("s3:GetObject", effect="Deny", Condition={"StringEquals": {key: value}})
+        reader = account.user(f"reader-{number}", allow(["athena:*", "glue:*", "s3:*"]), tagged)
+        assert run(reader.client("athena"), "SELECT * FROM d.t")["Status"]["State"] == state, (key, value)
     nobody = account.user("nobody")
     start = lambda: nobody.client("athena").start_query_execution(QueryString="SELECT 1")
     assert refusal(start)[0] == "AccessDeniedException"

@@ -347,12 +347,13 @@ impl Access {
     /// Opens a file that may be gone since it was listed.
     pub fn open_if_there(self: &Arc<Self>, bucket: &str, key: &str) -> Result<Option<OpenFile>, QueryError> {
         let reader = self.reader(bucket, key);
-        let need = Requirement::new("s3:GetObject", Arn::s3_object(bucket, key));
-        let proof = reader.authorize(vec![need]).map_err(|no| denied(&no))?;
+        let (of_bucket, of_key) = (Self::bucket(bucket)?, Self::key(key)?);
         let failed = |error: ObjectsError| {
             QueryError::new(ErrorName::HiveCannotOpenSplit, format!("Error opening s3://{bucket}/{key}: {error}"))
         };
-        let version = match self.objects.head_object(&proof, &Self::bucket(bucket)?, &Self::key(key)?) {
+        let need = self.objects.on_existing("s3:GetObject", &of_bucket, &of_key, None).map_err(failed)?;
+        let proof = reader.authorize(vec![need]).map_err(|no| denied(&no))?;
+        let version = match self.objects.head_object(&proof, &of_bucket, &of_key) {
             Ok(version) => version,
             Err(ObjectsError::NoSuchKey { .. }) => return Ok(None),
             Err(error) => return Err(failed(error)),
