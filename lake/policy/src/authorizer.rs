@@ -179,7 +179,7 @@ impl LakeAuthorizer {
                 .organization
                 .as_ref()
                 .map_or(&[], |above| above.resource_control(owner.unwrap_or(&principal.account), requirement.action)),
-            organizations: Organization::asked(self.organization.as_deref(), &principal.account, owner),
+            organizations: Organization::asked(self.organization.as_deref(), principal, owner, request),
             ..PolicySets::default()
         };
         Some(then(decide(&question, &sets), &sets))

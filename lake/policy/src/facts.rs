@@ -29,6 +29,8 @@ const DERIVED: &[&str] = &[
     "aws:resourceaccount",
     "aws:resourceorgid",
     "aws:resourceorgpaths",
+    "aws:sourceorgid",
+    "aws:sourceorgpaths",
     "s3:resourceaccount",
 ];
 const DERIVED_PREFIXES: &[&str] = &["aws:principaltag/"];
@@ -40,6 +42,8 @@ pub struct OrganizationsAsked<'a> {
     pub of_principal: Option<&'a OrganizationId>,
     /// That of the resource's owner.
     pub of_resource: Option<&'a OrganizationId>,
+    /// That of the account which a service asks for.
+    pub of_source: Option<&'a OrganizationId>,
 }
 
 /// Condition keys of one question. Keys are looked up in lower case.
@@ -109,6 +113,10 @@ fn derive(principal: &Principal, resource_owner: Option<&AccountId>, organizatio
     if let Some(id) = organizations.of_resource {
         context.set("aws:resourceorgid", id.to_string());
         context.set_all("aws:resourceorgpaths", [id.path()]);
+    }
+    if let Some(id) = organizations.of_source {
+        context.set("aws:sourceorgid", id.to_string());
+        context.set_all("aws:sourceorgpaths", [id.path()]);
     }
     let service = matches!(principal.kind, PrincipalKind::Service { .. });
     context.set("aws:principalisawsservice", if service { "true" } else { "false" });

@@ -9,6 +9,8 @@ use tarn_types::AccountId;
 
 use crate::evaluate::ControlLevel;
 use crate::facts::OrganizationsAsked;
+use crate::principal::{Principal, PrincipalKind};
+use crate::proof::Context;
 
 /// The services, of those that this lake has, whose resources resource control policies bind:
 /// <https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html>
@@ -78,14 +80,22 @@ pub struct Organization {
 }
 
 impl Organization {
-    /// Which ones the sides of a question are of: who asks, and who owns what it is about.
+    /// Which ones the sides of a question are of: who asks, who owns what it is about, and, where a service asks, for whom: the account
+    /// that `context` tells of.
     pub fn asked<'a>(
         organization: Option<&'a Self>,
-        principal: &AccountId,
+        principal: &Principal,
         resource_owner: Option<&AccountId>,
+        context: &Context,
     ) -> OrganizationsAsked<'a> {
-        let id_of = |account| organization.and_then(|found| found.id_of(account));
-        OrganizationsAsked { of_principal: id_of(principal), of_resource: resource_owner.and_then(id_of) }
+        let id_of = |account: &AccountId| organization.and_then(|found| found.id_of(account));
+        let source = || AccountId::new(context.get("aws:SourceAccount")?.first()?.clone()).ok();
+        let is_service = matches!(principal.kind, PrincipalKind::Service { .. });
+        OrganizationsAsked {
+            of_principal: id_of(&principal.account),
+            of_resource: resource_owner.and_then(id_of),
+            of_source: organization.filter(|_| is_service).and_then(|_| id_of(&source()?)),
+        }
     }
 
     /// Its id, if `account` is of it.

@@ -64,7 +64,7 @@ pub(crate) fn check_lockout(
         identity: &[Arc::new(identity)],
         resource: Some(policy),
         resource_decides: true,
-        organizations: Organization::asked(organization, &caller.account, Some(&key.account)),
+        organizations: Organization::asked(organization, caller, Some(&key.account), &request),
         ..PolicySets::default()
     };
     if decide(&question, &sets).is_allowed() {
@@ -147,7 +147,7 @@ impl Kms {
         let sets = PolicySets {
             resource: found.policy.as_deref(),
             resource_decides: true,
-            organizations: Organization::asked(organization, &service.account, found.owner.as_ref()),
+            organizations: Organization::asked(organization, service, found.owner.as_ref(), &requirement.context),
             ..PolicySets::default()
         };
         Ok(decide(&question, &sets).is_allowed())

@@ -145,10 +145,14 @@ fn policies_know_who_is_of_an_organization() {
         let lake = LakeAuthorizer::new(Arc::new(All), vec![source]).with_organization(Arc::new(organization));
         let principal = match who {
             "nobody" => Principal::anonymous(),
-            who => user(who, "ada"),
+            who => match who.strip_prefix("for ") {
+                Some(_) => Principal::service(account(STRANGER), "logging.s3.amazonaws.com"),
+                None => user(who, "ada"),
+            },
         };
         // What a request says of itself is not believed.
-        let said = Context::new().with("aws:PrincipalOrgID", "o-a1b2c3d4e5");
+        let said = Context::new().with("aws:PrincipalOrgID", "o-a1b2c3d4e5").with("aws:SourceOrgID", "o-a1b2c3d4e5");
+        let said = said.with("aws:SourceAccount", who.trim_start_matches("for "));
         let get = Requirement::new("s3:GetObject", Arn::s3_object("b", "k"));
         let found = lake.authorize(&principal, vec![get], &said);
         assert_eq!(found.is_ok(), expected, "{condition}: {who} of {id:?} on a bucket of {owner}");
@@ -167,6 +171,16 @@ fn policies_know_who_is_of_an_organization() {
     let both = r#""StringEquals":{"aws:ResourceOrgID":"${aws:PrincipalOrgID}"}"#;
     check(ID, both, OTHER, OWNER, true);
     check(ID, both, STRANGER, OWNER, false);
+    // Whom a service works for, and nobody else.
+    let (ours, strangers) = (format!("for {OTHER}"), format!("for {STRANGER}"));
+    let source = r#""StringEquals":{"aws:SourceOrgID":"o-a1b2c3d4e5"}"#;
+    check(ID, source, &ours, OWNER, true);
+    check(ID, source, &strangers, OWNER, false);
+    check(ID, source, OTHER, OWNER, false);
+    check(None, source, &ours, OWNER, false);
+    let paths = r#""ForAnyValue:StringLike":{"aws:SourceOrgPaths":"o-a1b2c3d4e5/*"}"#;
+    check(ID, paths, &ours, OWNER, true);
+    check(ID, paths, &strangers, OWNER, false);
     for key in ["aws:PrincipalOrgPaths", "aws:ResourceOrgPaths"] {
         let of = |pattern: &str| format!(r#""ForAnyValue:StringLike":{{"{key}":["{pattern}"]}}"#);
         check(ID, &of("o-a1b2c3d4e5/*"), OTHER, OWNER, true);
