@@ -357,6 +357,7 @@ impl Lake {
         let mut objects_options = objects;
         objects_options.class_volumes = volumes.classes(&storage_classes)?;
         objects_options.organization = organization.clone();
+        objects_options.entity_ids = Some(identity.clone());
         let OpenVolumes { engines, local: local_volumes, .. } = volumes;
         let bytes: Arc<dyn BlobStore> = match engines.is_empty() {
             true => Arc::new(blobs.clone()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tarn_metadata::{Read, StoreExt};
 use tarn_policy::{
-    HeldPolicies, IdentityPolicies, PoliciesUnreadable, Policy, Principal, PrincipalKind, Requirement,
+    EntityIds, HeldPolicies, IdentityPolicies, PoliciesUnreadable, Policy, Principal, PrincipalKind, Requirement,
     ResourcePolicies, ResourcePolicy,
 };
 use tarn_types::{AccountId, Arn};
@@ -13,7 +13,7 @@ use crate::boundaries::boundary_of;
 use crate::entity_policies::{last_part, parse};
 use crate::managed_policies::find_policy;
 use crate::records::{ATTACHMENTS, INLINE_POLICIES, MEMBERSHIPS, in_account};
-use crate::roles::role_by_arn;
+use crate::roles::{named, role_by_arn};
 use crate::{Identity, IdentityError, aws_managed};
 
 /// A managed policy, parsed.
@@ -111,6 +111,15 @@ impl IdentityPolicies for Identity {
     /// A policy that cannot be read makes all unreadable: one left out could be the one that denies.
     fn identity_policies(&self, principal: &Principal) -> Result<HeldPolicies, PoliciesUnreadable> {
         self.held_by(principal).map_err(|error| PoliciesUnreadable { reason: error.to_string() })
+    }
+}
+
+impl EntityIds for Identity {
+    fn id_of(&self, arn: &Arn) -> Result<Option<String>, PoliciesUnreadable> {
+        let found = self.store.read().map_err(IdentityError::from).and_then(|snapshot| named(&snapshot, arn));
+        found
+            .map(|entity| entity.map(|entity| entity.id))
+            .map_err(|error| PoliciesUnreadable { reason: error.to_string() })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::records::{
 use crate::service_linked_roles;
 use crate::tags::{check_tags, put_tags, tags_of};
 use crate::{
-    EntityKind, IdKind, Identity, IdentityError, NAME_CHARS_MAX, Page, PageRequest, ROLES_PER_ACCOUNT_MAX,
+    Entity, EntityKind, IdKind, Identity, IdentityError, NAME_CHARS_MAX, Page, PageRequest, ROLES_PER_ACCOUNT_MAX,
     SESSION_SECONDS_DEFAULT, SESSION_SECONDS_MAX, TRUST_POLICY_SIZE_CHARS_MAX, Tag,
 };
 
@@ -122,6 +122,18 @@ fn parse_trust(document: &str) -> Result<Policy, IdentityError> {
     Ok(parsed)
 }
 
+/// The user or role that an ARN names, if it is there.
+pub(crate) fn named(read: &impl Read, arn: &Arn) -> Result<Option<Entity>, IdentityError> {
+    let Ok(account) = AccountId::new(arn.account.clone()) else { return Ok(None) };
+    let kind = if arn.resource.starts_with("role/") { EntityKind::Role } else { EntityKind::User };
+    let name = arn.resource.rsplit('/').next().unwrap_or_default();
+    match find_entity(read, &account, kind, name) {
+        Ok(entity) => Ok(Some(entity).filter(|entity| entity.arn() == *arn)),
+        Err(IdentityError::NoSuchEntity { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The users and roles that a trust policy of a role in `own` names, by their ids. All that it names must exist.
 fn trusted(read: &impl Read, own: &AccountId, policy: &Policy) -> Result<Vec<TrustedRecord>, IdentityError> {
     let unknown = |found: String| malformed(PolicyProblem::Principal { found });
@@ -132,16 +144,8 @@ fn trusted(read: &impl Read, own: &AccountId, policy: &Policy) -> Result<Vec<Tru
     }
     let mut trusted: Vec<TrustedRecord> = Vec::new();
     for arn in policy.named_arns().filter(|arn| arn.service == "iam") {
-        let missing = || unknown(arn.to_string());
-        let account = AccountId::new(arn.account.clone()).map_err(|_| missing())?;
-        let kind = if arn.resource.starts_with("role/") { EntityKind::Role } else { EntityKind::User };
-        let name = arn.resource.rsplit('/').next().unwrap_or_default();
-        let entity = match find_entity(read, &account, kind, name) {
-            Ok(entity) if entity.arn() == *arn => entity,
-            Ok(_) | Err(IdentityError::NoSuchEntity { .. }) => return Err(missing()),
-            Err(error) => return Err(error),
-        };
-        trusted.push(TrustedRecord { arn: arn.to_string(), account, id: entity.id });
+        let Entity { account, id, .. } = named(read, arn)?.ok_or_else(|| unknown(arn.to_string()))?;
+        trusted.push(TrustedRecord { arn: arn.to_string(), account, id });
     }
     Ok(trusted)
 }

@@ -30,7 +30,7 @@ fn lake() -> Option<&'static Lake> {
     LAKE.get_or_init(|| {
         let (runtime, _) = Runtime::fixed(Timestamp::UNIX_EPOCH, 7);
         let keys = Arc::new(Keys::ephemeral(&runtime).ok()?);
-        let kms = Kms::new(Arc::new(MemoryStore::new()), keys, runtime, DAY_MS, None);
+        let kms = Kms::new(Arc::new(MemoryStore::new()), keys, runtime, DAY_MS, None, None);
         let scope = Scope { account: AccountId::first(), region: Region::us_east_1() };
         let key = block_on(kms.managed_key(&scope, "s3")).ok()?.arn().to_string();
         let proof = Authorized::internal("fuzz", AccountId::first());

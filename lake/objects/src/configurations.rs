@@ -9,7 +9,7 @@ use tarn_metadata::{Key, Keyspace, Read, Record, Tx};
 use crate::errors::{ConfigurationKind, ObjectsError};
 use crate::keyspaces::{
     ABAC, ACCELERATE, ANALYTICS, CORS, EVENTFUL, INVENTORIES, INVENTORY_RUNS, LIFECYCLE_SCANS, LIFECYCLES, LOGGING,
-    METRICS, NOTIFICATIONS, REPLICATIONS, REQUEST_PAYMENT, TIERING, TIERING_SCANS, WEBSITES,
+    METRICS, NOTIFICATIONS, POLICY_PRINCIPALS, REPLICATIONS, REQUEST_PAYMENT, TIERING, TIERING_SCANS, WEBSITES,
 };
 use crate::metrics::CONFIGURATIONS_COUNT_MAX;
 use crate::names::BucketName;
@@ -179,6 +179,7 @@ pub(crate) fn forget(tx: &mut Tx<'_>, bucket: &BucketName) -> Result<(), Objects
     forget_kind(tx, REQUEST_PAYMENT, bucket)?;
     forget_kind(tx, ACCELERATE, bucket)?;
     forget_kind(tx, ABAC, bucket)?;
+    forget_kind(tx, POLICY_PRINCIPALS, bucket)?;
     forget_kind(tx, LOGGING, bucket)?;
     forget_kind(tx, NOTIFICATIONS, bucket)?;
     forget_kind(tx, REPLICATIONS, bucket)?;

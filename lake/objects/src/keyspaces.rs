@@ -12,6 +12,7 @@ use crate::lifecycle::LifecycleConfiguration;
 use crate::lifecycle::queue::{LifecycleDue, LifecycleFollowed, LifecycleScan};
 use crate::logging::{AccessLine, LoggingConfiguration};
 use crate::metrics::{AnalyticsConfiguration, MetricsConfiguration};
+use crate::policy::PolicyPrincipals;
 use crate::public_access_block::PublicAccessBlock;
 use crate::records::{
     Bucket, CurrentVersion, DeadBlobs, HistoryRecord, NullVersion, PartOwner, UploadRecord, UploadedPart, VersionRecord,
@@ -63,6 +64,8 @@ pub const REQUEST_PAYMENT: Keyspace<Payer> = Keyspace::new(0x042a, "objects.requ
 pub const ACCELERATE: Keyspace<Acceleration> = Keyspace::new(0x042b, "objects.accelerate");
 /// Whether policies may speak of a bucket's tags: by bucket.
 pub const ABAC: Keyspace<Abac> = Keyspace::new(0x042c, "objects.abac");
+/// Whom a bucket's policy names, by their unique ids: by bucket.
+pub const POLICY_PRINCIPALS: Keyspace<PolicyPrincipals> = Keyspace::new(0x0431, "objects.policy-principals");
 /// Request metrics: by bucket and id.
 pub const METRICS: Keyspace<MetricsConfiguration> = Keyspace::new(0x042d, "objects.metrics");
 /// Storage class analyses: by bucket and id.

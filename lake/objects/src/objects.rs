@@ -10,7 +10,7 @@ use tarn_blobs::{BlobOwner, BlobStore, BlobWriter, VolumeId};
 use tarn_keys::kms::Kms;
 use tarn_keys::{DataKey, KeyContext, Keys, SealedDataKey};
 use tarn_metadata::{Read, Snapshot, Store, StoreExt};
-use tarn_policy::Organization;
+use tarn_policy::{EntityIds, Organization};
 use tarn_runtime::{EntropyExt, Runtime};
 use tokio::sync::Notify;
 
@@ -47,6 +47,8 @@ pub struct ObjectsOptions {
     pub class_volumes: BTreeMap<StorageClass, VolumeId>,
     /// Of whose accounts policies of keys may speak.
     pub organization: Option<Arc<Organization>>,
+    /// Who knows the ids of users and roles that policies name; without it they are known by their names alone.
+    pub entity_ids: Option<Arc<dyn EntityIds>>,
     /// How long a destination of replication that cannot be reached is left alone, the first time.
     pub replication_pause: Duration,
 }
@@ -66,6 +68,7 @@ impl Default for ObjectsOptions {
             block_public_access: true,
             class_volumes: BTreeMap::new(),
             organization: None,
+            entity_ids: None,
             replication_pause: Duration::from_millis(500),
         }
     }
@@ -123,8 +126,8 @@ impl Objects {
         options: ObjectsOptions,
     ) -> Self {
         let options = Arc::new(options);
-        let organization = options.organization.clone();
-        let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), options.day_ms, organization);
+        let (organization, entity_ids) = (options.organization.clone(), options.entity_ids.clone());
+        let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), options.day_ms, organization, entity_ids);
         Self(Arc::new(ObjectsShared {
             store,
             blobs,

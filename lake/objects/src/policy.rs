@@ -1,20 +1,23 @@
 //! Bucket policies: kept as text with the bucket, compiled once, and answered to the authorizer.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lru::LruCache;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
-use tarn_metadata::Read;
+use tarn_metadata::{Read, Record};
 use tarn_policy::{
     Authorized, Context, PoliciesUnreadable, Policy, PolicyKind, Requirement, ResourcePolicies, ResourcePolicy,
+    ids_of_named,
 };
 use tarn_types::Arn;
 
 use crate::acl::{Acl, granted_by_bucket, granted_by_object, is_of_objects_owner};
 use crate::errors::ObjectsError;
-use crate::keyspaces::{BUCKETS, CURRENT};
+use crate::keyspaces::{BUCKETS, CURRENT, POLICY_PRINCIPALS};
 use crate::names::{BucketName, ObjectKey};
 use crate::objects::{Objects, bucket_in};
 use crate::public_access_block::{PublicAccessBlock, effective_block};
@@ -28,8 +31,18 @@ const COMPILED_COUNT_MAX: NonZeroUsize = match NonZeroUsize::new(1024) {
     None => NonZeroUsize::MIN,
 };
 
-/// Compiled policies by their text: a bucket whose policy changes finds another entry.
-pub(crate) struct PolicyCache(Mutex<LruCache<String, Arc<Policy>>>);
+/// The users and roles that a bucket's policy names: their ids by their ARNs, as they were when it was put.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PolicyPrincipals {
+    ids: BTreeMap<String, String>,
+}
+
+impl Record for PolicyPrincipals {
+    const VERSION: u16 = 1;
+}
+
+/// Compiled policies by their text and whom they name: a bucket whose policy changes finds another entry.
+pub(crate) struct PolicyCache(Mutex<LruCache<(String, PolicyPrincipals), Arc<Policy>>>);
 
 impl Default for PolicyCache {
     fn default() -> Self {
@@ -38,13 +51,16 @@ impl Default for PolicyCache {
 }
 
 impl PolicyCache {
-    fn compiled(&self, bucket: &Bucket) -> Result<Option<Arc<Policy>>, ObjectsError> {
+    fn compiled(&self, read: &impl Read, bucket: &Bucket) -> Result<Option<Arc<Policy>>, ObjectsError> {
         let Some(text) = &bucket.policy else { return Ok(None) };
-        if let Some(policy) = self.0.lock().get(text) {
+        // Policies that were put before their principals were kept mean whoever has the name.
+        let principals = read.get(POLICY_PRINCIPALS, &bucket_key(&bucket.name))?.unwrap_or_default();
+        let at = (text.clone(), principals);
+        if let Some(policy) = self.0.lock().get(&at) {
             return Ok(Some(policy.clone()));
         }
-        let policy = Arc::new(parse(text)?);
-        self.0.lock().put(text.clone(), policy.clone());
+        let policy = Arc::new(parse(text)?.with_ids(&at.1.ids));
+        self.0.lock().put(at, policy.clone());
         Ok(Some(policy))
     }
 }
@@ -73,6 +89,8 @@ impl Objects {
         policy
             .check_resources_within(&name.arn())
             .map_err(|error| ObjectsError::MalformedPolicy { reason: error.to_string() })?;
+        let ids = ids_of_named(&policy, self.options.entity_ids.as_deref(), caller.authorized());
+        let ids = ids.map_err(ObjectsError::Denied)?;
         let (name, is_public) = (name.clone(), policy.is_public());
         caller
             .commit(&*self.store, move |tx| {
@@ -81,6 +99,7 @@ impl Objects {
                     return Err(ObjectsError::PublicAccessBlocked { setting: "BlockPublicPolicy" });
                 }
                 (bucket.policy, bucket.policy_binds_root) = (Some(text), binds_root);
+                tx.put(POLICY_PRINCIPALS, &bucket_key(&name), &PolicyPrincipals { ids })?;
                 Ok(tx.put(BUCKETS, &bucket_key(&name), &bucket)?)
             })
             .await
@@ -95,7 +114,7 @@ impl Objects {
     /// Whether the bucket is public: by its policy, or by its list where that has an effect.
     pub fn bucket_is_public(&self, proof: &Authorized, name: &BucketName) -> Result<bool, ObjectsError> {
         let bucket = self.bucket(proof, name)?;
-        let by_policy = self.policies.compiled(&bucket)?.is_some_and(|policy| policy.is_public());
+        let by_policy = self.policies.compiled(&self.snapshot()?, &bucket)?.is_some_and(|policy| policy.is_public());
         let by_list = bucket.has_acls()
             && bucket.acl.as_ref().is_some_and(Acl::is_public)
             && !effective_block(&self.snapshot()?, &bucket)?.ignore_public_acls;
@@ -113,7 +132,7 @@ impl Objects {
         let Ok(name) = BucketName::new(bucket) else { return Ok(ResourcePolicy::default()) };
         let snapshot = self.snapshot()?;
         let Some(bucket) = snapshot.get(BUCKETS, &bucket_key(&name))? else { return Ok(ResourcePolicy::default()) };
-        let policy = self.policies.compiled(&bucket)?;
+        let policy = self.policies.compiled(&snapshot, &bucket)?;
         let is_public = policy.as_ref().is_some_and(|policy| policy.is_public());
         // Without lists and without a public policy the switches have nothing to act on.
         let block = match bucket.has_acls() || is_public {

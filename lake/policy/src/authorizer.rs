@@ -1,6 +1,8 @@
 //! The lake's one place where a decision becomes a proof: policies are looked up, decided upon, and a yes for all is `Authorized`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use tarn_types::{AccountId, Arn};
@@ -18,6 +20,28 @@ use crate::proof::{Authorized, Authorizer, Context, Denied, DeniedBecause, Requi
 pub struct PoliciesUnreadable {
     /// For the log.
     pub reason: String,
+}
+
+/// Where users and roles are kept, for who keeps policies that name them.
+pub trait EntityIds: fmt::Debug + Send + Sync {
+    /// The unique id of the user or role that `arn` names, if it is there.
+    fn id_of(&self, arn: &Arn) -> Result<Option<String>, PoliciesUnreadable>;
+}
+
+/// The ids by which the users and roles that `policy` names are meant, where they are known; `Denied` where they cannot be read now.
+pub fn ids_of_named(
+    policy: &Policy,
+    ids: Option<&dyn EntityIds>,
+    putting: &Authorized,
+) -> Result<BTreeMap<String, String>, Denied> {
+    let Some(ids) = ids else { return Ok(BTreeMap::new()) };
+    let requirement = putting.requirements().first();
+    policy.ids_of_named(ids).map_err(|PoliciesUnreadable { .. }| Denied {
+        principal: putting.principal().clone(),
+        action: requirement.map_or("this operation", |requirement| requirement.action),
+        resource: requirement.and_then(|requirement| requirement.resource.clone()),
+        because: DeniedBecause::PoliciesUnreadable,
+    })
 }
 
 /// The policies that an identity and its session have.

@@ -1,7 +1,10 @@
 //! A policy in the form it is matched in. Knows nothing of JSON; `parse` makes it.
 
+use std::collections::BTreeMap;
+
 use tarn_types::{AccountId, Arn};
 
+use crate::authorizer::{EntityIds, PoliciesUnreadable};
 use crate::condition::Condition;
 use crate::errors::{PolicyError, PolicyProblem};
 use crate::facts::Facts;
@@ -144,7 +147,12 @@ impl Policy {
     pub fn named_arns(&self) -> impl Iterator<Item = &Arn> {
         self.named().filter_map(|named| match named {
             Named::Arn(arn) => Some(arn),
-            Named::Everyone | Named::Account(_) | Named::Service(_) | Named::Federated(_) | Named::Nobody => None,
+            Named::Everyone
+            | Named::Account(_)
+            | Named::Entity(..)
+            | Named::Service(_)
+            | Named::Federated(_)
+            | Named::Nobody => None,
         })
     }
 
@@ -152,7 +160,12 @@ impl Policy {
     pub fn named_accounts(&self) -> impl Iterator<Item = &AccountId> {
         self.named().filter_map(|named| match named {
             Named::Account(account) => Some(account),
-            Named::Everyone | Named::Arn(_) | Named::Service(_) | Named::Federated(_) | Named::Nobody => None,
+            Named::Everyone
+            | Named::Arn(_)
+            | Named::Entity(..)
+            | Named::Service(_)
+            | Named::Federated(_)
+            | Named::Nobody => None,
         })
     }
 
@@ -164,10 +177,42 @@ impl Policy {
             if let Principals::These(named) = &mut statement.principals {
                 named.retain_mut(|named| match named {
                     Named::Arn(arn) => name(arn).map(|now| *arn = now).is_some(),
-                    Named::Everyone | Named::Account(_) | Named::Service(_) | Named::Federated(_) | Named::Nobody => {
-                        true
-                    }
+                    Named::Everyone
+                    | Named::Account(_)
+                    | Named::Entity(..)
+                    | Named::Service(_)
+                    | Named::Federated(_)
+                    | Named::Nobody => true,
                 });
+            }
+        }
+        self
+    }
+
+    /// The ids of the users and roles that its statements name, by their ARNs; those that are not there are left out.
+    pub(crate) fn ids_of_named(&self, ids: &dyn EntityIds) -> Result<BTreeMap<String, String>, PoliciesUnreadable> {
+        let mut found = BTreeMap::new();
+        for arn in self.named_arns().filter(|arn| arn.service == "iam") {
+            if let Some(id) = ids.id_of(arn)? {
+                found.insert(arn.to_string(), id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same policy, whose users and roles are meant by these ids, as `ids_of_named` has them: whoever comes later by one of their names
+    /// is not. Those of a `NotPrincipal` stay as they are: there it would deny more, not less.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-users>
+    #[must_use]
+    pub fn with_ids(mut self, ids: &BTreeMap<String, String>) -> Self {
+        for statement in &mut self.statements {
+            if let Principals::These(named) = &mut statement.principals {
+                for named in named {
+                    let Named::Arn(arn) = named else { continue };
+                    if let Some(id) = ids.get(&arn.to_string()) {
+                        *named = Named::Entity(arn.clone(), id.clone());
+                    }
+                }
             }
         }
         self

@@ -25,7 +25,7 @@ impl GrantedTo {
         match Named::aws(arn)? {
             Named::Account(account) => Some(Self::Account(account)),
             Named::Arn(arn) => Some(Self::Named(arn)),
-            Named::Everyone | Named::Service(_) | Named::Federated(_) | Named::Nobody => None,
+            Named::Everyone | Named::Entity(..) | Named::Service(_) | Named::Federated(_) | Named::Nobody => None,
         }
     }
 }

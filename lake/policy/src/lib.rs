@@ -32,8 +32,8 @@ mod spans;
 mod tests;
 
 pub use authorizer::{
-    DenyingStatement, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies,
-    ResourcePolicy,
+    DenyingStatement, EntityIds, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies,
+    ResourcePolicy, ids_of_named,
 };
 pub use context_keys::context_keys;
 pub use document::{

@@ -14,6 +14,8 @@ pub(crate) enum Named {
     Account(AccountId),
     /// The ARN of a user, a role or a session.
     Arn(Arn),
+    /// A user or role by its ARN and its unique id: not whoever comes later by that name.
+    Entity(Arn, String),
     /// A service.
     Service(String),
     /// An identity provider: its ARN.
@@ -86,9 +88,10 @@ impl Named {
                 PrincipalKind::Anonymous | PrincipalKind::WebIdentity { .. } => Mention::None,
             },
             Self::Account(_) => Mention::None,
-            Self::Arn(arn) if principal.is_session_of(arn) => Mention::Role,
-            Self::Arn(arn) if principal.arn().as_ref() == Some(arn) => Mention::Direct,
-            Self::Arn(_) => Mention::None,
+            Self::Entity(_, id) if principal.id.split(':').next() != Some(id) => Mention::None,
+            Self::Arn(arn) | Self::Entity(arn, _) if principal.is_session_of(arn) => Mention::Role,
+            Self::Arn(arn) | Self::Entity(arn, _) if principal.arn().as_ref() == Some(arn) => Mention::Direct,
+            Self::Arn(_) | Self::Entity(..) => Mention::None,
             Self::Federated(provider) => match &principal.kind {
                 PrincipalKind::WebIdentity { provider: asking, .. } if asking == provider => Mention::Direct,
                 _ => Mention::None,

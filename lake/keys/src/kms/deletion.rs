@@ -7,7 +7,7 @@ use tarn_types::Scope;
 
 use super::grants::delete_some_grants;
 use super::keys::put_key;
-use super::keyspaces::{KMS_ALIASES, KMS_KEYS, KMS_MATERIAL};
+use super::keyspaces::{KMS_ALIASES, KMS_KEYS, KMS_MATERIAL, KMS_POLICY_PRINCIPALS};
 use super::kinds::KeyOrigin;
 use super::records::{KeyState, KmsKey, alias_key, kms_key, material_key};
 use super::resolve::{find_in, names_of, require_proven};
@@ -123,6 +123,7 @@ impl Kms {
                 for version in versions? {
                     tx.delete(KMS_MATERIAL, &version)?;
                 }
+                tx.delete(KMS_POLICY_PRINCIPALS, &at)?;
                 tx.delete(KMS_KEYS, &at)?;
                 let event = event.into_event(Outcome::Success);
                 event.record(tx)?;

@@ -8,11 +8,13 @@ use tarn_policy::Authorized;
 use tarn_runtime::EntropyExt as _;
 use tarn_types::Scope;
 
-use super::keyspaces::{KMS_KEYS, KMS_MATERIAL};
+use super::keyspaces::{KMS_KEYS, KMS_MATERIAL, KMS_POLICY_PRINCIPALS};
 use super::kinds::{KeyOrigin, KeySpec, KeyUsage};
 use super::material::material_context;
 use super::policy::{check_lockout, default_policy, parse};
-use super::records::{KeyManager, KeyMaterial, KeyState, KmsKey, RotationKind, account_key, kms_key, material_key};
+use super::records::{
+    KeyManager, KeyMaterial, KeyState, KmsKey, PolicyPrincipals, RotationKind, account_key, kms_key, material_key,
+};
 use super::resolve::{find_in, require_proven};
 use super::tags::check_tags;
 use super::{Kms, KmsError, KmsPage, KmsPageRequest};
@@ -119,11 +121,13 @@ impl Kms {
         check_tags(&tags)?;
         let mut key = self.new_key(caller.scope(), KeyManager::Customer);
         (key.spec, key.usage, key.origin) = (spec, usage_of(spec, usage)?, origin);
+        let mut principals = PolicyPrincipals::default();
         if let Some(text) = policy {
             let policy = parse(&text)?;
             if !bypass_lockout_check {
                 check_lockout(caller.principal(), &key, &policy, self.0.organization.as_deref())?;
             }
+            principals = self.named_in(&policy, caller)?;
             key.policy = text;
         }
         (key.description, key.tags) = (description, tags);
@@ -137,6 +141,7 @@ impl Kms {
                 return Err(KmsError::LimitExceeded { quota: "keys of an account", count_max: KEYS_PER_ACCOUNT_MAX });
             }
             put_key(tx, &key)?;
+            tx.put(KMS_POLICY_PRINCIPALS, &kms_key(&key.account, &key.id), &principals)?;
             if let Some(material) = material {
                 put_material(tx, &key, key.version, &material)?;
             }
@@ -189,12 +194,20 @@ impl Kms {
     where
         F: FnOnce(&mut KmsKey) -> Result<(), KmsError> + Send + 'static,
     {
+        self.change_key_and(caller, name, |_, key| change(key)).await
+    }
+
+    /// As `change_key`, with what is kept beside the key.
+    pub(crate) async fn change_key_and<F>(&self, caller: &Caller, name: &str, change: F) -> Result<(), KmsError>
+    where
+        F: FnOnce(&mut Tx<'_>, &mut KmsKey) -> Result<(), KmsError> + Send + 'static,
+    {
         let (proof, scope, name) = (caller.authorized().clone(), caller.scope().clone(), name.to_owned());
         self.commit(caller, move |tx| {
             let mut key = find_in(tx, &scope.account, &scope.region, &name)?;
             require_proven(&proof, &key, &name)?;
             key.require_changeable()?;
-            change(&mut key)?;
+            change(tx, &mut key)?;
             put_key(tx, &key)
         })
         .await

@@ -2,7 +2,7 @@
 
 use tarn_metadata::Keyspace;
 
-use super::records::{GrantCount, GrantRef, KeyMaterial, KmsAlias, KmsGrant, KmsKey};
+use super::records::{GrantCount, GrantRef, KeyMaterial, KmsAlias, KmsGrant, KmsKey, PolicyPrincipals};
 
 /// Keys by account and id.
 pub const KMS_KEYS: Keyspace<KmsKey> = Keyspace::new(0x0201, "keys.kms-keys");
@@ -20,3 +20,5 @@ pub const KMS_RETIRABLE: Keyspace<GrantRef> = Keyspace::new(0x0206, "keys.kms-re
 pub const KMS_GRANT_NAMES: Keyspace<GrantRef> = Keyspace::new(0x0207, "keys.kms-grant-names");
 /// How many grants a key has: by account and key. Keys whose grants are older than this have none, and are counted once.
 pub const KMS_GRANT_COUNTS: Keyspace<GrantCount> = Keyspace::new(0x0208, "keys.kms-grant-counts");
+/// Whom a key's policy names, by their unique ids: by account and key.
+pub const KMS_POLICY_PRINCIPALS: Keyspace<PolicyPrincipals> = Keyspace::new(0x0209, "keys.kms-policy-principals");

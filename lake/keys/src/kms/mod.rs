@@ -41,10 +41,11 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tarn_audit::Caller;
 use tarn_metadata::{Snapshot, Store, StoreExt, Tx};
-use tarn_policy::{Organization, Policy};
+use tarn_policy::{EntityIds, Organization, Policy};
 use tarn_runtime::Runtime;
 
 use self::material::Material;
+use self::records::PolicyPrincipals;
 use crate::Keys;
 
 pub use asymmetric::{DataKeyPair, PublicKey, SharedSecret};
@@ -95,10 +96,12 @@ struct Inner {
     day_ms: i64,
     /// Of whose accounts policies of keys may speak.
     organization: Option<Arc<Organization>>,
+    /// Who knows the ids of users and roles that policies name.
+    entity_ids: Option<Arc<dyn EntityIds>>,
     /// By key and version. Whether a key may be used is read from its record each time: a disabled key's material is of no use to anybody.
     open: Mutex<LruCache<(String, u32), Material>>,
-    /// By their text: a key whose policy changes finds another entry.
-    policies: Mutex<LruCache<String, Arc<Policy>>>,
+    /// By their text and whom they name: a key whose policy changes finds another entry.
+    policies: Mutex<LruCache<(String, PolicyPrincipals), Arc<Policy>>>,
 }
 
 impl fmt::Debug for Kms {
@@ -115,10 +118,11 @@ impl Kms {
         runtime: Runtime,
         day_ms: i64,
         organization: Option<Arc<Organization>>,
+        entity_ids: Option<Arc<dyn EntityIds>>,
     ) -> Self {
         let open = Mutex::new(LruCache::new(OPEN_COUNT_MAX));
         let policies = Mutex::new(LruCache::new(COMPILED_COUNT_MAX));
-        Self(Arc::new(Inner { store, keys, runtime, day_ms, organization, open, policies }))
+        Self(Arc::new(Inner { store, keys, runtime, day_ms, organization, entity_ids, open, policies }))
     }
 
     fn snapshot(&self) -> Result<Snapshot, KmsError> {

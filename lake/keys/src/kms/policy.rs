@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use tarn_audit::Caller;
+use tarn_metadata::Read;
 use tarn_policy::{
     Context, Granted, Organization, PoliciesUnreadable, Policy, PolicyKind, PolicySets, Principal, Question,
-    Requirement, ResourcePolicies, ResourcePolicy, decide,
+    Requirement, ResourcePolicies, ResourcePolicy, decide, ids_of_named,
 };
 use tarn_types::{AccountId, Arn, Region};
 
-use super::records::KmsKey;
+use super::keyspaces::KMS_POLICY_PRINCIPALS;
+use super::records::{KmsKey, PolicyPrincipals, kms_key};
 use super::resolve::key_in;
 use super::{Kms, KmsError};
 
@@ -85,23 +87,33 @@ impl Kms {
         bypass_lockout_check: bool,
     ) -> Result<(), KmsError> {
         let policy = parse(&text)?;
+        let principals = self.named_in(&policy, caller)?;
         let (principal, organization) = (caller.principal().clone(), self.0.organization.clone());
-        self.change_key(caller, name, move |key| {
+        self.change_key_and(caller, name, move |tx, key| {
             if !bypass_lockout_check {
                 check_lockout(&principal, key, &policy, organization.as_deref())?;
             }
             key.policy = text;
-            Ok(())
+            Ok(tx.put(KMS_POLICY_PRINCIPALS, &kms_key(&key.account, &key.id), &principals)?)
         })
         .await
     }
 
-    fn compiled(&self, text: &str) -> Result<Arc<Policy>, KmsError> {
-        if let Some(policy) = self.0.policies.lock().get(text) {
+    /// Whom a policy that is put names.
+    pub(crate) fn named_in(&self, policy: &Policy, caller: &Caller) -> Result<PolicyPrincipals, KmsError> {
+        let ids = ids_of_named(policy, self.0.entity_ids.as_deref(), caller.authorized());
+        Ok(PolicyPrincipals { ids: ids.map_err(KmsError::Denied)? })
+    }
+
+    fn compiled(&self, read: &impl Read, key: &KmsKey) -> Result<Arc<Policy>, KmsError> {
+        // Policies that were put before their principals were kept mean whoever has the name.
+        let principals = read.get(KMS_POLICY_PRINCIPALS, &kms_key(&key.account, &key.id))?.unwrap_or_default();
+        let at = (key.policy.clone(), principals);
+        if let Some(policy) = self.0.policies.lock().get(&at) {
             return Ok(policy.clone());
         }
-        let policy = Arc::new(parse(text)?);
-        self.0.policies.lock().put(text.to_owned(), policy.clone());
+        let policy = Arc::new(parse(&key.policy)?.with_ids(&at.1.ids));
+        self.0.policies.lock().put(at, policy.clone());
         Ok(policy)
     }
 
@@ -111,10 +123,11 @@ impl Kms {
         else {
             return Ok(None);
         };
-        match key_in(&self.snapshot()?, &account, &region, id) {
+        let snapshot = self.snapshot()?;
+        match key_in(&snapshot, &account, &region, id) {
             Ok(key) => Ok(Some(ResourcePolicy {
+                policy: Some(self.compiled(&snapshot, &key)?),
                 owner: Some(key.account),
-                policy: Some(self.compiled(&key.policy)?),
                 decides: true,
                 ..ResourcePolicy::default()
             })),

@@ -201,6 +201,16 @@ impl Record for KmsGrant {
     const VERSION: u16 = 1;
 }
 
+/// The users and roles that a key's policy names: their ids by their ARNs, as they were when it was put.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PolicyPrincipals {
+    pub(crate) ids: BTreeMap<String, String>,
+}
+
+impl Record for PolicyPrincipals {
+    const VERSION: u16 = 1;
+}
+
 /// How many grants a key has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantCount {

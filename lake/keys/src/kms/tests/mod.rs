@@ -74,7 +74,7 @@ fn lake() -> Lake {
     let (runtime, clock) = Runtime::fixed(Timestamp::UNIX_EPOCH, 7);
     let keys = Arc::new(Keys::ephemeral(&runtime).expect("keys"));
     let store = Arc::new(MemoryStore::new());
-    let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), DAY_MS, Some(organization()));
+    let kms = Kms::new(store.clone(), keys.clone(), runtime.clone(), DAY_MS, Some(organization()), None);
     let authorizer = Arc::new(LakeAuthorizer::new(Arc::new(Identities), vec![Arc::new(kms.clone())]));
     Lake { kms, authorizer, runtime, clock, store, keys }
 }
@@ -465,7 +465,7 @@ async fn material_is_sealed_for_its_key() {
         Ok::<_, KmsError>(())
     });
     swap.await.expect("swapped");
-    let lake = Lake { kms: Kms::new(store, lake.keys.clone(), lake.runtime.clone(), DAY_MS, None), ..lake };
+    let lake = Lake { kms: Kms::new(store, lake.keys.clone(), lake.runtime.clone(), DAY_MS, None, None), ..lake };
     let refused = lake.decrypt(None, &sealed.blob, &context(&[]));
     assert!(matches!(refused, Err(KmsError::Keys(crate::KeysError::NotAuthentic { .. }))), "{refused:?}");
 }
