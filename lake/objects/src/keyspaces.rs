@@ -12,6 +12,7 @@ use crate::lifecycle::LifecycleConfiguration;
 use crate::lifecycle::queue::{LifecycleDue, LifecycleFollowed, LifecycleScan};
 use crate::logging::{AccessLine, LoggingConfiguration};
 use crate::metrics::{AnalyticsConfiguration, MetricsConfiguration};
+use crate::multipart::UploadKeys;
 use crate::policy::PolicyPrincipals;
 use crate::public_access_block::PublicAccessBlock;
 use crate::records::{
@@ -32,6 +33,8 @@ pub const CURRENT: Keyspace<CurrentVersion> = Keyspace::new(0x0401, "objects.cur
 pub const VERSIONS: Keyspace<VersionRecord> = Keyspace::new(0x0402, "objects.versions");
 /// Uploads under way: by bucket, key and id.
 pub const UPLOADS: Keyspace<UploadRecord> = Keyspace::new(0x0403, "objects.uploads");
+/// What was said of their objects when they began: by bucket, key and id. Uploads from before this was kept have none.
+pub const UPLOAD_KEYS: Keyspace<UploadKeys> = Keyspace::new(0x0432, "objects.upload-keys");
 /// Parts of uploads under way: by upload and number.
 pub const PARTS: Keyspace<UploadedPart> = Keyspace::new(0x0404, "objects.parts");
 /// Whose part a blob is: by the blob's owner.

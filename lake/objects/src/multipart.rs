@@ -1,13 +1,15 @@
 //! Multipart uploads: begun, filled part by part, completed without rewriting a byte, or aborted.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use serde::{Deserialize, Serialize};
 use tarn_audit::Caller;
 use tarn_blobs::{BlobOwner, BlobRef};
 use tarn_keys::DataKey;
-use tarn_metadata::{Read, Tx};
-use tarn_policy::Authorized;
+use tarn_metadata::{Read, Record, Tx};
+use tarn_policy::{Authorized, Context};
 
 use crate::acl::{AclRequest, of_new_object};
 use crate::checksums::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ExpectedDigests};
@@ -18,7 +20,7 @@ use crate::errors::ObjectsError;
 use crate::events::{Change, ChangedBy, EventKind, announce};
 use crate::gc::bury;
 use crate::get::ObjectVersion;
-use crate::keyspaces::{PART_OWNERS, PARTS, UPLOADS, VERSIONS};
+use crate::keyspaces::{PART_OWNERS, PARTS, UPLOAD_KEYS, UPLOADS, VERSIONS};
 use crate::listing::LIST_COUNT_MAX;
 use crate::lock::{VersionLock, check_asked, lock_of_new};
 use crate::names::{BucketName, ObjectKey};
@@ -162,7 +164,40 @@ fn parts_in(read: &impl Read, upload: &VersionUuid) -> Result<Vec<UploadedPart>,
     read.prefix(PARTS, &version_key(upload)).map(|part| Ok(part?.1)).collect()
 }
 
+/// What its request said of an upload's object, as condition keys: policies that ask for it ask at each part, whose request does not say
+/// it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadKeys {
+    keys: BTreeMap<String, Vec<String>>,
+}
+
+impl Record for UploadKeys {
+    const VERSION: u16 = 1;
+}
+
+impl UploadKeys {
+    /// Of the proof that whoever begins the upload may do so.
+    fn of(proof: &Authorized) -> Self {
+        // Of the request alone: what it said of its body, and when it was to be refused.
+        const NOT_OF_THE_OBJECT: [&str; 3] = ["s3:x-amz-content-sha256", "s3:if-match", "s3:if-none-match"];
+        let said = proof.requirements().first().into_iter().flat_map(|requirement| requirement.context.iter());
+        let kept = said.filter(|(key, _)| key.starts_with("s3:") && !NOT_OF_THE_OBJECT.contains(key));
+        Self { keys: kept.map(|(key, values)| (key.to_owned(), values.to_vec())).collect() }
+    }
+}
+
 impl Objects {
+    /// The condition keys that an upload was begun with; none if it is not there. Not for answers to callers.
+    pub fn upload_condition_keys(&self, name: &UploadName) -> Result<Context, ObjectsError> {
+        let mut context = Context::new();
+        let Some(id) = parse_upload_id(&name.upload_id) else { return Ok(context) };
+        let begun = self.snapshot()?.get(UPLOAD_KEYS, &upload_key(&name.bucket, &name.key, &id))?;
+        for (key, values) in begun.into_iter().flat_map(|begun| begun.keys) {
+            context.set_all(&key, values);
+        }
+        Ok(context)
+    }
+
     /// Begins an upload.
     pub async fn create_multipart_upload(
         &self,
@@ -186,7 +221,7 @@ impl Objects {
         let id = self.new_uuid();
         let Sealing { sealed, encryption, .. } = self.sealing(caller, &bucket, &key, &id, &encryption).await?;
         let initiator = caller.principal().arn().map(|arn| arn.to_string()).unwrap_or_default();
-        let writer = caller.principal().clone();
+        let (writer, keys) = (caller.principal().clone(), UploadKeys::of(caller.authorized()));
         let mut upload = UploadRecord {
             id,
             bucket,
@@ -209,7 +244,9 @@ impl Objects {
                 let bucket = bucket_in(tx, &upload.bucket)?;
                 check_asked(bucket.lock, &upload.lock, now_ms)?;
                 (upload.owner, upload.acl) = of_new_object(tx, &bucket, &acl, &writer)?;
-                tx.put(UPLOADS, &upload_key(&upload.bucket, &upload.key, &upload.id), &upload)?;
+                let at = upload_key(&upload.bucket, &upload.key, &upload.id);
+                tx.put(UPLOAD_KEYS, &at, &keys)?;
+                tx.put(UPLOADS, &at, &upload)?;
                 Ok(upload)
             })
             .await
@@ -357,7 +394,9 @@ impl Objects {
                 let blobs = parts.into_iter().map(|part| part.blob).collect();
                 bury(tx, &DeadBlobs { version: upload.id, blobs })?;
             }
-            tx.delete(UPLOADS, &upload_key(&name.bucket, &name.key, &upload.id))?;
+            let at = upload_key(&name.bucket, &name.key, &upload.id);
+            tx.delete(UPLOAD_KEYS, &at)?;
+            tx.delete(UPLOADS, &at)?;
             Ok::<_, ObjectsError>(())
         };
         caller.commit(&*self.store, abort).await?;
@@ -500,7 +539,9 @@ fn complete_in(
     if !unused.is_empty() {
         bury(tx, &DeadBlobs { version: upload.id, blobs: unused })?;
     }
-    tx.delete(UPLOADS, &upload_key(&name.bucket, &name.key, &upload.id))?;
+    let at = upload_key(&name.bucket, &name.key, &upload.id);
+    tx.delete(UPLOAD_KEYS, &at)?;
+    tx.delete(UPLOADS, &at)?;
     let mut record = VersionRecord {
         id: upload.id,
         name: VersionName::Null,

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 use s3s::dto::{CopySource, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
-use tarn_objects::{BucketName, ObjectKey, Objects, VersionId};
+use tarn_objects::{BucketName, ObjectKey, Objects, UploadName, VersionId};
 use tarn_policy::Requirement;
 use tarn_types::Arn;
 
@@ -405,10 +405,14 @@ static OPERATIONS: &[Operation] = &[
     }),
     row("PutObject", "s3:PutObject", false, false, |_, request| request.put()),
     row("CreateMultipartUpload", "s3:PutObject", false, false, |_, request| request.put()),
-    row("UploadPart", "s3:PutObject", false, false, |_, request| request.put()),
-    row("CompleteMultipartUpload", "s3:PutObject", false, false, |_, request| request.put()),
+    row("UploadPart", "s3:PutObject", false, false, |objects, request| request.of_upload(objects, request.put()?)),
+    row("CompleteMultipartUpload", "s3:PutObject", false, false, |objects, request| {
+        request.of_upload(objects, request.put()?)
+    }),
     row("CopyObject", "s3:PutObject", false, false, |objects, request| request.copy(objects)),
-    row("UploadPartCopy", "s3:PutObject", false, false, |objects, request| request.copy(objects)),
+    row("UploadPartCopy", "s3:PutObject", false, false, |objects, request| {
+        request.of_upload(objects, request.copy(objects)?)
+    }),
     row("AbortMultipartUpload", "s3:AbortMultipartUpload", false, false, |_, request| {
         Ok(vec![request.on_object("s3:AbortMultipartUpload")?])
     }),
@@ -595,6 +599,20 @@ impl Request<'_> {
             for requirement in &mut requirements {
                 set_request_tags(requirement, tags.iter());
             }
+        }
+        Ok(requirements)
+    }
+
+    /// With what was said of the object when its upload began.
+    fn of_upload(&self, objects: &Objects, mut requirements: Vec<Requirement>) -> S3Result<Vec<Requirement>> {
+        let names = (BucketName::new(self.bucket()?), ObjectKey::new(self.key()?));
+        let ((Ok(bucket), Ok(key)), Some(upload_id)) = (names, self.parameter("uploadId")) else {
+            return Ok(requirements);
+        };
+        let name = UploadName { bucket, key, upload_id };
+        let begun = objects.upload_condition_keys(&name).map_err(objects_error)?;
+        for requirement in requirements.iter_mut().filter(|requirement| requirement.action == "s3:PutObject") {
+            requirement.context = requirement.context.over(&begun);
         }
         Ok(requirements)
     }

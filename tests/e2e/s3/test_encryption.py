@@ -280,6 +280,17 @@ def test_policies_require_and_forbid_kinds(account):
     bucket = denying({"Null": {header: "true"}})
     check(s3.put_object, "AccessDenied", 403, Bucket=bucket, Key="k", Body=b"x")
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption="AES256")
+    # Parts do not say it again, and are let in as their upload was.
+    check(s3.create_multipart_upload, "AccessDenied", 403, Bucket=bucket, Key="k")
+    upload = {"Bucket": bucket, "Key": "k"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload, ServerSideEncryption="AES256")["UploadId"]
+    put = [
+        s3.upload_part(**upload, PartNumber=1, Body=bytes(5 << 20)),
+        s3.upload_part_copy(**upload, PartNumber=2, CopySource=f"{bucket}/k")["CopyPartResult"],
+    ]
+    parts = [{"PartNumber": number, "ETag": part["ETag"]} for number, part in enumerate(put, 1)]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    check(s3.upload_part, "AccessDenied", 403, **upload, PartNumber=1, Body=b"x")
     # What the bucket would do by itself does not count: the header does.
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=rules("aws:kms", key))
     check(s3.put_object, "AccessDenied", 403, Bucket=bucket, Key="k", Body=b"x")
