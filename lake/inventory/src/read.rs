@@ -193,6 +193,7 @@ pub fn read_parquet(file: Arc<dyn FileBytes>, has_versions: bool, take: TakeKeys
 mod tests {
     use arrow::array::{ArrayRef, StringArray};
     use parquet::arrow::ArrowWriter;
+    use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
 
     use super::*;
 
@@ -243,6 +244,15 @@ mod tests {
         let claims = b"PAR1\x15\x02\x19\x2c\x35\x00\x18\x01r\x15\x02\x00\x15\x02\x25\x00\x18\x01a\x00\x16\x00\x19\xfc\xff\xff\xff\xff\x07\x1d\x00\x00\x00PAR1";
         check(claims.to_vec(), "row_groups is told to have 2147483647 elements");
         check(file[..40].to_vec(), "does not end in PAR1");
+        // and a footer that has keys of more than 1 GiB each
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&Bytes::from(file.clone()))?;
+        let mut columns = metadata.row_group(0).columns().to_vec();
+        columns[1] = columns[1].clone().into_builder().set_total_uncompressed_size(1 << 42).build()?;
+        let group = metadata.row_group(0).clone().into_builder().set_column_metadata(columns).build()?;
+        let metadata = metadata.into_builder().set_row_groups(vec![group]).build();
+        let mut claims = file.clone();
+        ParquetMetaDataWriter::new(&mut claims, &metadata).finish()?;
+        check(claims, "bytes of a row: 2199023257, more than 1073741824");
         Ok(())
     }
 }

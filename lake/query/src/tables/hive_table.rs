@@ -558,7 +558,8 @@ impl TableProvider for HiveTable {
                 }
             }
         }
-        let has_filters = !filters.is_empty();
+        let mut filtered = filters.iter().flat_map(Expr::column_refs);
+        let has_filters = filtered.any(|column| self.file_schema.index_of(&column.name).is_ok());
         match (!parquet.is_empty(), !text.is_empty()) {
             (false, false) => {
                 let schema = match projection {
