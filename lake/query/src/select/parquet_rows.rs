@@ -21,6 +21,7 @@ use tarn_parquet::{Footer, read_footer};
 use tarn_policy::Authorized;
 
 use super::Counters;
+use crate::tables::parquet::check;
 use tarn_objects::select::{SelectError, SelectErrorName};
 
 /// Rows that are read at a time, or fewer that are large.
@@ -77,9 +78,8 @@ impl AsyncFileReader for Reader {
         async move {
             let from = range.start;
             let bytes = self.range(range).await?;
-            if let Some(footer) = &self.footer {
-                footer.check(from, &bytes).map_err(outside)?;
-            }
+            let footer = self.footer().await?;
+            check(footer, from, bytes.clone()).await.map_err(outside)?;
             Ok(bytes)
         }
         .boxed()

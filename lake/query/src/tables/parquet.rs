@@ -158,6 +158,13 @@ fn outside(error: impl std::error::Error + Send + Sync + 'static) -> ParquetErro
     ParquetError::External(Box::new(error))
 }
 
+/// Looks at bytes of a file from a place on by what its footer says, on a thread that may be kept: some codecs take as long to count as to
+/// unpack, and a few bytes of Brotli can become 1 GiB.
+pub(crate) async fn check(footer: Arc<Footer>, from: u64, bytes: Bytes) -> Result<(), ReadError> {
+    let checked = tokio::task::spawn_blocking(move || footer.check(from, &bytes)).await;
+    Ok(checked.map_err(|error| ReadError::Bytes(outside(error)))??)
+}
+
 impl LakeReader {
     fn opened(&mut self) -> Result<OpenFile, ParquetError> {
         if let Some(open) = &self.open {
@@ -178,6 +185,13 @@ impl LakeReader {
         open.read(range).await.map_err(|error| {
             outside(QueryError::new(ErrorName::HiveCursorError, format!("Failed to read {uri}: {error}")))
         })
+    }
+
+    fn refused(&self, size_bytes: u64, error: ReadError) -> ParquetError {
+        match error {
+            ReadError::Bytes(error) => error,
+            ReadError::Footer(error) => self.unreadable(size_bytes, error),
+        }
     }
 
     fn unreadable(&self, size_bytes: u64, error: impl std::fmt::Display) -> ParquetError {
@@ -206,10 +220,7 @@ impl LakeReader {
                         .await
                         .and_then(|footer| Ok(footer.without_indexes()?)),
                 };
-                let footer = Arc::new(footer.map_err(|error| match error {
-                    ReadError::Bytes(error) => error,
-                    ReadError::Footer(error) => self.unreadable(size_bytes, error),
-                })?);
+                let footer = Arc::new(footer.map_err(|error| self.refused(size_bytes, error))?);
                 self.check(footer.metadata())?;
                 self.footers.put(open.id(), &footer, self.with_indexes);
                 footer
@@ -232,7 +243,7 @@ impl LakeReader {
         let size_bytes = self.opened()?.size_bytes();
         let from = range.start;
         let bytes = self.range(range).await?;
-        footer.check(from, &bytes).map_err(|error| self.unreadable(size_bytes, error))?;
+        check(footer, from, bytes.clone()).await.map_err(|error| self.refused(size_bytes, error))?;
         Ok(bytes)
     }
 

@@ -1,4 +1,4 @@
-//! Which footers are kept, and for how long.
+//! Which footers are kept, and where bytes are looked at.
 #![allow(clippy::unwrap_used)]
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
@@ -69,4 +69,21 @@ fn a_footer_that_is_too_large_is_not_kept() {
     assert_eq!(cache.inner.lock().size_bytes, 0);
     cache.put(id, &without, false);
     assert!(cache.get(&id, false).is_some());
+}
+
+#[test]
+fn bytes_are_looked_at_beside_other_tasks() {
+    let [footer, _] = footers();
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        // the one thread that may be kept is, so nothing is looked at
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || released.recv());
+        let mut looking = Box::pin(check(footer, 4, Bytes::from_static(&[0; 20])));
+        assert!(futures::poll!(&mut looking).is_pending());
+        release.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        let refused = looking.await.unwrap_err().to_string();
+        assert!(refused.contains("a page is told to have -1 bytes"), "{refused}");
+    });
 }
