@@ -8,7 +8,7 @@ use crate::deltas::{check_lengths, check_shared};
 use crate::error::{Fault, FooterError};
 use crate::shapes::{DATA_PAGE_HEADER, DATA_PAGE_HEADER_V2, DICTIONARY_PAGE_HEADER, PAGE_HEADER};
 use crate::thrift::{Seen, walk};
-use crate::unpack::{exceeds, first, times_max};
+use crate::unpack::{exceeds, times_max, ways};
 
 /// A page as it is before compression, and what missing values of lists in it take.
 pub(crate) const PAGE_SIZE_BYTES_MAX: u64 = 1 << 30;
@@ -274,21 +274,25 @@ impl Values {
         if count > PAGE_VALUES_MAX {
             return Err(Fault::TooMany { what: "texts in a page", count, max: PAGE_VALUES_MAX });
         }
-        let mut size_bytes = BODY_BEGIN_SIZE_BYTES;
-        loop {
-            let ways = first(compression, packed, size_bytes.min(claimed), claimed);
-            if ways.is_empty() {
-                return impossible(format!("the body of a page is no {compression}"));
-            }
-            let whole = size_bytes >= claimed;
-            match ways.iter().try_for_each(|bytes| self.check_counts(column, count, bytes, whole)) {
-                Err(Fault::Ends { .. }) if !whole => size_bytes = size_bytes.saturating_mul(8),
-                Err(Fault::Ends { what }) => {
-                    return impossible(format!("the body of a page ends in the middle of {what}"));
+        let mut is_counted = false;
+        for way in ways(compression, packed) {
+            let mut size_bytes = BODY_BEGIN_SIZE_BYTES;
+            while let Some(bytes) = way.first(packed, size_bytes.min(claimed), claimed) {
+                let whole = size_bytes >= claimed || bytes.len() >= claimed;
+                match self.check_counts(column, count, &bytes, whole) {
+                    Err(Fault::Ends { .. }) if !whole => size_bytes = size_bytes.saturating_mul(8),
+                    Err(Fault::Ends { what }) => {
+                        return impossible(format!("the body of a page ends in the middle of {what}"));
+                    }
+                    Err(error) => return Err(error),
+                    Ok(()) => {
+                        is_counted = true;
+                        break;
+                    }
                 }
-                found => return found,
             }
         }
+        if is_counted { Ok(()) } else { impossible(format!("the body of a page is no {compression}")) }
     }
 
     /// Of a body's beginning or, if that is `whole`, of all of it.

@@ -8,7 +8,7 @@ use parquet::basic::{BrotliLevel, Compression, GzipLevel, Type, ZstdLevel};
 use crate::page::{Column, check_page};
 use crate::read_footer_of;
 use crate::tests::good;
-use crate::unpack::varint as unsigned;
+use crate::unpack::{Way, varint as unsigned, ways};
 
 const GZIP: fn() -> Compression = || Compression::GZIP(GzipLevel::default());
 const ZSTD: fn() -> Compression = || Compression::ZSTD(ZstdLevel::default());
@@ -212,9 +212,28 @@ fn counts_in_pages_that_cannot_be_are_told() {
         check(&column, &page(size_bytes, &v2(2000, LENGTHS, 5, false), &apart), claims);
         check(&column, &page(size_bytes, &v2(2000, LENGTHS, -5, false), &apart), "levels are told to have 0 and -5");
     }
+    // of LZ4 there are three kinds
+    for pack in [framed, lz4_flex::block::compress, |bytes: &[u8]| packed(Compression::LZ4, bytes)] {
+        for (count, expected) in [(2000, "fine"), (all, claims)] {
+            let body = [deltas(count, 3, 0, 16), rest()].concat();
+            check(&texts(Compression::LZ4), &page(body.len() as i64, &lengths(2000), &pack(&body)), expected);
+        }
+    }
     // without a codec the body is taken as it is
     check(&plain, &page(0, &lengths(2000), &deltas(all, 3, 0, 16)), claims);
     check(&texts(Compression::SNAPPY), &page(50, &lengths(2000), &[0xff; 50]), "the body of a page is no SNAPPY");
+}
+
+#[test]
+fn frames_of_lz4_are_unpacked_once() {
+    let check = |bytes: &[u8], expected: &[Way]| assert_eq!(ways(Compression::LZ4, bytes), expected, "{bytes:x?}");
+    check(&framed(b"text"), &[Way::Frame]);
+    let any = [Way::Hadoop, Way::Frame, Way::Raw];
+    check(&packed(Compression::LZ4, b"text"), &any);
+    check(&lz4_flex::block::compress(b"text"), &any);
+    // blocks of Hadoop's, of which the first has 66 MiB
+    check(&[0x04, 0x22, 0x4d, 0x18, 0, 4, 0, 0], &any);
+    check(&[], &any);
 }
 
 #[test]

@@ -11,6 +11,10 @@ use crate::page::PAGE_SIZE_BYTES_MAX;
 /// A buffer for what is looked at and not kept.
 const BUFFER_SIZE_BYTES: usize = 4 << 10;
 
+/// A frame of LZ4 begins with it, and then with flags of which the upper two bits are 01.
+/// <https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md>
+const FRAME_BEGIN: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+
 /// How many times its bytes a codec can make of a page; `None` if that has no small bound.
 pub(crate) fn times_max(compression: Compression) -> Option<u64> {
     match compression {
@@ -48,30 +52,59 @@ pub(crate) fn exceeds(compression: Compression, packed: &[u8], claimed: u64) -> 
         .is_ok_and(|made| made > claimed)
 }
 
-/// The first `size_bytes` of what becomes of `packed`, which is told to become `claimed`; more where that is no more work. Several where the
-/// Parquet crate tries one thing after another, none where it cannot be unpacked.
-pub(crate) fn first(compression: Compression, packed: &[u8], size_bytes: usize, claimed: usize) -> Vec<Cow<'_, [u8]>> {
-    let read = |decoder: &mut dyn Read| {
-        let mut made = Vec::new();
-        decoder.take(size_bytes as u64).read_to_end(&mut made).is_ok().then_some(made)
-    };
-    let raw = || lz4_flex::block::decompress(packed, claimed).ok();
-    let made = match compression {
-        Compression::UNCOMPRESSED => return vec![Cow::Borrowed(packed)],
-        Compression::SNAPPY => vec![snappy(packed, size_bytes)],
-        Compression::GZIP(_) => vec![read(&mut flate2::read::MultiGzDecoder::new(packed))],
-        Compression::BROTLI(_) => vec![read(&mut brotli::Decompressor::new(packed, BUFFER_SIZE_BYTES))],
-        Compression::ZSTD(_) => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(packed);
-            vec![decoder.ok().and_then(|mut decoder| read(&mut decoder))]
+/// A way to unpack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Copy,
+    Snappy,
+    Gzip,
+    Brotli,
+    Zstd,
+    /// Blocks of LZ4 behind lengths.
+    Hadoop,
+    /// A frame of LZ4.
+    Frame,
+    /// A block of LZ4.
+    Raw,
+}
+
+/// How the Parquet crate unpacks: several ways where it tries one after another, none where it cannot.
+pub(crate) fn ways(compression: Compression, packed: &[u8]) -> &'static [Way] {
+    match compression {
+        Compression::UNCOMPRESSED => &[Way::Copy],
+        Compression::SNAPPY => &[Way::Snappy],
+        Compression::GZIP(_) => &[Way::Gzip],
+        Compression::BROTLI(_) => &[Way::Brotli],
+        Compression::ZSTD(_) => &[Way::Zstd],
+        Compression::LZ4_RAW => &[Way::Raw],
+        // nothing else: a block would begin with a copy of what is not there yet, and of Hadoop's the first would have 1 GiB and more for 66 MiB
+        Compression::LZ4 if packed.starts_with(&FRAME_BEGIN) && packed.get(4).is_some_and(|flags| flags >> 6 == 1) => {
+            &[Way::Frame]
         }
-        Compression::LZ4_RAW => vec![raw()],
-        Compression::LZ4 => {
-            vec![hadoop(packed, claimed), read(&mut lz4_flex::frame::FrameDecoder::new(packed)), raw()]
-        }
-        Compression::LZO => Vec::new(),
-    };
-    made.into_iter().flatten().map(Cow::Owned).collect()
+        Compression::LZ4 => &[Way::Hadoop, Way::Frame, Way::Raw],
+        Compression::LZO => &[],
+    }
+}
+
+impl Way {
+    /// The first `size_bytes` of what becomes of `packed`, which is told to become `claimed`; more where that is no more work.
+    pub fn first(self, packed: &[u8], size_bytes: usize, claimed: usize) -> Option<Cow<'_, [u8]>> {
+        let read = |decoder: &mut dyn Read| {
+            let mut made = Vec::new();
+            decoder.take(size_bytes as u64).read_to_end(&mut made).is_ok().then_some(made)
+        };
+        let made = match self {
+            Self::Copy => return Some(Cow::Borrowed(packed)),
+            Self::Snappy => snappy(packed, size_bytes),
+            Self::Gzip => read(&mut flate2::read::MultiGzDecoder::new(packed)),
+            Self::Brotli => read(&mut brotli::Decompressor::new(packed, BUFFER_SIZE_BYTES)),
+            Self::Zstd => zstd::stream::read::Decoder::with_buffer(packed).ok().and_then(|mut zstd| read(&mut zstd)),
+            Self::Hadoop => hadoop(packed, claimed),
+            Self::Frame => read(&mut lz4_flex::frame::FrameDecoder::new(packed)),
+            Self::Raw => lz4_flex::block::decompress(packed, claimed).ok(),
+        };
+        made.map(Cow::Owned)
+    }
 }
 
 /// Snappy tells its length, and then literals and copies: as many of them as are wanted are a whole of their own.
