@@ -87,7 +87,7 @@ impl Objects {
     ) -> Result<(), ObjectsError> {
         let policy = parse(&text)?;
         policy
-            .check_resources_within(&name.arn())
+            .check_of_bucket(&name.arn())
             .map_err(|error| ObjectsError::MalformedPolicy { reason: error.to_string() })?;
         let ids = ids_of_named(&policy, self.options.entity_ids.as_deref(), caller.authorized());
         let ids = ids.map_err(ObjectsError::Denied)?;

@@ -6,7 +6,6 @@ use tarn_types::{AccountId, Arn};
 
 use crate::authorizer::{EntityIds, PoliciesUnreadable};
 use crate::condition::Condition;
-use crate::errors::{PolicyError, PolicyProblem};
 use crate::facts::Facts;
 use crate::pattern::Pattern;
 use crate::principals::{Mention, Named, Principals};
@@ -228,26 +227,5 @@ impl Policy {
     /// The condition keys that its statements ask for, in lower case.
     pub fn condition_keys(&self) -> impl Iterator<Item = &str> {
         self.statements.iter().flat_map(|statement| statement.conditions.iter().map(Condition::key))
-    }
-
-    /// Refuses a bucket's policy that speaks of anything but `bucket` (`arn:aws:s3:::NAME`) and what is in it.
-    pub fn check_resources_within(&self, bucket: &Arn) -> Result<(), PolicyError> {
-        let bucket = bucket.to_string();
-        let inside = |text: &str| {
-            let fixed = text.split(['*', '?']).next().unwrap_or_default();
-            let wild = fixed.len() < text.len();
-            text == bucket
-                || text.strip_prefix(&bucket).is_some_and(|rest| rest.starts_with('/'))
-                || (wild && bucket.starts_with(fixed))
-                || (wild && fixed.strip_prefix(&bucket).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
-        };
-        match self.resource_texts.iter().find(|text| !inside(text)) {
-            None => Ok(()),
-            Some(found) => Err(PolicyError {
-                kind: self.kind,
-                problem: PolicyProblem::Resource { found: found.clone() },
-                position: None,
-            }),
-        }
     }
 }

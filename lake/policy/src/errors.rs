@@ -68,6 +68,11 @@ pub enum PolicyProblem {
         /// What was given.
         found: String,
     },
+    /// An action on other things than the statement's resources.
+    ActionWithoutResource {
+        /// What was given.
+        found: String,
+    },
     /// Not an ARN, not `*`, or outside of what the policy is attached to.
     Resource {
         /// What was given.
@@ -161,6 +166,9 @@ impl PolicyError {
                 f.write_str("AssumeRole policy may only specify STS AssumeRole actions.")
             }
             PolicyProblem::Action { found } => write!(f, "Policy has invalid action: {found}"),
+            PolicyProblem::ActionWithoutResource { found } => {
+                write!(f, "Action does not apply to any resource(s) in statement: {found}")
+            }
             PolicyProblem::Resource { found } if identity => {
                 write!(f, "Resource {found} must be in ARN format or \"*\".")
             }

@@ -6,6 +6,7 @@
 //! **Invariant:** without a statement that allows, the answer is no; a statement that denies always wins.
 
 mod authorizer;
+mod bucket_policy;
 mod condition;
 mod context_keys;
 mod document;

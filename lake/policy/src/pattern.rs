@@ -1,5 +1,7 @@
 //! Texts of policies with wildcards and variables, compiled once. Knows nothing of what they are compared with.
 
+use std::fmt;
+
 use crate::facts::Facts;
 
 /// Whether `*` and `?` stand for themselves.
@@ -108,6 +110,23 @@ impl Pattern {
         matches!(self, Self::Exact(_))
     }
 
+    /// Whether it matches `subject`, or would with some values of its variables.
+    pub(crate) fn can_be(&self, subject: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(text) => **text == *subject,
+            Self::Prefix(text) => subject.starts_with(&**text),
+            Self::Pieces(pieces) => {
+                let steps = pieces.iter().map(|Pieces(piece)| match piece {
+                    Piece::Literal(text) => Step::Literal(text),
+                    Piece::Star | Piece::Variable { .. } => Step::Star,
+                    Piece::Question => Step::Question,
+                });
+                glob(&steps.collect::<Vec<_>>(), subject)
+            }
+        }
+    }
+
     /// Whether it matches a text that begins with `start`, which has no wildcards.
     pub(crate) fn can_begin(&self, start: &str) -> bool {
         match self {
@@ -184,6 +203,23 @@ impl Pattern {
             },
         };
         text == subject.to_lowercase()
+    }
+}
+
+/// As it was written, but for what a wildcard's own variables stand for.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Exact(text) => f.write_str(text),
+            Self::Prefix(text) => write!(f, "{text}*"),
+            Self::Pieces(pieces) => pieces.iter().try_for_each(|Pieces(piece)| match piece {
+                Piece::Literal(text) => f.write_str(text),
+                Piece::Star => f.write_str("*"),
+                Piece::Question => f.write_str("?"),
+                Piece::Variable { key, .. } => write!(f, "${{{key}}}"),
+            }),
+        }
     }
 }
 

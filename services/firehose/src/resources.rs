@@ -27,6 +27,12 @@ fn with_tags(requirement: Requirement, tags: Option<&[wire::Tag]>) -> Requiremen
     requirement.with_request_tags(tags.filter_map(pair))
 }
 
+/// A stream acts with a role: who names it must be allowed to pass it on.
+fn pass_role(role: Option<&String>) -> Option<Requirement> {
+    let role = Arn::parse(role?).ok()?;
+    Some(Requirement::new("iam:PassRole", role).with("iam:PassedToService", "firehose.amazonaws.com"))
+}
+
 /// Putting anywhere in the bucket, and, for denials of some folders, below each of the two prefixes.
 fn putting(bucket: &str, prefix: &str, error_output_prefix: &str) -> Vec<Requirement> {
     let mut requirements = vec![Requirement::new("s3:PutObject", Arn::s3_object(bucket, "*"))];
@@ -86,6 +92,7 @@ pub(crate) fn create_delivery_stream(
     let create = on_stream("firehose:CreateDeliveryStream", &input.delivery_stream_name, scope)?;
     let mut requirements = vec![with_tags(create, input.tags.as_deref())];
     if let Some(given) = &input.extended_s3_destination_configuration {
+        requirements.extend(pass_role(given.role_arn.as_ref()));
         requirements.extend(of_given(
             given.bucket_arn.as_ref(),
             given.prefix.as_ref(),
@@ -95,6 +102,7 @@ pub(crate) fn create_delivery_stream(
         ));
     }
     if let Some(given) = &input.s3_destination_configuration {
+        requirements.extend(pass_role(given.role_arn.as_ref()));
         let (prefix, error_prefix) = (given.prefix.as_ref(), given.error_output_prefix.as_ref());
         requirements.extend(of_given(given.bucket_arn.as_ref(), prefix, error_prefix, None, scope));
     }
@@ -105,6 +113,7 @@ pub(crate) fn create_delivery_stream(
 pub(crate) fn update_destination(_: &Streams, input: &wire::UpdateDestinationInput, scope: &Scope) -> Requirements {
     let mut requirements = vec![on_stream("firehose:UpdateDestination", &input.delivery_stream_name, scope)?];
     if let Some(given) = &input.extended_s3_destination_update {
+        requirements.extend(pass_role(given.role_arn.as_ref()));
         requirements.extend(of_given(
             given.bucket_arn.as_ref(),
             given.prefix.as_ref(),
@@ -114,6 +123,7 @@ pub(crate) fn update_destination(_: &Streams, input: &wire::UpdateDestinationInp
         ));
     }
     if let Some(given) = &input.s3_destination_update {
+        requirements.extend(pass_role(given.role_arn.as_ref()));
         let (prefix, error_prefix) = (given.prefix.as_ref(), given.error_output_prefix.as_ref());
         requirements.extend(of_given(given.bucket_arn.as_ref(), prefix, error_prefix, None, scope));
     }

@@ -442,11 +442,15 @@ async fn nobody_writes_through_a_stream_what_they_may_not_write() {
     let firehose = r#"{"Effect":"Allow","Action":"firehose:*","Resource":"*"}"#;
     let bucket = r#"{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::lake-raw/*"}"#;
     let glue = r#"{"Effect":"Allow","Action":"glue:GetTable","Resource":"*"}"#;
+    let pass = format!(
+        r#"{{"Effect":"Allow","Action":"iam:PassRole","Resource":"{ROLE}","Condition":{{"StringEquals":{{"iam:PassedToService":"firehose.amazonaws.com"}}}}}}"#
+    );
     let secret = r#"{"Effect":"Deny","Action":"s3:*","Resource":"arn:aws:s3:::lake-raw/secret/*"}"#;
     let nobody = lake.user("nobody", "").await;
     let producer = lake.user("producer", firehose).await;
-    let writer = lake.user("writer", &format!("{firehose},{bucket}")).await;
-    let kept_out = lake.user("kept-out", &format!("{firehose},{bucket},{glue},{secret}")).await;
+    let passer = lake.user("passer", &format!("{firehose},{pass}")).await;
+    let writer = lake.user("writer", &format!("{firehose},{pass},{bucket}")).await;
+    let kept_out = lake.user("kept-out", &format!("{firehose},{pass},{bucket},{glue},{secret}")).await;
     let prefixed = |prefix: &str| wire::ExtendedS3DestinationConfiguration { prefix: text(prefix), ..destination() };
     let converted = || wire::ExtendedS3DestinationConfiguration {
         data_format_conversion_configuration: Some(conversion()),
@@ -457,7 +461,8 @@ async fn nobody_writes_through_a_stream_what_they_may_not_write() {
     };
     let denied = "AccessDeniedException";
     check(create(&nobody, "a", destination()).await, denied, "firehose:CreateDeliveryStream");
-    check(create(&producer, "a", destination()).await, denied, "s3:PutObject");
+    check(create(&producer, "a", destination()).await, denied, "iam:PassRole");
+    check(create(&passer, "a", destination()).await, denied, "s3:PutObject");
     check(create(&writer, "a", converted()).await, denied, "glue:GetTable");
     check(create(&kept_out, "a", prefixed("secret/")).await, denied, "explicit deny");
     check(create(&kept_out, "a", prefixed("!{timestamp:'secret'/}")).await, denied, "explicit deny");
@@ -468,6 +473,11 @@ async fn nobody_writes_through_a_stream_what_they_may_not_write() {
     check(change, denied, "s3:PutObject");
     let change = lake.call_as::<op::UpdateDestination>(&writer, update("1", further())).await;
     check(change, denied, "glue:GetTable");
+    let role = || wire::ExtendedS3DestinationUpdate {
+        role_arn: text(&ROLE.replace("role/", "role/other-")),
+        ..Default::default()
+    };
+    check(lake.call_as::<op::UpdateDestination>(&kept_out, update("1", role())).await, denied, "iam:PassRole");
     let secret = wire::ExtendedS3DestinationUpdate { prefix: text("secret/"), ..Default::default() };
     check(lake.call_as::<op::UpdateDestination>(&kept_out, update("1", secret)).await, denied, "explicit deny");
     lake.call_as::<op::UpdateDestination>(&kept_out, update("1", further())).await.unwrap();

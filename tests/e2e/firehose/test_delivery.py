@@ -242,10 +242,11 @@ def test_bad_input_is_refused_with_the_services_errors(account):
 def test_a_stream_does_not_write_for_those_who_may_not(account):
     bucket = account.bucket()
     user = account.user("streamer", allow("firehose:*"))
-    with pytest.raises(ClientError) as caught:
-        create(user, bucket)
-    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
-    assert "s3:PutObject" in caught.value.response["Error"]["Message"]
+    for who, missing in ((user, "iam:PassRole"), (account.user("passer", allow(["firehose:*", "iam:PassRole"])), "s3:PutObject")):
+        with pytest.raises(ClientError) as caught:
+            create(who, bucket)
+        assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+        assert missing in caught.value.response["Error"]["Message"]
     create(account, bucket)
     put(user, ["allowed"])
     other = account.user("other", allow("firehose:PutRecord*", f"arn:aws:firehose:us-east-1:{account.id}:deliverystream/x"))

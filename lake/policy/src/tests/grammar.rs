@@ -108,11 +108,66 @@ fn resource_policies() {
 }
 
 #[test]
+fn a_buckets_policy_speaks_of_what_s3_has() {
+    let of = |body: &str, expected: &str| {
+        let policy = resource(&one(&format!(r#""Effect":"Allow","Principal":"*",{body}"#)));
+        let found = policy.check_of_bucket(&Arn::s3_bucket("lake"));
+        assert_eq!(found.map_or_else(|error| error.to_string(), |()| "fine".to_owned()), expected, "{body}");
+    };
+    let check = |actions: &str, resources: &str, expected: &str| {
+        of(&format!(r#""Action":{actions},"Resource":{resources}"#), expected);
+    };
+    let (bucket, objects) = (r#""arn:aws:s3:::lake""#, r#""arn:aws:s3:::lake/*""#);
+    let both = r#"["arn:aws:s3:::lake","arn:aws:s3:::lake/raw/*"]"#;
+    let not_of_it = |action: &str| format!("Action does not apply to any resource(s) in statement: {action}");
+    check(r#""s3:GetObject""#, objects, "fine");
+    check(r#""S3:getobject""#, objects, "fine");
+    check(r#""s3:GetObject""#, bucket, &not_of_it("s3:getobject"));
+    check(r#""s3:ListBucket""#, bucket, "fine");
+    check(r#""s3:ListBucket""#, objects, &not_of_it("s3:listbucket"));
+    check(r#"["s3:ListBucket","s3:GetObject"]"#, both, "fine");
+    check(r#"["s3:GetObject","s3:ListBucket"]"#, objects, &not_of_it("s3:listbucket"));
+    check(r#""s3:*""#, bucket, "fine");
+    check(r#""s3:*""#, objects, "fine");
+    check(r#""*""#, objects, "fine");
+    check(r#""s3:Get*""#, objects, "fine");
+    check(r#""s3:List*""#, bucket, "fine");
+    check(r#""s3:ListBucket*""#, objects, &not_of_it("s3:listbucket*"));
+    check(r#""s3:GetFoo""#, objects, "Policy has invalid action: s3:getfoo");
+    check(r#""s3:GetFoo*""#, objects, "Policy has invalid action: s3:getfoo*");
+    check(r#""s3:ListAllMyBuckets""#, bucket, &not_of_it("s3:listallmybuckets"));
+    check(r#""s3:ListBucket""#, r#""arn:aws:s3:::la*""#, "fine");
+    check(r#""s3:GetObject""#, r#""arn:aws:s3:::la*""#, "fine");
+    check(r#""s3:GetObject""#, r#""arn:aws:s3:::lake/${aws:username}/*""#, "fine");
+    check(r#""s3:ListBucket""#, r#""arn:aws:s3:::lake/${aws:username}/*""#, &not_of_it("s3:listbucket"));
+    of(r#""NotAction":"s3:GetFoo","Resource":"arn:aws:s3:::lake/*""#, "fine");
+    of(r#""Action":"s3:ListBucket","NotResource":"arn:aws:s3:::lake/*""#, "fine");
+
+    let check = |key: &str, expected: &str| {
+        of(
+            &format!(r#""Action":"s3:*","Resource":{objects},"Condition":{{"StringEquals":{{"{key}":"x"}}}}"#),
+            expected,
+        );
+    };
+    let unknown = |key: &str| format!("Policy has an invalid condition key: {key}");
+    check("s3:x-amz-acl", "fine");
+    check("S3:Prefix", "fine");
+    check("s3:ExistingObjectTag/zone", "fine");
+    check("s3:RequestObjectTagKeys", "fine");
+    check("aws:PrincipalTag/team", "fine");
+    check("accounts.google.com:aud", "fine");
+    check("s3:colour", &unknown("s3:colour"));
+    check("s3:ExistingObjectTag", &unknown("s3:existingobjecttag"));
+    check("s3:ExistingObjectTag/", &unknown("s3:existingobjecttag/"));
+    check("s3:prefix/x", &unknown("s3:prefix/x"));
+}
+
+#[test]
 fn a_buckets_policy_speaks_of_that_bucket() {
     let check = |text: &str, expected: bool| {
         let policy =
-            resource(&one(&format!(r#""Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"{text}""#)));
-        assert_eq!(policy.check_resources_within(&Arn::s3_bucket("lake")).is_ok(), expected, "{text}");
+            resource(&one(&format!(r#""Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"{text}""#)));
+        assert_eq!(policy.check_of_bucket(&Arn::s3_bucket("lake")).is_ok(), expected, "{text}");
     };
     check("arn:aws:s3:::lake", true);
     check("arn:aws:s3:::lake/raw/*", true);
