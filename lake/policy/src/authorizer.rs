@@ -35,13 +35,25 @@ pub fn ids_of_named(
     putting: &Authorized,
 ) -> Result<BTreeMap<String, String>, Denied> {
     let Some(ids) = ids else { return Ok(BTreeMap::new()) };
+    policy.ids_of_named(ids).map_err(|PoliciesUnreadable { .. }| unreadable(putting))
+}
+
+/// The id of the user or role that `arn` names, if it is there and ids are known; `Denied` where they cannot be read now.
+pub fn id_of_named(arn: &Arn, ids: Option<&dyn EntityIds>, putting: &Authorized) -> Result<Option<String>, Denied> {
+    match ids.filter(|_| arn.service == "iam") {
+        Some(ids) => ids.id_of(arn).map_err(|PoliciesUnreadable { .. }| unreadable(putting)),
+        None => Ok(None),
+    }
+}
+
+fn unreadable(putting: &Authorized) -> Denied {
     let requirement = putting.requirements().first();
-    policy.ids_of_named(ids).map_err(|PoliciesUnreadable { .. }| Denied {
+    Denied {
         principal: putting.principal().clone(),
         action: requirement.map_or("this operation", |requirement| requirement.action),
         resource: requirement.and_then(|requirement| requirement.resource.clone()),
         because: DeniedBecause::PoliciesUnreadable,
-    })
+    }
 }
 
 /// The policies that an identity and its session have.

@@ -34,7 +34,7 @@ mod tests;
 
 pub use authorizer::{
     DenyingStatement, EntityIds, HeldPolicies, IdentityPolicies, LakeAuthorizer, PoliciesUnreadable, ResourcePolicies,
-    ResourcePolicy, ids_of_named,
+    ResourcePolicy, id_of_named, ids_of_named,
 };
 pub use context_keys::context_keys;
 pub use document::{

@@ -33,6 +33,15 @@ def key_with_policy(account, principal: str):
     return key(account, principal, at_once=True)
 
 
+def grant(account, principal: str):
+    """As `bucket`, of a grant."""
+    kms = account.client("kms")
+    made = kms.create_key()["KeyMetadata"]["KeyId"]
+    put = lambda: kms.create_grant(KeyId=made, GranteePrincipal=principal, Operations=["DescribeKey"])
+    put()
+    return lambda by: ask(by.client("kms").describe_key, KeyId=made), put
+
+
 def user(account) -> tuple[Account, str]:
     return account.user("ada"), f"arn:aws:iam::{account.id}:user/ada"
 
@@ -57,7 +66,7 @@ def remove(account, arn: str) -> None:
     iam.delete_user(UserName="ada")
 
 
-@pytest.mark.parametrize("of", [bucket, key, key_with_policy])
+@pytest.mark.parametrize("of", [bucket, key, key_with_policy, grant])
 @pytest.mark.parametrize("make", [user, role])
 def test_who_is_made_again_is_another(account, make, of):
     first, arn = make(account)

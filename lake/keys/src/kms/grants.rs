@@ -9,13 +9,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use tarn_audit::Caller;
 use tarn_metadata::{Key, Read, Tx, decode_record, encode_record};
-use tarn_policy::{Authorized, Granted, GrantedTo, Principal, Requirement};
+use tarn_policy::{Authorized, Granted, GrantedTo, Principal, Requirement, id_of_named};
 use tarn_runtime::EntropyExt as _;
 use tarn_types::{AccountId, Arn, Scope};
 
-use super::keyspaces::{KMS_GRANT_COUNTS, KMS_GRANT_NAMES, KMS_GRANTEES, KMS_GRANTS, KMS_RETIRABLE};
+use super::keyspaces::{
+    KMS_GRANT_COUNTS, KMS_GRANT_ENTITIES, KMS_GRANT_NAMES, KMS_GRANTEES, KMS_GRANTS, KMS_RETIRABLE,
+};
 use super::kinds::{GrantOperation, KeySpec};
-use super::records::{GrantConstraint, GrantCount, GrantRef, KmsGrant, KmsKey, kms_key};
+use super::records::{GrantConstraint, GrantCount, GrantRef, GrantedEntity, KmsGrant, KmsKey, kms_key};
 use super::resolve::{find_in, key_in, require_proven};
 use super::{EncryptionContext, KeyState, Kms, KmsError, KmsPage, KmsPageRequest};
 
@@ -190,6 +192,7 @@ impl KmsGrant {
         if let Some(name) = name {
             tx.delete(KMS_GRANT_NAMES, &name)?;
         }
+        tx.delete(KMS_GRANT_ENTITIES, &self.at().key())?;
         Ok(tx.delete(KMS_GRANTS, &self.at().key())?)
     }
 
@@ -215,6 +218,13 @@ impl KmsGrant {
 
 fn grant_in(read: &impl Read, at: &GrantRef) -> Result<KmsGrant, KmsError> {
     read.get(KMS_GRANTS, &at.key())?.ok_or_else(|| KmsError::NoSuchGrant { id: at.id.clone() })
+}
+
+/// Whether the user or role that `principal` is, or has a session of, is the one whose name the grant has. One that was made before that was
+/// kept is to whoever has the name; so is one to a session, or to an account.
+fn is_to(read: &impl Read, at: &GrantRef, principal: &Principal) -> Result<bool, KmsError> {
+    let entity = read.get(KMS_GRANT_ENTITIES, &at.key())?;
+    Ok(entity.is_none_or(|entity| principal.id.split(':').next() == Some(&entity.id)))
 }
 
 /// Removes grants of a key that is deleted, so many as one transaction takes; says whether none are left.
@@ -284,6 +294,11 @@ impl Kms {
     ) -> Result<KmsGrant, KmsError> {
         let (proof, scope, name) = (caller.authorized().clone(), caller.scope().clone(), name.to_owned());
         let (id, created_ms) = (hex::encode(self.0.runtime.entropy.bytes::<32>()), self.now_ms());
+        let entity = match Arn::parse(&request.grantee) {
+            Ok(arn) => id_of_named(&arn, self.0.entity_ids.as_deref(), &proof).map_err(KmsError::Denied)?,
+            // Refused below, unless it is an account.
+            Err(_) => None,
+        };
         self.commit(caller, move |tx| {
             let key = find_in(tx, &scope.account, &scope.region, &name)?;
             require_proven(&proof, &key, &name)?;
@@ -326,6 +341,9 @@ impl Kms {
                 created_ms,
             };
             grant.put(tx)?;
+            if let Some(id) = entity {
+                tx.put(KMS_GRANT_ENTITIES, &grant.at().key(), &GrantedEntity { id })?;
+            }
             tx.put(KMS_GRANT_COUNTS, &at, &GrantCount { count: count + 1 })?;
             Ok(grant)
         })
@@ -434,7 +452,8 @@ impl Kms {
             let at = GrantRef { account: account.clone(), key_id: id.to_owned(), id: grant.clone() };
             return Ok(match grant_in(&snapshot, &at) {
                 Ok(grant) => {
-                    let by_grantee = grant.operations.contains(&operation).then_some(&grant.grantee);
+                    let may_grantee = grant.operations.contains(&operation) && is_to(&snapshot, &at, principal)?;
+                    let by_grantee = may_grantee.then_some(&grant.grantee);
                     let issuer = Arn::iam(&grant.issuing_account, "root").to_string();
                     let own = Arn::iam(&account, "root").to_string();
                     grant.retiring.iter().chain(by_grantee).chain([&issuer, &own]).filter_map(|arn| to(arn)).collect()
@@ -447,8 +466,9 @@ impl Kms {
         let mut granted = Vec::new();
         for name in names_of(principal) {
             for item in snapshot.prefix(KMS_GRANTEES, &kms_key(&account, id).text(&name)) {
-                let grant = grant_in(&snapshot, &item?.1)?;
-                if grant.allows(operation, requirement) {
+                let at = item?.1;
+                let grant = grant_in(&snapshot, &at)?;
+                if grant.allows(operation, requirement) && is_to(&snapshot, &at, principal)? {
                     granted.extend(to(&grant.grantee));
                     // One is enough of each name.
                     break;

@@ -2,7 +2,7 @@
 
 use tarn_metadata::Keyspace;
 
-use super::records::{GrantCount, GrantRef, KeyMaterial, KmsAlias, KmsGrant, KmsKey, PolicyPrincipals};
+use super::records::{GrantCount, GrantRef, GrantedEntity, KeyMaterial, KmsAlias, KmsGrant, KmsKey, PolicyPrincipals};
 
 /// Keys by account and id.
 pub const KMS_KEYS: Keyspace<KmsKey> = Keyspace::new(0x0201, "keys.kms-keys");
@@ -22,3 +22,5 @@ pub const KMS_GRANT_NAMES: Keyspace<GrantRef> = Keyspace::new(0x0207, "keys.kms-
 pub const KMS_GRANT_COUNTS: Keyspace<GrantCount> = Keyspace::new(0x0208, "keys.kms-grant-counts");
 /// Whom a key's policy names, by their unique ids: by account and key.
 pub const KMS_POLICY_PRINCIPALS: Keyspace<PolicyPrincipals> = Keyspace::new(0x0209, "keys.kms-policy-principals");
+/// Which user or role a grant is to, by its unique id: by account, key and id.
+pub const KMS_GRANT_ENTITIES: Keyspace<GrantedEntity> = Keyspace::new(0x020a, "keys.kms-grant-entities");

@@ -201,6 +201,16 @@ impl Record for KmsGrant {
     const VERSION: u16 = 1;
 }
 
+/// The user or role that a grant is to, as it was when it was made: who is made again by the name is another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedEntity {
+    pub(crate) id: String,
+}
+
+impl Record for GrantedEntity {
+    const VERSION: u16 = 1;
+}
+
 /// The users and roles that a key's policy names: their ids by their ARNs, as they were when it was put.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PolicyPrincipals {
